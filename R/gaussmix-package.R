@@ -1,0 +1,27 @@
+#' gaussmix: Gaussian mixture models
+#'
+#' A Gaussian mixture says that each row of the data comes from one of `k` groups, each group a
+#' multivariate normal distribution with a proportion, a mean and a covariance of its own. gaussmix
+#' fits such mixtures by maximum likelihood and puts the fit to use:
+#'
+#' * fit: [gmm()], tuned by [gmm_control()]; the shapes of covariance are in [gmm_families()].
+#' * build without data: [gmm_params()].
+#' * use: `predict()` assigns rows to groups, hard or soft; [dgmm()], [pgmm()] and [qgmm()] give
+#'   densities, probabilities and quantiles; [rgmm()] and `simulate()` draw.
+#' * judge: `logLik()`, `AIC()`, `BIC()` (lower is better), `vcov()`, `confint()`, `plot()`.
+#'
+#' The engine is plain C. It uses the vector instructions that the processor has, at most two
+#' threads unless told otherwise, and gives the same bits for any number of threads.
+#' `demo("gaussmix")` shows most of it at work.
+#'
+#' @examples
+#' fit <- gmm(faithful, k = 2)
+#' fit
+#' table(predict(fit))
+#' @keywords internal
+#' @useDynLib gaussmix, .registration = TRUE
+"_PACKAGE"
+
+.onUnload <- function(libpath) {
+  library.dynam.unload("gaussmix", libpath)
+}

@@ -1,0 +1,29 @@
+# Runs tests/testthat over the installed package. The last line counts the tests:
+# N passed, N failed, N skipped. A test that errs has failed; no test at all is a failure.
+#
+#   Rscript tools/test.R [filter]     filter: a regular expression on the names of the files
+
+Sys.setenv(NOT_CRAN = "true", TESTTHAT_MAX_FAILS = "Inf")
+filter <- commandArgs(trailingOnly = TRUE)
+
+results <- tryCatch(
+  as.data.frame(testthat::test_dir(
+    "tests/testthat",
+    filter = if (length(filter)) filter[1],
+    package = "gaussmix",
+    load_package = "installed",
+    reporter = "check",
+    stop_on_failure = FALSE
+  )),
+  error = function(e) {
+    message("The tests stopped: ", conditionMessage(e))
+    data.frame(failed = 1, skipped = FALSE, error = TRUE)
+  }
+)
+
+failed <- sum(results$failed > 0 | results$error)
+skipped <- sum(results$skipped & !(results$failed > 0 | results$error))
+passed <- nrow(results) - failed - skipped
+if (nrow(results) == 0) message("No test ran.")
+cat(sprintf("\n%d passed, %d failed, %d skipped\n", passed, failed, skipped))
+quit(status = if (failed > 0 || passed == 0) 1 else 0)
