@@ -50,21 +50,21 @@ check_choice <- function(x, choices, arg = deparse1(substitute(x))) {
 check_dots_empty <- function(...) {
   dots <- as.list(substitute(list(...)))[-1L]
   if (length(dots) == 0L) return(invisible())
-  known <- setdiff(names(formals(sys.function(sys.parent()))), "...")
+  caller <- sys.function(sys.parent())
+  known <- setdiff(names(formals(caller)), "...")
+  fun <- paste0(generic_name(function_name(caller)), "()")
+  usage <- sprintf("Its arguments are %s.", some(backtick(known), Inf))
   name <- if (is.null(names(dots))) "" else names(dots)[1L]
-  call <- user_call()
-  fun <- if (is.null(call)) "the function" else paste0(as.character(call[[1L]]), "()")
   if (name == "") {
     got <- if (is.language(dots[[1L]])) shorten(deparse1(dots[[1L]])) else describe(dots[[1L]])
-    gmm_abort("argument", sprintf("%s was given an argument without a name: %s.", fun, got),
-              sprintf("Its arguments are %s.", some(backtick(known), Inf)))
+    gmm_abort("argument", sprintf("%s was given an argument without a name: %s.", fun, got), usage)
   }
   hint <- did_you_mean(name, known, backtick)
   if (is.null(hint) && "control" %in% known && name %in% names(formals(gmm_control))) {
     hint <- sprintf("Give it as `control = gmm_control(%s = )`.", name)
   }
   gmm_abort("argument", sprintf("%s is not an argument of %s.", backtick(name), fun),
-            if (is.null(hint)) sprintf("Its arguments are %s.", some(backtick(known), Inf)) else hint)
+            if (is.null(hint)) usage else hint)
 }
 
 # ---- words for messages ----------------------------------------------------------------

@@ -15,7 +15,7 @@
 #' | `dimension` | no rows, no columns, too few rows, or a number of columns that does not fit |
 #' | `missing` | values are missing (NA or NaN) and `na.action` does not say what to do with them |
 #' | `nonfinite` | values are infinite |
-#' | `degenerate` | a covariance would be singular: constant column, collinear columns, too few rows |
+#' | `degenerate` | a covariance would be singular: constant column, collinear columns, few rows |
 #' | `names` | columns are duplicated, or those of new data are not those of the fit |
 #' | `weights` | case weights are negative, missing, infinite, all zero, or of a wrong number |
 #' | `start` | a start (`init`) is not what it should be |
@@ -69,16 +69,23 @@ new_condition <- function(class, lines, call, ...) {
 }
 
 # The function that the user called, as a call without arguments: gmm(). That is the outermost
-# frame whose function is one of this package. Its name is looked up by the function itself, as
-# the call on the stack may be FUN(X[[i]], ...) or hold the whole function (do.call).
+# frame whose function is one of this package.
 user_call <- function() {
   home <- environment(sys.function())
   for (i in seq_len(sys.nframe() - 1L)) {
-    fun <- sys.function(i)
-    if (!identical(environment(fun), home)) next
-    for (name in ls(home, all.names = TRUE)) {
-      if (identical(get0(name, home), fun)) return(as.call(list(as.name(generic_name(name)))))
-    }
+    if (!identical(environment(sys.function(i)), home)) next
+    name <- function_name(sys.function(i))
+    if (!is.null(name)) return(as.call(list(as.name(generic_name(name)))))
+  }
+  NULL
+}
+
+# Name of a function of this package, found by the function itself, as the call on the stack may be
+# FUN(X[[i]], ...) or hold the whole function (do.call).
+function_name <- function(fun) {
+  home <- environment(sys.function())
+  for (name in ls(home, all.names = TRUE)) {
+    if (identical(get0(name, home), fun)) return(name)
   }
   NULL
 }

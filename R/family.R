@@ -1,0 +1,98 @@
+# The families of covariances: one table, read by all of R. A further family is a further row.
+#
+#   name         the plain name; the code again where it has none
+#   shape        "full": d x d; "diag": d variances; "spherical": one variance
+#   shared       TRUE: one covariance, common to all components
+#   parameters   free parameters of the covariances, an expression in d and k
+#   description  plain English
+families <- list(
+  VVV = list(
+    name = "full", shape = "full", shared = FALSE, parameters = quote(k * (d * (d + 1) / 2)),
+    description = "each component has a size, shape and orientation of its own"
+  ),
+  EEE = list(
+    name = "tied", shape = "full", shared = TRUE, parameters = quote(d * (d + 1) / 2),
+    description = "all components share one size, shape and orientation"
+  ),
+  VVI = list(
+    name = "diag", shape = "diag", shared = FALSE, parameters = quote(k * d),
+    description = "each component has a size and shape of its own, along the axes"
+  ),
+  VII = list(
+    name = "spherical", shape = "spherical", shared = FALSE, parameters = quote(k),
+    description = "each component is a sphere with a size of its own"
+  )
+)
+
+# In one dimension only the variances are left: equal or varying.
+families_1d <- c(E = "EEE", V = "VVV")
+
+#' Families of covariances
+#'
+#' Lists the shapes of covariance that [gmm()] fits. Each has a code of three letters, which say
+#' whether the size, the shape and the orientation of the components are equal (`E`), varying
+#' (`V`) or those of the axes or of a sphere (`I`); and a plain name. `covariance =` takes either,
+#' in the case shown. For one variable only the variances are left: `"E"` (equal, as tied) and `"V"`
+#' (varying, as full; diag and spherical are then the same).
+#'
+#' @param d Number of variables, a whole number of at least 1, or `NULL`.
+#' @param k Number of components, a whole number of at least 1, or `NULL`.
+#' @return A data frame with a row a family (for `d = 1` the two that differ) and the columns
+#'   `code`, `name`, `description` and `parameters`: the number of free parameters of the
+#'   whole mixture, `k - 1` proportions, `k * d` means and those of the covariances. It is a number
+#'   where `d` and `k` are given, else the formula as text, with what is given filled in.
+#' @section Errors: `gaussmix_error_argument` where `d` or `k` is not a whole number of at least 1.
+#' @references Celeux, G. and Govaert, G. (1995) Gaussian parsimonious clustering models. *Pattern
+#'   Recognition* 28, 781-793. \doi{10.1016/0031-3203(94)00125-6}
+#'
+#'   Banfield, J. D. and Raftery, A. E. (1993) Model-based Gaussian and non-Gaussian clustering.
+#'   *Biometrics* 49, 803-821. \doi{10.2307/2532201}
+#' @examples
+#' gmm_families()
+#' gmm_families(d = 4, k = 3)
+#' @export
+gmm_families <- function(d = NULL, k = NULL) {
+  if (!is.null(d)) d <- as.double(check_whole(d))
+  if (!is.null(k)) k <- as.double(check_whole(k))
+  codes <- names(families)
+  shown <- codes
+  if (identical(d, 1)) {
+    codes <- unname(families_1d)
+    shown <- names(families_1d)
+  }
+  values <- Filter(Negate(is.null), list(d = d, k = k))
+  counts <- lapply(codes, function(code) fold(do.call(substitute, list(df_formula(code), values))))
+  field <- function(name) vapply(families[codes], `[[`, "", name, USE.NAMES = FALSE)
+  data.frame(
+    code = shown, name = field("name"), description = field("description"),
+    parameters = if (length(values) == 2L) unlist(counts) else vapply(counts, deparse1, "")
+  )
+}
+
+# A name or code, as the user gives it, -> code.
+resolve_covariance <- function(covariance, d, arg = "covariance") {
+  plain <- vapply(families, `[[`, "", "name")
+  codes <- stats::setNames(rep(names(families), 2L), c(plain, names(families)))
+  if (d == 1) codes <- c(codes, families_1d)
+  codes[[check_choice(covariance, unique(names(codes)), arg)]]
+}
+
+# "VVV" -> "full (VVV)"
+family_label <- function(code) {
+  name <- families[[code]]$name
+  if (name == code) code else sprintf("%s (%s)", name, code)
+}
+
+# Free parameters of a mixture.
+df_of <- function(code, d, k) eval(df_formula(code), list(d = as.double(d), k = as.double(k)))
+
+df_formula <- function(code) {
+  bquote(k - 1 + k * d + .(families[[code]]$parameters))
+}
+
+# Works out what is known in an arithmetic expression: k * (4 * (4 + 1) / 2) -> k * 10.
+fold <- function(e) {
+  if (!is.call(e)) return(e)
+  e[-1L] <- lapply(as.list(e)[-1L], fold)
+  if (all(vapply(as.list(e)[-1L], is.numeric, NA))) eval(e, baseenv()) else e
+}
