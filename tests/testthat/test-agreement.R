@@ -1,0 +1,143 @@
+# Agreement with scikit-learn and mclust, and with log densities to 400 digits. The numbers, and the
+# scripts and versions that made them, are in fixtures/ and data-raw/.
+
+cases <- readRDS(test_path("fixtures", "cases.rds"))
+peers <- lapply(
+  c(scikit_learn = "sklearn.rds", mclust = "mclust.rds"),
+  function(file) readRDS(test_path("fixtures", file))$results
+)
+families <- c("full", "tied", "diag", "spherical")
+
+params_of <- function(start, family) {
+  gmm_params(start$proportions, start$means, start$covariances, covariance = family)
+}
+
+fit_from_start <- function(case, family, ...) {
+  init <- params_of(case$starts[[family]], family)
+  gmm(case$x, case$k, family, control = gmm_control(init = init, ...))
+}
+
+# check(fit, result, label) for each case and family: fit(case, family) is made once and compared
+# with the result of each peer.
+compare_with_peers <- function(fit, check) {
+  for (name in names(cases)) {
+    for (family in families) {
+      ours <- fit(cases[[name]], family)
+      for (peer in names(peers)) {
+        check(ours, peers[[peer]][[name]][[family]], paste(peer, name, family))
+      }
+    }
+  }
+}
+
+# Largest difference in units of `scale`.
+expect_close <- function(actual, expected, scale, tolerance, label) {
+  expect_false(anyNA(actual), label = paste(label, "has missing values"))
+  expect_lte(max(abs(c(actual) - c(expected)) / c(scale)), tolerance, label = label)
+}
+
+# Means in units of standard deviations, covariances in units of the product of two of them.
+expect_close_params <- function(fit, result, tolerance, label) {
+  d <- ncol(fit$means)
+  k <- nrow(fit$means)
+  covariances <- array(result$covariances, c(d, d, k))
+  variances <- matrix(covariances[cbind(seq_len(d), seq_len(d), rep(seq_len(k), each = d))], d)
+  products <- apply(sqrt(variances), 2, tcrossprod)
+  expect_close(fit$proportions, result$proportions, 1, tolerance, paste(label, "proportions"))
+  expect_close(fit$means, result$means, sqrt(t(variances)), tolerance, paste(label, "means"))
+  expect_close(fit$covariances, covariances, products, tolerance, paste(label, "covariances"))
+}
+
+test_that("log densities and posteriors at given parameters agree", {
+  score <- function(case, family) {
+    params <- params_of(case$starts[[family]], family)
+    list(
+      logdensity = predict(params, case$points, type = "logdensity"),
+      prob = predict(params, case$points, type = "prob")
+    )
+  }
+  compare_with_peers(score, function(ours, result, label) {
+    theirs <- result$start
+    scale <- pmax(1, abs(theirs$logdensity))
+    expect_close(ours$logdensity, theirs$logdensity, scale, 1e-12, paste(label, "logdensity"))
+    expect_close(ours$prob, theirs$prob, 1, 1e-12, paste(label, "prob"))
+  })
+})
+
+test_that("one EM step gives the same parameters", {
+  one_step <- function(case, family) fit_from_start(case, family, max_iter = 1, tol = 0)
+  compare_with_peers(one_step, function(fit, result, label) {
+    expect_close_params(fit, result$step, 1e-9, label)
+  })
+})
+
+test_that("thirty EM steps pass through the same log-likelihoods", {
+  thirty_steps <- function(case, family) fit_from_start(case, family, max_iter = 30, tol = 0)
+  compare_with_peers(thirty_steps, function(fit, result, label) {
+    expect_length(fit$trace, 31)
+    expect_close(fit$trace, result$trace, abs(result$trace), 1e-9, paste(label, "trace"))
+  })
+})
+
+test_that("from the same start the same maximum is reached", {
+  compare_with_peers(fit_from_start, function(fit, result, label) {
+    loglik <- result$converged$loglik
+    allowed <- if (nobs(fit) <= 1000) 1e-6 else 1e-9 * abs(loglik)
+    expect_true(fit$converged, label = paste(label, "converged"))
+    expect_close(fit$loglik, loglik, 1, allowed, paste(label, "loglik"))
+  })
+  tightly <- function(case, family) fit_from_start(case, family, tol = 1e-13)
+  compare_with_peers(tightly, function(fit, result, label) {
+    expect_close_params(fit, result$converged, 1e-4, label)
+  })
+})
+
+test_that("BIC has scikit-learn's sign and number of parameters", {
+  for (name in names(cases)) {
+    for (family in families) {
+      fit <- fit_from_start(cases[[name]], family)
+      bic <- peers$scikit_learn[[name]][[family]]$converged$bic
+      expect_equal(BIC(fit), bic, tolerance = 1e-8, label = paste(name, family))
+    }
+  }
+})
+
+test_that("the default call is no worse than mclust's", {
+  defaults <- readRDS(test_path("fixtures", "mclust.rds"))$defaults
+  families <- c(faithful = "tied", iris = "full", galaxies = "tied")
+  maxima <- c(faithful = -1126.3159, iris = -180.1855, galaxies = -230.3524)
+  for (name in names(defaults)) {
+    theirs <- defaults[[name]]
+    set.seed(1)
+    fit <- gmm(cases[[name]]$x, length(theirs$proportions), families[[name]])
+    expect_gt(fit$loglik, theirs$loglik, label = name)
+    expect_equal(attr(logLik(fit), "df"), theirs$df, label = name)
+    expect_lt(BIC(fit), -theirs$bic, label = name)
+    expect_close(fit$loglik, maxima[[name]], 1, 1e-3, name)
+  }
+})
+
+test_that("log densities and posteriors are right to the last digits", {
+  exact <- readRDS(test_path("fixtures", "logdensity.rds"))$results
+  for (name in names(exact)) {
+    case <- exact[[name]]
+    if (!is.null(case$factors)) {
+      case$covariances <- array(apply(case$factors, 3, tcrossprod), dim(case$factors))
+    }
+    params <- params_of(case, case$covariance)
+    component <- predict(params, case$points, type = "component")
+    prob <- predict(params, case$points, type = "prob")
+    leading <- case$largest[cbind(seq_len(nrow(case$points)), max.col(case$component, "first"))]
+
+    expect_close(component, case$component, case$largest, case$tolerance, paste(name, "component"))
+    expect_close(predict(params, case$points, type = "logdensity"), case$logdensity, leading,
+      case$tolerance, paste(name, "logdensity"))
+    expect_close(dgmm(case$points, params, log = TRUE), case$logdensity, leading, case$tolerance,
+      paste(name, "dgmm"))
+    expect_lte(max(abs(rowSums(prob) - 1)), 1e-15 * ncol(prob), label = paste(name, "row sums"))
+    likely <- case$prob > exp(-100)
+    expect_close(log(prob)[likely], log(case$prob)[likely], (leading + case$largest)[likely],
+      case$tolerance, paste(name, "log posterior"))
+    expect_lte(max(prob[!likely], 0), exp(-99), label = paste(name, "small posteriors"))
+  }
+})
