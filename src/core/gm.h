@@ -28,20 +28,30 @@ enum gm_shape {
 };
 enum { GM_N_SHAPES = 3 };
 
-struct gm_family;
-struct gm_params;
-struct gm_stats;
-struct gm_bounds;
+/* What an M-step for covariances sees: weights n_j and scatter about the new means. */
+struct gm_scatter {
+  int d, k;
+  const double* n;  /* k */
+  double total;     /* sum of n */
+  const double* s;  /* of the family's shape; component j at s + stride * j */
+  ptrdiff_t stride; /* 0 where shared: s is then the sum over the components */
+};
+
+struct gm_bounds { /* what keeps covariances away from singular */
+  double floor;        /* smallest eigenvalue, in units of scale^2 */
+  const double* scale; /* d: the columns' scales */
+};
 
 struct gm_family {
   const char* code;
   enum gm_shape shape;
   int shared; /* 1: one covariance (and one scatter) common to all components */
-  int own;    /* rows that determine what a component shares with no other, see verdict.c */
-  int (*mstep)(const struct gm_stats* stats, const struct gm_bounds* bounds, struct gm_params* params,
-               double* work, struct gm_error* err);
+  int own;    /* what of its covariance a component shares with no other, see verdict.c */
+  /* scatter -> covariances (laid out as gm_params.cov), each within the bounds */
+  void (*mstep)(const struct gm_scatter* scatter, const struct gm_bounds* bounds, double* cov,
+                double* work);
 };
-enum { GM_OWN_NOTHING, GM_OWN_SIZE, GM_OWN_ORIENTATION }; /* 1, 2, d + 1 rows */
+enum { GM_OWN_NOTHING, GM_OWN_SIZE, GM_OWN_ORIENTATION };
 
 const struct gm_family* gm_family_find(const char* code); /* NULL: no such family */
 
@@ -85,9 +95,16 @@ int gm_factors_set(struct gm_factors* f, const struct gm_params* params, struct 
 
 /* ---- rows ---------------------------------------------------------------------------- */
 
+/* Where the probability r_ij of component j for row i comes from. */
+enum gm_source {
+  GM_POSTERIOR, /* from the parameters; a known label wins over them */
+  GM_LABELS,    /* 1 at label[i] */
+  GM_MATRIX,    /* resp */
+  GM_NEAREST    /* 1 at the component with the least distance (k-means) */
+};
+
 /* Row i: x[i + ld * a], weight w[i] (NULL: 1), known component label[i] in 1..k or 0 (NULL: all
-   unknown). Where resp is given (n x k, leading dimension ld), it is used as it is instead of the
-   posterior. Nothing is ever written through these pointers. */
+   unknown), resp[i + n * j]. Nothing is ever written through these pointers. */
 struct gm_rows {
   ptrdiff_t n, ld;
   int d;
@@ -95,6 +112,7 @@ struct gm_rows {
   const double* w;
   const int* label;
   const double* resp;
+  enum gm_source source;
 };
 
 /* ---- statistics ---------------------------------------------------------------------- */
@@ -160,7 +178,7 @@ ptrdiff_t gm_kernel_work(int d, int k);
 /* The best path that this processor runs; or the one named (NULL where it can't run here). */
 const struct gm_kernel* gm_kernel_find(const char* name);
 
-/* ---- E-step -------------------------------------------------------------------------- */
+/* ---- blocks -------------------------------------------------------------------------- */
 
 /* Called on the caller's thread only, between stretches of at most ~0.1 s. Not 0: stop. */
 typedef int (*gm_tick)(void* data);
@@ -172,21 +190,163 @@ struct gm_engine { /* how to compute: never changes what is computed */
   void* tick_data;
 };
 
+/* Blocks of rows are fixed by row index, and groups of blocks by d and k alone. Each group of a
+   stretch has a slot of its own; after the stretch the slots are folded in order. So the result is
+   the same for any number of threads. */
+struct gm_plan {
+  int block;       /* rows in a block, a multiple of GM_PAD */
+  ptrdiff_t group; /* rows in a group, a multiple of block */
+  int slots;       /* groups in a stretch */
+  double cost;     /* about the floating-point operations of a row */
+};
+struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k);
+
+struct gm_block {
+  ptrdiff_t first; /* row of the data */
+  int rows;        /* rows that are real */
+  int m;           /* rows with the padding */
+  const double* x;
+  ptrdiff_t ld;
+  const double* w;
+  const int* label;
+  double* maha;   /* m x k, then resp */
+  double* lse;    /* m */
+  int* component; /* m */
+  double* work;   /* gm_kernel_work() */
+};
+struct gm_job { /* what is done to the blocks; fold and zero may be NULL */
+  void (*zero)(void* data, int slot);
+  void (*block)(void* data, const struct gm_block* block, int slot);
+  void (*fold)(void* data, int slots);
+  void* data;
+};
+ptrdiff_t gm_blocks_work(const struct gm_plan* plan, int d, int k, int threads);
+int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan, const struct gm_engine* engine,
+              const struct gm_job* job, double* work, struct gm_error* err) GM_MUST_CHECK;
+
+/* ---- E-step -------------------------------------------------------------------------- */
+
 ptrdiff_t gm_estep_work(const struct gm_family* family, int d, int k, int threads);
-/* rows, factors -> stats (overwritten). */
-int gm_estep(const struct gm_rows* rows, const struct gm_factors* f, const struct gm_family* family,
-             const struct gm_engine* engine, struct gm_stats* stats, double* work,
-             struct gm_error* err) GM_MUST_CHECK;
+/* rows, factors -> stats (overwritten). f->factor is not read with GM_LABELS and GM_MATRIX. labels
+   (n; NULL but for GM_NEAREST) gets each row's component. */
+int gm_estep(const struct gm_rows* rows, const struct gm_factors* f, const struct gm_engine* engine,
+             struct gm_stats* stats, int* labels, double* work, struct gm_error* err) GM_MUST_CHECK;
 
 /* ---- M-step -------------------------------------------------------------------------- */
 
-struct gm_bounds { /* what keeps covariances away from singular */
-  double floor;        /* smallest eigenvalue, in units of scale^2 */
-  const double* scale; /* d: the columns' scales */
-};
-ptrdiff_t gm_mstep_work(int d, int k);
+ptrdiff_t gm_mstep_work(const struct gm_family* family, int d, int k);
 /* stats about params->mean, params (the current ones) -> params (the new ones). */
 int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds, struct gm_params* params,
              double* work, struct gm_error* err) GM_MUST_CHECK;
+
+/* ---- EM ------------------------------------------------------------------------------ */
+
+/* Where the rows live: parameters -> stats. The loop knows no more of them. */
+struct gm_home {
+  int (*estep)(void* data, const struct gm_params* params, struct gm_stats* stats,
+               struct gm_error* err);
+  void* data;
+};
+
+struct gm_em_control {
+  int max_iter;
+  double tol; /* of the projected remaining gain, per unit of weight; 0: all max_iter steps */
+};
+
+struct gm_run { /* what a run reached */
+  double objective, loglik, gain; /* gain: of the last step */
+  int iterations, passes, converged;
+};
+
+/* params: start in, result out; stats: those of the result. trace: max_iter + 1 doubles, the
+   objective of the start and after each iteration. work: gm_mstep_work(). */
+int gm_em(const struct gm_home* home, const struct gm_bounds* bounds, const struct gm_em_control* control,
+          struct gm_params* params, struct gm_stats* stats, double* trace, double* work,
+          struct gm_run* run, struct gm_error* err) GM_MUST_CHECK;
+
+/* ---- verdict ------------------------------------------------------------------------- */
+
+struct gm_spurious { /* thresholds, see verdict.c */
+  double size, thin_size, thin;
+};
+struct gm_verdict { /* of one component */
+  double size;       /* effective number of rows */
+  double eigenvalue; /* smallest, in the metric of the pooled covariance */
+  int on_floor;      /* eigenvalues on the floor */
+  int spurious;
+};
+ptrdiff_t gm_verdict_work(const struct gm_family* family, int d);
+void gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
+                    const struct gm_bounds* bounds, const struct gm_spurious* spurious,
+                    struct gm_verdict* verdict, double* work);
+
+/* ---- random numbers ------------------------------------------------------------------ */
+
+/* A pure function of key, stream and index (Philox4x32-10, Salmon et al. 2011): two uniforms in
+   (0, 1), multiples of 2^-52 plus a half. */
+void gm_random(uint64_t key, uint64_t index, uint32_t stream, uint32_t lane, double u[2]);
+
+/* ---- starts -------------------------------------------------------------------------- */
+
+enum gm_seed {
+  GM_SEED_KMEANS, /* k-means++ and Lloyd on standardised columns (Arthur & Vassilvitskii 2007) */
+  GM_SEED_RANDOM, /* k random rows as means, the total covariance */
+  GM_SEED_ROWS,   /* the labels or responsibilities of rows (rows->source says which) */
+  GM_SEED_GIVEN   /* params as they are */
+};
+
+struct gm_seeder {
+  const struct gm_rows* rows;
+  const struct gm_bounds* bounds;
+  const struct gm_engine* engine;
+  uint64_t key;
+  int* label;   /* n, scratch; NULL with GM_SEED_ROWS and GM_SEED_GIVEN */
+  double* dist; /* n, likewise */
+  double* work; /* gm_seed_work() */
+};
+ptrdiff_t gm_seed_work(const struct gm_family* family, int d, int k, int threads);
+/* Start number `stream` -> params (family, d, k set); stats is scratch. */
+int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
+                   struct gm_params* params, struct gm_stats* stats, struct gm_error* err) GM_MUST_CHECK;
+
+/* ---- search -------------------------------------------------------------------------- */
+
+struct gm_record { /* of one start */
+  struct gm_run run;
+  struct gm_error err;
+  int spurious, on_floor; /* components; eigenvalues */
+};
+
+struct gm_result { /* the caller's memory */
+  struct gm_params params;
+  struct gm_stats stats;
+  double* trace;              /* max_iter + 1 */
+  struct gm_verdict* verdict; /* k */
+};
+
+/* Runs EM from n_starts starts and keeps the best whole: fewest spurious components, then fewest
+   eigenvalues on the floor, then the objective, then the first. records: n_starts. best: its
+   number, -1 where no start survived. spare: a second result to work in. With GM_SEED_GIVEN the
+   start is best->params. Fails only when stopped. work: gm_search_work(). */
+ptrdiff_t gm_search_work(const struct gm_family* family, int d, int k, int threads);
+int gm_search(enum gm_seed kind, int n_starts, const struct gm_seeder* seeder,
+              const struct gm_em_control* control, const struct gm_spurious* spurious,
+              struct gm_result* best, struct gm_result* spare, struct gm_record* records, int* which,
+              double* work, struct gm_error* err) GM_MUST_CHECK;
+
+/* ---- use ----------------------------------------------------------------------------- */
+
+enum gm_score { GM_LOGDENS, GM_PROB, GM_COMPONENT, GM_MAHALANOBIS };
+ptrdiff_t gm_score_work(const struct gm_factors* f, int threads);
+/* out: n doubles (GM_LOGDENS) or n x k. Weights and labels of rows are not used. */
+int gm_score_rows(enum gm_score what, const struct gm_rows* rows, const struct gm_factors* f,
+                  const struct gm_engine* engine, double* out, double* work,
+                  struct gm_error* err) GM_MUST_CHECK;
+
+/* n draws: x (n x d), component (n, from 1); by component: those of the first first. */
+ptrdiff_t gm_sample_work(const struct gm_factors* f, int threads);
+int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* prop,
+                   const struct gm_factors* f, const struct gm_engine* engine, double* x,
+                   int* component, double* work, struct gm_error* err) GM_MUST_CHECK;
 
 #endif

@@ -1,0 +1,124 @@
+/* Fixed row blocks, the parallel loop over them, and the ordered fold.
+
+   for each stretch (slots groups, at most ~0.1 s)      on the caller's thread: fold, tick
+     for each group of it, in parallel                   one slot each
+       for each block of the group, in order
+
+   What is a block, a group and a stretch depends on d, k and the row index only, so that the bits
+   of a result do not depend on the number of threads. */
+#include <string.h>
+
+#include "gm.h"
+#include "threads.h"
+
+#define CACHE_BYTES 524288.0 /* a block's rows, twice, and its k columns stay in L2 */
+#define GROUP_MIN 1e6        /* operations that are worth a slot of their own */
+#define GROUP_MAX 2e8        /* operations, so that a stretch stays below ~0.1 s */
+#define SLOTS 16
+#define THREAD_MIN 4e5 /* operations that are worth a second thread */
+
+struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k) {
+  const double rows = CACHE_BYTES / (8.0 * (2.0 * d + k));
+  int block = 128;
+  while (block < 1024 && 2 * block <= rows) block *= 2;
+  const double cost = k * (40.0 + d * (6.0 + (shape == GM_TRIANG ? 2.0 * d : 0.0)));
+  double blocks = 1024 / block;
+  while (blocks < 64 && blocks * block * cost < GROUP_MIN) blocks *= 2;
+  while (blocks > 1 && blocks * block * cost > GROUP_MAX) blocks /= 2;
+  return (struct gm_plan){
+      .block = block, .group = (ptrdiff_t)blocks * block, .slots = SLOTS, .cost = cost};
+}
+
+/* A thread's own: one padded block (x, w, label), the block's scratch (component, lse, maha), and
+   the kernels'. Rounded up so that each thread's part is aligned as the first. */
+static ptrdiff_t pack_size(const struct gm_plan* plan, int d) {
+  return (ptrdiff_t)plan->block * (d + 2);
+}
+static ptrdiff_t thread_size(const struct gm_plan* plan, int d, int k) {
+  const ptrdiff_t size =
+      pack_size(plan, d) + (ptrdiff_t)plan->block * (k + 2) + gm_kernel_work(d, k);
+  return (size + 7) / 8 * 8;
+}
+
+ptrdiff_t gm_blocks_work(const struct gm_plan* plan, int d, int k, int threads) {
+  return thread_size(plan, d, k) * threads + 8;
+}
+
+static double* aligned(double* p) {
+  return (double*)(((uintptr_t)p + 63) / 64 * 64);
+}
+
+/* Copies the last, short block and fills it up: weight 0, the last row's values. */
+static void pack(const struct gm_rows* rows, struct gm_block* block, double* mem) {
+  const int m = block->m, real = block->rows;
+  double* x = mem;
+  double* w = x + (ptrdiff_t)m * rows->d;
+  int* label = (int*)(w + m);
+  for (int a = 0; a < rows->d; a++) {
+    const double* from = rows->x + block->first + rows->ld * a;
+    double* to = x + (ptrdiff_t)m * a;
+    memcpy(to, from, (size_t)real * sizeof *to);
+    for (int i = real; i < m; i++) to[i] = from[real - 1];
+  }
+  for (int i = 0; i < m; i++) {
+    w[i] = i >= real ? 0 : rows->w ? rows->w[block->first + i] : 1;
+    label[i] = i < real && rows->label ? rows->label[block->first + i] : 0;
+  }
+  block->x = x;
+  block->ld = m;
+  block->w = w;
+  if (rows->label) block->label = label;
+}
+
+static void run_group(const struct gm_rows* rows, int k, const struct gm_plan* plan,
+                      const struct gm_job* job, ptrdiff_t group, int slot, double* mem) {
+  const ptrdiff_t begin = group * plan->group;
+  const ptrdiff_t end = begin + plan->group < rows->n ? begin + plan->group : rows->n;
+  if (job->zero) job->zero(job->data, slot);
+  for (ptrdiff_t first = begin; first < end; first += plan->block) {
+    const int real = (int)(first + plan->block < end ? plan->block : end - first);
+    struct gm_block block = {.first = first,
+                             .rows = real,
+                             .m = (real + GM_PAD - 1) / GM_PAD * GM_PAD,
+                             .x = rows->x + first,
+                             .ld = rows->ld,
+                             .w = rows->w ? rows->w + first : NULL,
+                             .label = rows->label ? rows->label + first : NULL};
+    if (block.m != real) pack(rows, &block, mem);
+    block.lse = mem + pack_size(plan, rows->d);
+    block.component = (int*)(block.lse + plan->block);
+    block.maha = block.lse + 2 * (ptrdiff_t)plan->block;
+    block.work = block.maha + (ptrdiff_t)plan->block * k;
+    job->block(job->data, &block, slot);
+  }
+}
+
+int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan,
+              const struct gm_engine* engine, const struct gm_job* job, double* work,
+              struct gm_error* err) {
+  const ptrdiff_t groups = (rows->n + plan->group - 1) / plan->group;
+  const ptrdiff_t size = thread_size(plan, rows->d, k);
+  double* mem = aligned(work);
+  for (ptrdiff_t start = 0; start < groups; start += plan->slots) {
+    const int slots = (int)(groups - start < plan->slots ? groups - start : plan->slots);
+    const double rows_left = (double)rows->n - (double)start * (double)plan->group;
+    int threads = engine->threads < slots ? engine->threads : slots;
+    if (rows_left * plan->cost < THREAD_MIN) threads = 1;
+    if (threads == 1) {
+      for (int slot = 0; slot < slots; slot++)
+        run_group(rows, k, plan, job, start + slot, slot, mem);
+    } else {
+#ifdef _OPENMP
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+#endif
+      for (int slot = 0; slot < slots; slot++)
+        run_group(rows, k, plan, job, start + slot, slot, mem + size * gm_thread_id());
+    }
+    if (job->fold) job->fold(job->data, slots);
+    if (engine->tick && engine->tick(engine->tick_data)) {
+      *err = (struct gm_error){.code = GM_STOPPED};
+      return err->code;
+    }
+  }
+  return GM_OK;
+}

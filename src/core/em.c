@@ -1,0 +1,69 @@
+/* The EM loop (Dempster, Laird & Rubin 1977): E-step and M-step in turn until what is left to gain
+   is small. It knows neither the rows' home nor the family.
+
+   Convergence. g_t is the gain of step t, a the largest of the last three ratios g_t / g_(t-1);
+   for a linearly converging run g_t a / (1 - a) is what all further steps would gain together.
+   Converged: that is below tol times the weight at two steps in a row; or the gain is below the
+   objective's rounding error at three. a >= 1, a run that leaves a saddle, never converges. */
+#include <float.h>
+#include <math.h>
+
+#include "gm.h"
+
+enum { RATIOS = 3 };
+
+struct watch { /* of the last gains */
+  double gain, ratio[RATIOS];
+  int small, still;
+};
+
+static int watch_step(struct watch* watch, double gain, double objective, double weight,
+                      double tol) {
+  for (int i = RATIOS - 1; i > 0; i--) watch->ratio[i] = watch->ratio[i - 1];
+  watch->ratio[0] = watch->gain > 0 ? fabs(gain) / watch->gain : INFINITY;
+  watch->gain = gain;
+  double a = 0;
+  for (int i = 0; i < RATIOS; i++) a = fmax(a, watch->ratio[i]);
+  const double left = a < 1 ? fabs(gain) * a / (1 - a) : INFINITY;
+  const double noise = 16 * DBL_EPSILON * (fabs(objective) + weight);
+  watch->small = left < tol * weight ? watch->small + 1 : 0;
+  watch->still = fabs(gain) <= noise ? watch->still + 1 : 0;
+  return watch->small >= 2 || watch->still >= 3;
+}
+
+/* E-step at params; its log-likelihood must be a number. */
+static int look(const struct gm_home* home, const struct gm_params* params, struct gm_stats* stats,
+                struct gm_run* run, struct gm_error* err) {
+  if (home->estep(home->data, params, stats, err)) return err->code;
+  run->passes++;
+  run->loglik = stats->total[0];
+  if (!isfinite(run->loglik)) *err = (struct gm_error){.code = GM_NUMERIC};
+  return err->code;
+}
+
+int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
+          const struct gm_em_control* control, struct gm_params* params, struct gm_stats* stats,
+          double* trace, double* work, struct gm_run* run, struct gm_error* err) {
+  struct watch watch = {.gain = NAN, .ratio = {INFINITY, INFINITY, INFINITY}};
+  *err = (struct gm_error){.code = GM_OK};
+  *run = (struct gm_run){.gain = NAN};
+  if (look(home, params, stats, run, err)) return err->code;
+  trace[0] = run->objective = run->loglik;
+
+  while (run->iterations < control->max_iter && !run->converged) {
+    const double before = run->objective;
+    err->iteration = run->iterations + 1;
+    if (gm_mstep(stats, bounds, params, work, err) || look(home, params, stats, run, err)) break;
+    trace[++run->iterations] = run->objective = run->loglik;
+    run->gain = run->objective - before;
+    if (run->gain < -1e-8 * (fabs(before) + stats->total[1])) {
+      err->code = GM_NUMERIC;
+      break;
+    }
+    if (control->tol > 0)
+      run->converged = params->k == 1 || watch_step(&watch, run->gain, run->objective,
+                                                    stats->total[1], control->tol);
+  }
+  if (err->code) err->iteration = run->iterations + 1;
+  return err->code;
+}

@@ -1,0 +1,56 @@
+/* Small dense helpers over LAPACK. Column-major, lower triangles. */
+#include "matrix.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "blas.h"
+#include "gm.h"
+
+double gm_floor(const struct gm_bounds* bounds, int a) {
+  return bounds->floor * bounds->scale[a] * bounds->scale[a];
+}
+
+int gm_cholesky(double* a, int d) {
+  int info;
+  F77_CALL(dpotrf)("L", &d, a, &d, &info FCONE);
+  /* LAPACK lets a NaN through in a pivot that it compares */
+  for (int i = 0; i < d && !info; i++) info = !(a[i + (ptrdiff_t)d * i] > 0);
+  return !info;
+}
+
+int gm_exceeds(const double* a, const double* b, double t, int d, double* work) {
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  memcpy(work, a, (size_t)len * sizeof *a);
+  if (b) {
+    for (ptrdiff_t i = 0; i < len; i++) work[i] -= t * b[i];
+  } else {
+    for (int i = 0; i < d; i++) work[i + (ptrdiff_t)d * i] -= t;
+  }
+  return gm_cholesky(work, d);
+}
+
+enum { EIGEN_BLOCK = 34 }; /* LAPACK's block size for dsytrd, plus 2 */
+ptrdiff_t gm_eigen_work(int d) { return (ptrdiff_t)EIGEN_BLOCK * d; }
+
+void gm_eigen(double* a, int d, int vectors, double* value, double* work) {
+  int lwork = EIGEN_BLOCK * d, info;
+  F77_CALL(dsyev)(vectors ? "V" : "N", "L", &d, a, &d, value, work, &lwork, &info FCONE FCONE);
+  if (info)
+    for (int i = 0; i < d; i++) value[i] = NAN;
+}
+
+double gm_smallest(const double* a, const double* b, int d, double* work) {
+  const size_t bytes = (size_t)d * d * sizeof *a;
+  double* m = work;
+  double* chol = m + (ptrdiff_t)d * d;
+  double* value = chol + (ptrdiff_t)d * d;
+  const int type = 1;
+  int info;
+  memcpy(m, a, bytes);
+  memcpy(chol, b, bytes);
+  if (!gm_cholesky(chol, d)) return NAN;
+  F77_CALL(dsygst)(&type, "L", &d, m, &d, chol, &d, &info FCONE);
+  gm_eigen(m, d, 0, value, value + d);
+  return value[0];
+}

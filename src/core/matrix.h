@@ -1,0 +1,28 @@
+/* Small dense helpers over LAPACK, shared by M-step, verdict and factors. */
+#ifndef GM_MATRIX_H
+#define GM_MATRIX_H
+
+#include <stddef.h>
+
+struct gm_bounds;
+
+/* Smallest variance of variable a alone. */
+double gm_floor(const struct gm_bounds* bounds, int a);
+
+/* Lower Cholesky factor in place (the upper triangle is left as it is). 0: not positive definite. */
+int gm_cholesky(double* a, int d);
+
+/* Is a - t b positive definite? Lower triangles are read; b NULL: the identity.
+   work: d^2 doubles. */
+int gm_exceeds(const double* a, const double* b, double t, int d, double* work);
+
+/* Eigenvalues of the symmetric a (lower triangle), ascending; with vectors they replace a. Not a
+   number where LAPACK gives up. work: gm_eigen_work(d). */
+ptrdiff_t gm_eigen_work(int d);
+void gm_eigen(double* a, int d, int vectors, double* value, double* work);
+
+/* Smallest eigenvalue of a in the metric of b: min v'a v / v'b v. Both symmetric, lower
+   triangles; b positive definite. work: 2 d^2 + d + gm_eigen_work(d). */
+double gm_smallest(const double* a, const double* b, int d, double* work);
+
+#endif

@@ -1,0 +1,92 @@
+/* Layout of parameters, and what the kernels make of them. */
+#include <math.h>
+#include <string.h>
+
+#include "gm.h"
+#include "matrix.h"
+
+ptrdiff_t gm_cov_length(enum gm_shape shape, int d) {
+  return shape == GM_TRIANG ? (ptrdiff_t)d * d : shape == GM_DIAG ? d : 1;
+}
+
+ptrdiff_t gm_cov_stride(const struct gm_family* family, int d) {
+  return family->shared ? 0 : gm_cov_length(family->shape, d);
+}
+
+static ptrdiff_t cov_size(const struct gm_family* family, int d, int k) {
+  return gm_cov_length(family->shape, d) * (family->shared ? 1 : k);
+}
+
+ptrdiff_t gm_params_size(const struct gm_family* family, int d, int k) {
+  return k + (ptrdiff_t)d * k + cov_size(family, d, k);
+}
+
+double* gm_params_init(struct gm_params* params, const struct gm_family* family, int d, int k,
+                       double* mem) {
+  params->family = family;
+  params->d = d;
+  params->k = k;
+  params->prop = mem;
+  params->mean = params->prop + k;
+  params->cov = params->mean + (ptrdiff_t)d * k;
+  return mem + gm_params_size(family, d, k);
+}
+
+void gm_params_copy(struct gm_params* to, const struct gm_params* from) {
+  memcpy(to->prop, from->prop,
+         (size_t)gm_params_size(from->family, from->d, from->k) * sizeof *to->prop);
+}
+
+ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k) {
+  return k + cov_size(family, d, k);
+}
+
+double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d, int k,
+                        double* mem) {
+  f->shape = family->shape;
+  f->d = d;
+  f->k = k;
+  f->stride = gm_cov_stride(family, d);
+  f->logc = mem;
+  f->factor = mem + k;
+  f->mean = NULL;
+  return mem + gm_factors_size(family, d, k);
+}
+
+/* cov -> factor; returns the log of the product of L's diagonal, NaN where there is no factor. */
+static double factorise(enum gm_shape shape, int d, const double* cov, double* factor) {
+  double logdet = 0;
+  if (shape == GM_TRIANG) {
+    memcpy(factor, cov, (size_t)d * d * sizeof *cov);
+    if (!gm_cholesky(factor, d)) return NAN;
+    for (int a = 0; a < d; a++) {
+      double* pivot = factor + a + (ptrdiff_t)d * a;
+      logdet += log(*pivot);
+      *pivot = 1 / *pivot;
+    }
+    return logdet;
+  }
+  const int variances = shape == GM_DIAG ? d : 1;
+  for (int a = 0; a < variances; a++) {
+    if (!(cov[a] > 0)) return NAN;
+    factor[a] = 1 / sqrt(cov[a]);
+    logdet += 0.5 * log(cov[a]);
+  }
+  return shape == GM_DIAG ? logdet : d * logdet;
+}
+
+int gm_factors_set(struct gm_factors* f, const struct gm_params* params, struct gm_error* err) {
+  static const double half_log_2pi = 0.91893853320467274178;
+  double logdet = NAN;
+  f->mean = params->mean;
+  for (int j = 0; j < params->k; j++) {
+    if (j == 0 || f->stride)
+      logdet = factorise(f->shape, f->d, params->cov + f->stride * j, f->factor + f->stride * j);
+    if (!isfinite(logdet)) {
+      *err = (struct gm_error){.code = GM_NOT_POSITIVE, .component = j + 1};
+      return err->code;
+    }
+    f->logc[j] = log(params->prop[j]) - f->d * half_log_2pi - logdet;
+  }
+  return GM_OK;
+}

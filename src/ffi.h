@@ -1,0 +1,62 @@
+/* The glue between R and the core. Each ffi_gmm_*() takes SEXPs, checks types and lengths (R code
+   has already checked meaning, but nothing that R passes may crash the core), lays views over them,
+   calls the core, and turns its status into an R value or condition. Memory is R_alloc()'s. */
+#ifndef GM_FFI_H
+#define GM_FFI_H
+
+#ifndef R_NO_REMAP
+#define R_NO_REMAP
+#endif
+#include <R.h>
+#include <Rinternals.h>
+#include <setjmp.h>
+
+#include "core/gm.h"
+
+/* ---- entry points, listed in init.c ---- */
+SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family, SEXP k, SEXP scale, SEXP start, SEXP control);
+SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params, SEXP what, SEXP threads);
+SEXP ffi_gmm_sample(SEXP n, SEXP family, SEXP params, SEXP by_component, SEXP threads);
+SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP label, SEXP extra);
+SEXP ffi_gmm_random(SEXP key, SEXP index, SEXP stream, SEXP lane);
+SEXP ffi_gmm_engine(void);
+
+/* ---- arguments: R errors where type or length is wrong; length < 0: any ---- */
+const double* ffi_doubles(SEXP x, R_xlen_t length, const char* what);
+const int* ffi_integers(SEXP x, R_xlen_t length, const char* what);
+double ffi_number(SEXP x, const char* what);
+int ffi_count(SEXP x, int least, const char* what);
+const char* ffi_string(SEXP x, const char* what);
+SEXP ffi_field(SEXP list, const char* name);
+const struct gm_family* ffi_family(SEXP code);
+/* x: a double matrix with rows and columns */
+struct gm_rows ffi_rows(SEXP x, SEXP w);
+/* list(proportions, means (d x k), covariances (d x d x k)) -> params, in R_alloc()ed memory */
+struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);
+/* Their factors; an R error where a covariance is not positive definite. */
+struct gm_factors ffi_factors(const struct gm_params* params);
+
+/* ---- values ---- */
+SEXP ffi_list(int n, const char* const* names); /* unprotected, to be filled */
+SEXP ffi_covariances(const struct gm_params* params); /* d x d x k */
+double* ffi_alloc(double doubles); /* R_alloc()ed; an R error where it is too large */
+
+/* ---- running the core ---- */
+struct ffi_watch { /* lets Ctrl-C and time limits through between stretches of work */
+  SEXP unwind;
+  jmp_buf back;
+  double polled, told;             /* seconds */
+  const struct gm_record* records; /* progress is told of these, where verbose */
+  int n_starts, verbose;
+};
+/* Protects one value. */
+void ffi_watch_start(struct ffi_watch* watch);
+struct gm_engine ffi_engine(SEXP threads, struct ffi_watch* watch);
+/* Goes on with the interrupt or error that stopped the core; returns if nothing did. */
+void ffi_watch_end(struct ffi_watch* watch, const struct gm_error* err);
+const struct gm_kernel* ffi_kernel_choice(void);
+int ffi_threads(SEXP threads);
+uint64_t ffi_draw_key(void); /* from R's random numbers */
+void ffi_remember_process(void);
+
+#endif

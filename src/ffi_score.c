@@ -1,0 +1,52 @@
+/* Scoring rows, and what the engine is made of. */
+#include <string.h>
+
+#include "ffi.h"
+
+static enum gm_score read_score(SEXP what) {
+  static const char* const names[] = {"logdensity", "prob", "component", "mahalanobis"};
+  static const enum gm_score scores[] = {GM_LOGDENS, GM_PROB, GM_COMPONENT, GM_MAHALANOBIS};
+  const char* name = ffi_string(what, "what");
+  for (int i = 0; i < 4; i++)
+    if (!strcmp(name, names[i])) return scores[i];
+  Rf_error("internal error: no such score");
+}
+
+SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP threads) {
+  const struct gm_rows rows = ffi_rows(x, R_NilValue);
+  const struct gm_params params = ffi_params(params_list, ffi_family(family), rows.d);
+  const struct gm_factors f = ffi_factors(&params);
+  const enum gm_score what = read_score(what_name);
+  struct ffi_watch watch = {0};
+  ffi_watch_start(&watch);
+  const struct gm_engine engine = ffi_engine(threads, &watch);
+  SEXP out = PROTECT(what == GM_LOGDENS ? Rf_allocVector(REALSXP, rows.n)
+                                        : Rf_allocMatrix(REALSXP, (int)rows.n, params.k));
+  double* work = ffi_alloc(gm_score_work(&f, engine.threads));
+  struct gm_error err = {0};
+  if (gm_score_rows(what, &rows, &f, &engine, REAL(out), work, &err)) ffi_watch_end(&watch, &err);
+  UNPROTECT(2);
+  return out;
+}
+
+/* list(path, paths, threads, openmp) */
+SEXP ffi_gmm_engine(void) {
+  static const char* const names[] = {"path", "paths", "threads", "openmp"};
+  static const char* const all[] = {"reference", "baseline", "avx2", "avx512"};
+  SEXP out = PROTECT(ffi_list(4, names));
+  int here = 0;
+  for (int i = 0; i < 4; i++) here += gm_kernel_find(all[i]) != NULL;
+  SEXP paths = PROTECT(Rf_allocVector(STRSXP, here));
+  for (int i = 0, at = 0; i < 4; i++)
+    if (gm_kernel_find(all[i])) SET_STRING_ELT(paths, at++, Rf_mkChar(all[i]));
+  SET_VECTOR_ELT(out, 0, Rf_mkString(ffi_kernel_choice()->name));
+  SET_VECTOR_ELT(out, 1, paths);
+  SET_VECTOR_ELT(out, 2, Rf_ScalarInteger(ffi_threads(R_NilValue)));
+#ifdef _OPENMP
+  SET_VECTOR_ELT(out, 3, Rf_ScalarLogical(1));
+#else
+  SET_VECTOR_ELT(out, 3, Rf_ScalarLogical(0));
+#endif
+  UNPROTECT(2);
+  return out;
+}

@@ -1,0 +1,253 @@
+/* Views of SEXPs, list building, threads, interrupts. */
+#include "ffi.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* ---- arguments ---- */
+
+const double* ffi_doubles(SEXP x, R_xlen_t length, const char* what) {
+  if (TYPEOF(x) != REALSXP || (length >= 0 && XLENGTH(x) != length))
+    Rf_error("internal error: `%s` must be a double vector of the right length", what);
+  return REAL_RO(x);
+}
+
+const int* ffi_integers(SEXP x, R_xlen_t length, const char* what) {
+  if (TYPEOF(x) != INTSXP || (length >= 0 && XLENGTH(x) != length))
+    Rf_error("internal error: `%s` must be an integer vector of the right length", what);
+  return INTEGER_RO(x);
+}
+
+double ffi_number(SEXP x, const char* what) {
+  const double value = ffi_doubles(x, 1, what)[0];
+  if (ISNAN(value)) Rf_error("internal error: `%s` must be a number", what);
+  return value;
+}
+
+int ffi_count(SEXP x, int least, const char* what) {
+  const int value = ffi_integers(x, 1, what)[0];
+  if (value == NA_INTEGER || value < least)
+    Rf_error("internal error: `%s` must be at least %d", what, least);
+  return value;
+}
+
+const char* ffi_string(SEXP x, const char* what) {
+  if (TYPEOF(x) != STRSXP || XLENGTH(x) != 1 || STRING_ELT(x, 0) == NA_STRING)
+    Rf_error("internal error: `%s` must be a string", what);
+  return CHAR(STRING_ELT(x, 0));
+}
+
+SEXP ffi_field(SEXP list, const char* name) {
+  if (TYPEOF(list) == VECSXP) {
+    SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+    for (R_xlen_t i = 0; i < Rf_xlength(names); i++)
+      if (!strcmp(CHAR(STRING_ELT(names, i)), name)) return VECTOR_ELT(list, i);
+  }
+  Rf_error("internal error: no field `%s`", name);
+}
+
+const struct gm_family* ffi_family(SEXP code) {
+  const struct gm_family* family = gm_family_find(ffi_string(code, "family"));
+  if (!family) Rf_error("internal error: no such family");
+  return family;
+}
+
+struct gm_rows ffi_rows(SEXP x, SEXP w) {
+  SEXP dim = Rf_getAttrib(x, R_DimSymbol);
+  if (TYPEOF(dim) != INTSXP || XLENGTH(dim) != 2)
+    Rf_error("internal error: `x` must be a matrix");
+  const int n = INTEGER(dim)[0], d = INTEGER(dim)[1];
+  if (n < 0 || d < 1) Rf_error("internal error: `x` must have columns");
+  return (struct gm_rows){.n = n,
+                          .ld = n,
+                          .d = d,
+                          .x = ffi_doubles(x, (R_xlen_t)n * d, "x"),
+                          .w = Rf_isNull(w) ? NULL : ffi_doubles(w, n, "w"),
+                          .source = GM_POSTERIOR};
+}
+
+struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d) {
+  SEXP prop = ffi_field(list, "proportions");
+  const R_xlen_t k = Rf_xlength(prop);
+  if (k < 1 || k > INT_MAX / 2) Rf_error("internal error: no components");
+  const double* mean = ffi_doubles(ffi_field(list, "means"), k * d, "means");
+  const double* cov = ffi_doubles(ffi_field(list, "covariances"), k * d * d, "covariances");
+  struct gm_params params;
+  gm_params_init(&params, family, d, (int)k, ffi_alloc(gm_params_size(family, d, (int)k)));
+  memcpy(params.prop, ffi_doubles(prop, k, "proportions"), (size_t)k * sizeof(double));
+  memcpy(params.mean, mean, (size_t)(k * d) * sizeof(double));
+  const ptrdiff_t length = gm_cov_length(family->shape, d);
+  const ptrdiff_t step = family->shape == GM_TRIANG ? 1 : d + 1;
+  for (int j = 0; j < (family->shared ? 1 : k); j++)
+    for (ptrdiff_t a = 0; a < length; a++)
+      params.cov[a + length * j] = cov[step * a + (ptrdiff_t)d * d * j];
+  return params;
+}
+
+struct gm_factors ffi_factors(const struct gm_params* params) {
+  struct gm_factors f;
+  struct gm_error err = {0};
+  gm_factors_init(&f, params->family, params->d, params->k,
+                  ffi_alloc(gm_factors_size(params->family, params->d, params->k)));
+  if (gm_factors_set(&f, params, &err))
+    Rf_error("internal error: covariance %d is not positive definite", err.component);
+  return f;
+}
+
+/* ---- values ---- */
+
+SEXP ffi_list(int n, const char* const* names) {
+  SEXP list = PROTECT(Rf_allocVector(VECSXP, n));
+  SEXP labels = PROTECT(Rf_allocVector(STRSXP, n));
+  for (int i = 0; i < n; i++) SET_STRING_ELT(labels, i, Rf_mkChar(names[i]));
+  Rf_setAttrib(list, R_NamesSymbol, labels);
+  UNPROTECT(2);
+  return list;
+}
+
+SEXP ffi_covariances(const struct gm_params* params) {
+  const int d = params->d, k = params->k;
+  const enum gm_shape shape = params->family->shape;
+  const ptrdiff_t stride = gm_cov_stride(params->family, d);
+  SEXP out = PROTECT(Rf_alloc3DArray(REALSXP, d, d, k));
+  double* to = REAL(out);
+  memset(to, 0, (size_t)XLENGTH(out) * sizeof *to);
+  for (int j = 0; j < k; j++, to += (ptrdiff_t)d * d) {
+    const double* cov = params->cov + stride * j;
+    if (shape == GM_TRIANG) {
+      memcpy(to, cov, (size_t)d * d * sizeof *to);
+    } else {
+      for (int a = 0; a < d; a++) to[a + (ptrdiff_t)d * a] = cov[shape == GM_DIAG ? a : 0];
+    }
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+double* ffi_alloc(double doubles) {
+  if (doubles > 4503599627370496.0 / sizeof(double)) Rf_error("cannot allocate so much memory");
+  return (double*)R_alloc((size_t)doubles + 1, sizeof(double));
+}
+
+/* ---- threads ---- */
+
+static int process; /* that loaded the package: a forked child must not use OpenMP's pool */
+
+static int this_process(void) {
+#ifdef _WIN32
+  return 0;
+#else
+  return (int)getpid();
+#endif
+}
+
+void ffi_remember_process(void) { process = this_process(); }
+
+#ifdef _OPENMP
+/* A positive number in an environment variable, else `other`. Read at each call. */
+static int environment_count(const char* name, int other) {
+  const char* text = getenv(name);
+  const long value = text ? strtol(text, NULL, 10) : 0;
+  return value > 0 && value < INT_MAX ? (int)value : other;
+}
+#endif
+
+int ffi_threads(SEXP threads) {
+#ifdef _OPENMP
+  if (this_process() != process) return 1;
+  int count = 2;
+  if (!Rf_isNull(threads)) {
+    count = ffi_count(threads, 1, "threads");
+  } else {
+    const int asked = environment_count("OMP_NUM_THREADS", count);
+    if (asked < count) count = asked;
+    if (omp_get_num_procs() < count) count = omp_get_num_procs();
+  }
+  const int limit = environment_count("OMP_THREAD_LIMIT", omp_get_thread_limit());
+  return count < limit ? count : limit;
+#else
+  if (!Rf_isNull(threads)) ffi_count(threads, 1, "threads");
+  return 1;
+#endif
+}
+
+/* GAUSSMIX_SIMD forces a path: reference, baseline, avx2, avx512. */
+const struct gm_kernel* ffi_kernel_choice(void) {
+  const char* name = getenv("GAUSSMIX_SIMD");
+  const struct gm_kernel* kernel = gm_kernel_find(name && *name ? name : NULL);
+  if (!kernel)
+    Rf_error("the environment variable GAUSSMIX_SIMD asks for \"%s\", which this processor or "
+             "this build does not have; unset it, or use \"baseline\" or \"reference\"",
+             name);
+  return kernel;
+}
+
+/* ---- interrupts ----
+   R_CheckUserInterrupt() may jump: out of an interrupt, a time limit, a handler. The jump is caught
+   here, the core returns by its status, and the jump goes on once nothing is held any more. */
+
+enum { POLL_MS = 50, TELL_S = 2 };
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void tell(const struct ffi_watch* watch) {
+  int start = 0;
+  while (start + 1 < watch->n_starts && watch->records[start + 1].run.passes > 0) start++;
+  char text[120];
+  snprintf(text, sizeof text, "gmm(): start %d of %d, iteration %d", start + 1, watch->n_starts,
+           watch->records[start].run.iterations);
+  SEXP call = PROTECT(Rf_lang2(Rf_install("message"), Rf_mkString(text)));
+  Rf_eval(call, R_BaseEnv);
+  UNPROTECT(1);
+}
+
+static SEXP poll(void* data) {
+  struct ffi_watch* watch = data;
+  R_CheckUserInterrupt();
+  if (watch->verbose && watch->polled - watch->told > TELL_S) {
+    watch->told = watch->polled;
+    tell(watch);
+  }
+  return R_NilValue;
+}
+
+static void jumped(void* data, Rboolean jump) {
+  if (jump) longjmp(((struct ffi_watch*)data)->back, 1);
+}
+
+static int tick(void* data) {
+  struct ffi_watch* watch = data;
+  const double now = seconds();
+  if (now - watch->polled < POLL_MS * 1e-3) return 0;
+  watch->polled = now;
+  if (setjmp(watch->back)) return 1;
+  R_UnwindProtect(poll, watch, jumped, watch, watch->unwind);
+  return 0;
+}
+
+void ffi_watch_start(struct ffi_watch* watch) {
+  watch->unwind = PROTECT(R_MakeUnwindCont());
+  watch->polled = watch->told = seconds();
+}
+
+struct gm_engine ffi_engine(SEXP threads, struct ffi_watch* watch) {
+  return (struct gm_engine){.kernel = ffi_kernel_choice(),
+                            .threads = ffi_threads(threads),
+                            .tick = tick,
+                            .tick_data = watch};
+}
+
+void ffi_watch_end(struct ffi_watch* watch, const struct gm_error* err) {
+  if (err->code == GM_STOPPED) R_ContinueUnwind(watch->unwind);
+}
