@@ -4,9 +4,9 @@
 code_lines <- function(file) {
   text <- paste(readLines(file, encoding = "UTF-8"), collapse = "\n")
   string <- "\"(?:\\\\.|[^\"\\\\])*\""
+  include <- paste0("#\\s*include\\s*", string, "(*SKIP)(*F)")
   pattern <- if (grepl("\\.[ch]$", file)) {
-    paste0("(?s)#\\s*include\\s*", string, "(*SKIP)(*F)|/\\*.*?\\*/|//[^\\n]*|'(?:\\\\.|[^'\\\\])'|",
-           string)
+    paste0("(?s)", include, "|/\\*.*?\\*/|//[^\\n]*|'(?:\\\\.|[^'\\\\])'|", string)
   } else {
     paste0("#[^\\n]*|'(?:\\\\.|[^'\\\\])*'|", string)
   }

@@ -45,6 +45,7 @@ from_cran <- function(packages) {
   if (identical(getOption("repos")[["CRAN"]], "@CRAN@")) {
     utils::chooseCRANmirror(graphics = FALSE, ind = 1, local.only = TRUE)
   }
+  Sys.setenv(USE_BUNDLED_LIBUV = "1") # for fs, which testthat needs: no system library to look for
   cores <- max(1, parallel::detectCores(), na.rm = TRUE)
   install.packages(packages, lib = lib, quiet = TRUE, Ncpus = cores)
 }
