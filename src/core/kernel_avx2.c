@@ -1,0 +1,18 @@
+/* The kernel for AVX2 with FMA: vectors of 4 rows. */
+#include "simd.h"
+
+#ifdef GM_X86
+#define GM_W 4
+#define GM_REGISTERS 16
+#define GM_TARGET __attribute__((target("avx2,fma")))
+#include "kernel_math.h"
+#include "kernel_triang.h"
+#include "kernel_diag.h"
+
+const struct gm_kernel gm_kernel_avx2 = {
+    .name = "avx2",
+    .distance = {distance_triang, distance_diag, distance_spher},
+    .posterior = posterior,
+    .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
+    .normals = normals};
+#endif

@@ -1,0 +1,18 @@
+/* The kernel for AVX-512: vectors of 8 rows. */
+#include "simd.h"
+
+#ifdef GM_X86
+#define GM_W 8
+#define GM_REGISTERS 32
+#define GM_TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
+#include "kernel_math.h"
+#include "kernel_triang.h"
+#include "kernel_diag.h"
+
+const struct gm_kernel gm_kernel_avx512 = {
+    .name = "avx512",
+    .distance = {distance_triang, distance_diag, distance_spher},
+    .posterior = posterior,
+    .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
+    .normals = normals};
+#endif
