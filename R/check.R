@@ -92,6 +92,7 @@ describe <- function(x) {
 # "a numeric", "a factor", "an object of class \"Date\"" ...
 kind_of <- function(x) {
   if (is.factor(x)) return("a factor")
+  if (inherits(x, "AsIs")) return(kind_of(structure(x, class = setdiff(oldClass(x), "AsIs"))))
   if (inherits(x, "formula")) return("a formula")
   if (is.object(x)) return(sprintf("an object of class \"%s\"", class(x)[1L]))
   switch(typeof(x), double = "a numeric", integer = "an integer", environment = "an environment",
@@ -105,9 +106,9 @@ scalar_text <- function(x) {
 }
 
 # Digits do not depend on options(digits, OutDec).
-number_text <- function(x) {
+number_text <- function(x, digits = 15L) {
   if (!is.numeric(x)) return(as.character(x))
-  vapply(x, format, "", digits = 15L, decimal.mark = ".", USE.NAMES = FALSE)
+  vapply(x, format, "", digits = digits, decimal.mark = ".", USE.NAMES = FALSE)
 }
 
 range_text <- function(min, max, open = c(FALSE, FALSE)) {

@@ -1,0 +1,600 @@
+# The data door. What the user gives (vector, matrix, data frame, formula) becomes
+#   x          double matrix, n x d, with column names; row names where the rows have some
+#   weights    double, n, or NULL
+#   na.action  the rows dropped, as na.omit() or na.exclude() records them, or NULL
+#   rows       which of the rows given these are (their numbers), or NULL: all
+#   scale      the columns' scales, d
+#   terms      of a formula, else NULL
+#   blueprint  what new data have to look like: kind ("vector", "matrix", "data.frame", "formula"),
+#              names (d), named (FALSE: the names were made up), terms, and variables (what a formula
+#              needs of new data)
+# new_data() lets new data in by a blueprint. Nothing is dropped, coerced, recycled or reordered
+# without the user's word; whatever is refused names the column.
+#
+# Data are never copied where they are a double matrix already: only attributes change.
+
+as_gmm_data <- function(x, ...) UseMethod("as_gmm_data")
+
+#' @export
+as_gmm_data.default <- function(x, weights = NULL, na.action = stats::na.fail, ...) {
+  matrix <- plain_matrix(x, "x")
+  kind <- if (length(dim(x)) == 2L) "matrix" else "vector"
+  named <- kind == "matrix" && any_names(colnames(x))
+  admit(matrix, weights, na.action, list(kind = kind, named = named), "x")
+}
+
+#' @export
+as_gmm_data.data.frame <- function(x, weights = NULL, na.action = stats::na.fail, ...) {
+  blueprint <- list(kind = "data.frame", named = any_names(names(x)))
+  admit(frame_matrix(x, row_names(x), "x"), weights, na.action, blueprint, "x")
+}
+
+# `weights` and `subset` are expressions (or values): they are evaluated as lm() does it, in `data`,
+# then in the environment of the formula; `env` serves a formula that has lost its own. So a method
+# of gmm() calls
+#   as_gmm_data(x, data, weights = substitute(weights), subset = substitute(subset), ...)
+# Each term is a variable, or a call that makes one or several columns: log(a), I(a / b),
+# poly(a, 2). There is no intercept, with or without `- 1`.
+#' @export
+as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
+                                na.action = stats::na.fail, env = parent.frame(), ...) {
+  if (length(x) != 2L) refuse_response(x)
+  if (is.null(environment(x))) environment(x) <- env
+  if (is.list(data) && !is.data.frame(data)) data <- as.data.frame(data)
+  if (!is.null(data) && !is.data.frame(data) && !is.environment(data)) {
+    gmm_abort("type", must_be("data", "a data frame", data), "Use as.data.frame(data).")
+  }
+  terms <- formula_terms(x, data)
+  frame <- model_frame(terms, data)
+  given <- nrow(frame)
+  rows <- row_names(frame)
+  matrix <- frame_matrix(term_columns(frame), rows, "data")
+  terms <- attr(frame, "terms")
+  weights <- eval_in(weights, data, environment(x), "weights")
+  weights <- check_weights(weights, given)
+  index <- subset_index(eval_in(subset, data, environment(x), "subset"), given, rows)
+  if (!is.null(index)) {
+    weights <- weights[index]
+    matrix <- take_rows(matrix, index)
+  }
+  blueprint <- list(kind = "formula", named = TRUE, terms = terms,
+                    variables = row_variables(terms, data, given))
+  out <- admit(matrix, weights, na.action, blueprint, "data")
+  if (!is.null(index)) out$rows <- if (is.null(out$rows)) index else index[out$rows]
+  out$terms <- terms
+  out
+}
+
+# What all roads share, once there is a matrix: names, weights, missing and infinite values, scale.
+admit <- function(x, weights, na.action, blueprint, arg) {
+  d <- ncol(x)
+  if (d == 0L) gmm_abort("dimension", sprintf("`%s` has no columns.", arg))
+  if (nrow(x) == 0L) gmm_abort("dimension", sprintf("`%s` has no rows.", arg))
+  refuse_twice(unique(colnames(x)[duplicated(colnames(x))]), arg)
+  weights <- check_weights(weights, nrow(x))
+  known <- handle_missing(x, na_policy(na.action), arg)
+  x <- known$x
+  if (nrow(x) == 0L) {
+    gmm_abort("missing", sprintf("`%s` has no row without missing values.", arg),
+              "Leave out the columns that are missing most.")
+  }
+  if (!is.null(known$rows)) weights <- weights[known$rows]
+  check_finite(x, arg)
+  if (!is.null(weights) && all(weights == 0)) {
+    gmm_abort("weights", "`weights` must be positive for a row that is used; they are all 0.")
+  }
+  scale <- check_scale(x, weights, arg)
+  blueprint$names <- colnames(x)
+  list(x = x, weights = weights, na.action = known$na.action, rows = known$rows, scale = scale,
+       terms = NULL, blueprint = blueprint)
+}
+
+# ---- new data --------------------------------------------------------------------------
+
+# By `object$blueprint`: x (m x d, columns in the fit's order), ok (which rows have no missing
+# value), na.action.
+#   Columns with names are taken by name, in any order. Further columns of a data frame are
+#   ignored; a matrix must have as many columns as the fit.
+#   Columns without names, or for a fit on data without names, are taken by position (with a
+#   message where the fit has names and more than one column).
+#   A vector is one column: for d > 1 it is refused, as it may be meant as a row.
+#   Any number of rows, none too. Infinite values are let in.
+new_data <- function(object, newdata, na.action = stats::na.pass, arg = "newdata") {
+  blueprint <- object$blueprint
+  is_frame <- is.data.frame(newdata)
+  by_formula <- !is.null(blueprint$terms) && (is_frame || !all_plain(blueprint$terms))
+  by_name <- blueprint$named && (is_frame || any_names(colnames(newdata)))
+  read <- if (by_formula) new_by_formula else if (by_name) new_by_name else new_by_position
+  x <- read(newdata, blueprint, arg)
+  policy <- na_policy(na.action)
+  known <- if (policy == "pass") list(x = x) else handle_missing(x, policy, arg)
+  list(x = known$x, ok = !missing_rows(known$x), na.action = known$na.action)
+}
+
+new_by_formula <- function(newdata, blueprint, arg) {
+  if (!is.data.frame(newdata)) {
+    if (!any_names(colnames(newdata))) {
+      gmm_abort("type", must_be(arg, paste("a data frame with the columns",
+                                           some(backtick(blueprint$variables))), newdata))
+    }
+    newdata <- as.data.frame(plain_matrix(newdata, arg))
+  }
+  check_names(names(newdata), blueprint$variables, names(newdata), arg)
+  frame <- model_frame(blueprint$terms, newdata, arg)
+  columns <- term_columns(frame)
+  in_fit_order(frame_matrix(columns, row_names(newdata), arg), blueprint, arg)
+}
+
+new_by_position <- function(newdata, blueprint, arg) {
+  d <- length(blueprint$names)
+  x <- if (is.data.frame(newdata)) {
+    frame_matrix(newdata, row_names(newdata), arg)
+  } else {
+    plain_matrix(newdata, arg)
+  }
+  if (d > 1L && length(dim(newdata)) != 2L) {
+    gmm_abort("dimension", must_be(arg, paste("a matrix or data frame of", d, "columns"), newdata),
+              sprintf("For one row, use %s.",
+                      sprintf(if (is.null(names(newdata))) "matrix(%s, 1)" else "t(%s)", arg)))
+  }
+  if (ncol(x) != d) refuse_ncol(ncol(x), blueprint, arg)
+  if (blueprint$named && d > 1L) {
+    gmm_inform(sprintf("`%s` has no column names: its columns are taken in the order %s.", arg,
+                       some(backtick(blueprint$names), 10L)))
+  }
+  rename(x, blueprint$names)
+}
+
+new_by_name <- function(newdata, blueprint, arg) {
+  if (!is.data.frame(newdata)) {
+    x <- plain_matrix(newdata, arg)
+    if (ncol(x) != length(blueprint$names)) refuse_ncol(ncol(x), blueprint, arg, colnames(x))
+    return(in_fit_order(x, blueprint, arg))
+  }
+  # Only the columns that are needed are looked at: the others may be of any type.
+  columns <- frame_list(newdata)
+  needed <- vapply(seq_along(columns), function(j) {
+    any(column_names(columns[j]) %in% blueprint$names)
+  }, NA)
+  in_fit_order(frame_matrix(columns[needed], row_names(newdata), arg), blueprint, arg,
+               names(columns))
+}
+
+in_fit_order <- function(x, blueprint, arg, given = colnames(x)) {
+  check_names(colnames(x), blueprint$names, given, arg)
+  if (identical(colnames(x), blueprint$names)) x else x[, blueprint$names, drop = FALSE]
+}
+
+# Each of `needed` must be there, once. `given` are the names that the user sees.
+check_names <- function(names, needed, given, arg) {
+  lacking <- setdiff(needed, names)
+  if (length(lacking) > 0L) {
+    gmm_abort("names", sprintf("`%s` must have the columns of the fit; it lacks %s.", arg,
+                               some(backtick(lacking))),
+              sprintf("It has %s.", if (length(given)) some(backtick(given), 10L) else "none"))
+  }
+  refuse_twice(intersect(names[duplicated(names)], needed), arg)
+}
+
+refuse_twice <- function(twice, arg) {
+  if (length(twice) == 0L) return(invisible())
+  gmm_abort("names", sprintf("`%s` must have distinct column names, not %s twice.", arg,
+                             some(backtick(twice))), "Rename or drop columns.")
+}
+
+refuse_ncol <- function(ncol, blueprint, arg, given = NULL) {
+  d <- length(blueprint$names)
+  extra <- setdiff(given, blueprint$names)
+  gmm_abort("dimension", sprintf("`%s` must have %s, as the fit, not %d.", arg,
+                                 plural(d, "column"), ncol),
+            if (length(extra) > 0L) {
+              sprintf("Leave out %s, or give a data frame: its further columns are ignored.",
+                      some(backtick(extra)))
+            } else {
+              sprintf("The fit has %s.", some(backtick(blueprint$names), 10L))
+            })
+}
+
+# ---- formulas --------------------------------------------------------------------------
+
+refuse_response <- function(formula) {
+  all <- if ("." %in% all.vars(formula[[3L]])) formula[[3L]] else call("+", formula[[2L]], formula[[3L]])
+  gmm_abort("formula", sprintf("`x` must be a formula without a left side, not `%s`.",
+                               shorten(deparse1(formula))),
+            sprintf("For the joint mixture of all variables, write `~ %s`.", shorten(deparse1(all))))
+}
+
+formula_terms <- function(formula, data) {
+  terms <- try_formula(stats::terms(formula, data = if (is.data.frame(data)) data))
+  if ("." %in% all.vars(terms)) {
+    gmm_abort("formula", "`.` in a formula stands for the columns of `data`, a data frame.")
+  }
+  if (!is.null(attr(terms, "offset"))) {
+    gmm_abort("formula", "A formula for a mixture must not have an offset().",
+              "Shift the variable: I(a - b).")
+  }
+  mixed <- attr(terms, "term.labels")[attr(terms, "order") > 1L]
+  if (length(mixed) > 0L) {
+    gmm_abort("formula", sprintf("A formula for a mixture must not have interactions, not %s.",
+                                 some(backtick(mixed))), "For a product, write I(a * b).")
+  }
+  if (length(attr(terms, "term.labels")) == 0L) {
+    gmm_abort("dimension", "The formula has no variables, hence no columns.")
+  }
+  terms
+}
+
+# The variables of the terms, rows with missing values included.
+model_frame <- function(terms, data, arg = "data") {
+  columns <- if (is.data.frame(data)) frame_list(data) else as.list(data)
+  try_formula(stats::model.frame(terms, data, na.action = stats::na.pass), function() {
+    used <- all.vars(terms)
+    faulty <- Filter(Negate(is_plain_numeric), columns[intersect(used, names(columns))])
+    if (length(faulty) > 0L) refuse_columns(faulty, arg)
+    for (name in setdiff(used, names(columns))) {
+      if (exists(name, envir = environment(terms))) next
+      gmm_abort("formula", sprintf("%s is neither a column of `%s` nor a variable.", backtick(name),
+                                   arg), did_you_mean(name, names(columns), backtick))
+    }
+  })
+}
+
+# Columns of a model frame that are terms (`~ . - a` leaves `a` in the frame).
+term_columns <- function(frame) {
+  factors <- attr(attr(frame, "terms"), "factors")
+  unclass(frame)[apply(factors > 0L, 2L, which)]
+}
+
+# Errors of R's own formula code, as ours. explain() may raise a better one.
+try_formula <- function(expr, explain = function() NULL) {
+  tryCatch(expr, error = function(e) {
+    explain()
+    gmm_abort("formula", sprintf("The formula can't be used: %s.", conditionMessage(e)))
+  })
+}
+
+eval_in <- function(expr, data, env, arg) {
+  tryCatch(eval(expr, data, env), error = function(e) {
+    gmm_abort(if (arg == "weights") "weights" else "argument",
+              sprintf("`%s` can't be evaluated: %s.", arg, conditionMessage(e)))
+  })
+}
+
+# Variables with a value a row: what new data must bring. Others (a constant in the formula's
+# environment) are looked up as at the fit.
+row_variables <- function(terms, data, n) {
+  Filter(function(v) {
+    if (is.data.frame(data) && v %in% names(data)) return(TRUE)
+    value <- if (is.environment(data)) get0(v, data) else get0(v, environment(terms))
+    NROW(value) == n
+  }, all.vars(terms))
+}
+
+all_plain <- function(terms) {
+  all(vapply(as.list(attr(terms, "variables"))[-1L], is.name, NA))
+}
+
+# Row numbers that `subset` means, or NULL: all.
+subset_index <- function(subset, n, rows) {
+  if (is.null(subset)) return(NULL)
+  if (anyNA(subset)) {
+    gmm_abort("argument", sprintf("`subset` must not have missing values; it has %d.",
+                                  sum(is.na(subset))),
+              "To leave those rows out, use which().")
+  }
+  index <- if (is.logical(subset) && length(subset) == n) {
+    which(subset)
+  } else if (is.numeric(subset) && !is.object(subset) && all(subset == trunc(subset)) &&
+               all(abs(subset) <= n) && (all(subset >= 0) || all(subset <= 0))) {
+    seq_len(n)[subset]
+  } else if (is.character(subset) && !is.null(rows) && all(subset %in% rows)) {
+    match(subset, rows)
+  } else {
+    gmm_abort("argument", must_be("subset", sprintf(
+      "%d logical values, or numbers or names of rows", n), subset))
+  }
+  if (length(index) == 0L) gmm_abort("dimension", "`subset` leaves no rows.")
+  index
+}
+
+# ---- matrices --------------------------------------------------------------------------
+
+# Vector or matrix -> double matrix with column names and no other attributes. A vector's names
+# become row names.
+plain_matrix <- function(x, arg) {
+  if (!is_plain_numeric(x)) {
+    hint <- if (isS4(x) || is.object(x) && !is.factor(x)) {
+      sprintf("If it holds numbers, use as.matrix(%s).", arg)
+    } else if (is.list(x)) {
+      sprintf("If it holds columns, use as.data.frame(%s).", arg)
+    }
+    gmm_abort("type", must_be(arg, "a numeric vector, matrix or data frame", x), hint)
+  }
+  x <- unclass(x)
+  dims <- dim(x)
+  if (length(dims) > 2L) {
+    gmm_abort("dimension", must_be(arg, "a numeric vector, matrix or data frame", x),
+              "Arrange it as a matrix with a row for each observation.")
+  }
+  dimnames <- list(if (length(dims) == 1L) names(x) else rownames(x), colnames(x))
+  if (length(dims) < 2L) {
+    dims <- c(length(x), 1L)
+    dimnames <- list(names(x), NULL)
+  }
+  dimnames[[2L]] <- fill_names(dimnames[[2L]], dims[2L])
+  as_double_matrix(x, dims, dimnames)
+}
+
+# Data frame (or list of columns) -> double matrix.
+frame_matrix <- function(frame, rows, arg) {
+  columns <- frame_list(frame)
+  faulty <- !vapply(columns, function(v) is_plain_numeric(v) && length(dim(v)) <= 2L, NA)
+  if (any(faulty)) refuse_columns(columns[faulty], arg)
+  names <- column_names(columns)
+  n <- if (is.data.frame(frame)) .row_names_info(frame, 2L) else NROW(columns[[1L]])
+  x <- if (length(columns) > 0L) unlist(columns, use.names = FALSE) else double()
+  if (length(x) != n * length(names)) {
+    gmm_abort("object", sprintf("`%s` is a damaged data frame: its columns differ in length.", arg))
+  }
+  as_double_matrix(x, c(n, length(names)), list(rows, names))
+}
+
+# The columns, whatever the class says about `[[`; those without a name get one.
+frame_list <- function(frame) {
+  columns <- unclass(frame)
+  attributes(columns) <- list(names = fill_names(names(frame), length(columns)))
+  columns
+}
+
+# A matrix as a column is several columns: name.sub, or name.1, name.2 ...
+column_names <- function(columns) {
+  unlist(lapply(names(columns), function(name) {
+    v <- columns[[name]]
+    m <- if (length(dim(v)) == 2L) ncol(v) else 1L
+    if (m == 1L) name else paste(rep(name, m), fill_subnames(colnames(v), m), sep = ".")
+  }))
+}
+
+as_double_matrix <- function(x, dims, dimnames) {
+  wanted <- list(dim = as.integer(dims), dimnames = dimnames)
+  if (typeof(x) != "double") x <- as.double(x)
+  if (!identical(attributes(x), wanted)) attributes(x) <- wanted
+  x
+}
+
+rename <- function(x, names) {
+  if (!identical(colnames(x), names)) dimnames(x) <- list(rownames(x), names)
+  x
+}
+
+# Rows `index` of x. Rows without names are named by their numbers, so that they stay known.
+take_rows <- function(x, index) {
+  rows <- rownames(x)
+  x <- x[index, , drop = FALSE]
+  if (is.null(rows)) rownames(x) <- index
+  x
+}
+
+# Plain numbers, or numbers whose class changes nothing (time series, I(), poly(), splines).
+# integer64, difftime, Date and their like hold doubles that mean something else.
+is_plain_numeric <- function(x) {
+  class <- oldClass(x)
+  typeof(x) %in% c("double", "integer", "logical") && !isS4(x) &&
+    ("matrix" %in% class || all(class %in% c("ts", "mts", "array", "AsIs")))
+}
+
+# Row names that were given, not the automatic ones.
+row_names <- function(frame) {
+  if (.row_names_info(frame) > 0L) as.character(attr(frame, "row.names"))
+}
+
+any_names <- function(names) any(!is.na(names) & names != "")
+
+# Lacking names become V<j>, j the column's number.
+fill_names <- function(names, d) {
+  if (is.null(names)) return(sprintf("V%d", seq_len(d)))
+  made <- which(is.na(names) | names == "")
+  if (length(made) == 0L) return(names)
+  names[made] <- utils::tail(make.unique(c(names[-made], sprintf("V%d", made))), length(made))
+  names
+}
+
+fill_subnames <- function(names, m) {
+  if (is.null(names)) return(seq_len(m))
+  ifelse(is.na(names) | names == "", seq_len(m), names)
+}
+
+refuse_columns <- function(columns, arg) {
+  kinds <- vapply(columns, function(v) {
+    if (length(dim(v)) > 2L) return(describe(v))
+    if (is.object(v) || is.list(v)) kind_of(v) else paste(kind_of(v), "vector")
+  }, "")
+  one <- length(columns) == 1L
+  gmm_abort("type", sprintf("%s of `%s` must be numeric: %s.", if (one) "A column" else "Columns", arg,
+                            some(paste(backtick(names(columns)), "is", kinds))),
+            sprintf("Turn %s into numbers that mean something, or leave %s out.",
+                    if (one) "it" else "them", if (one) "it" else "them"), columns = names(columns))
+}
+
+# ---- missing and infinite values -------------------------------------------------------
+
+# One of R's four, by itself or by its name.
+na_policy <- function(na.action) {
+  policies <- list(fail = stats::na.fail, omit = stats::na.omit, exclude = stats::na.exclude,
+                   pass = stats::na.pass)
+  for (policy in names(policies)) {
+    if (identical(na.action, policies[[policy]]) || identical(na.action, paste0("na.", policy))) {
+      return(policy)
+    }
+  }
+  gmm_abort("argument", must_be("na.action", "na.fail, na.omit, na.exclude or na.pass", na.action))
+}
+
+# -> x, and where rows were dropped rows (those kept) and na.action.
+handle_missing <- function(x, policy, arg) {
+  if (!anyNA(x)) return(list(x = x))
+  missing <- missing_rows(x)
+  if (policy %in% c("fail", "pass")) refuse_missing(x, missing, policy, arg)
+  dropped <- which(missing)
+  names(dropped) <- if (is.null(rownames(x))) dropped else rownames(x)[dropped]
+  kept <- which(!missing)
+  list(x = take_rows(x, kept), rows = kept, na.action = structure(dropped, class = policy))
+}
+
+missing_rows <- function(x) {
+  missing <- logical(nrow(x))
+  if (anyNA(x)) for (j in seq_len(ncol(x))) missing <- missing | is.na(x[, j])
+  missing
+}
+
+refuse_missing <- function(x, missing, policy, arg) {
+  cells <- x[missing, , drop = FALSE]
+  count <- sum(is.na(cells))
+  nan <- sum(is.nan(cells))
+  columns <- colnames(x)[colSums(is.na(cells)) > 0]
+  what <- if (nan == count) "NaN" else "missing"
+  text <- sprintf("%s`%s` has %s%s: %s %s, %s %s.",
+                  if (policy == "pass") "`na.action = na.pass` can't be used yet, and " else "", arg,
+                  plural(count, paste(what, "value")),
+                  if (nan > 0 && nan < count) sprintf(" (%d of them NaN)", nan) else "",
+                  if (sum(missing) == 1L) "row" else "rows", some(row_label(x, which(missing))),
+                  if (length(columns) == 1L) "column" else "columns", some(backtick(columns)))
+  gmm_abort("missing", text, paste(
+    "`na.action = na.omit` drops these rows; na.exclude does too, but keeps their places in",
+    "fitted values, residuals and predictions."
+  ), count = count, rows = which(missing), columns = columns)
+}
+
+# What the user knows a row by: its number, or its name.
+row_label <- function(x, i) {
+  if (is.null(rownames(x))) return(i)
+  names <- rownames(x)[i]
+  ifelse(grepl("^[0-9]+$", names), names, encodeString(names, quote = "\""))
+}
+
+# A finite sum has finite terms: details are looked at only where it isn't.
+check_finite <- function(x, arg) {
+  if (is.finite(sum(x))) return(invisible())
+  count <- sum(is.infinite(x))
+  if (count == 0) return(invisible())
+  first <- which(is.infinite(x))[1L]
+  at <- arrayInd(first, dim(x))
+  gmm_abort("nonfinite", sprintf(
+    "`%s` must be finite, not %s in row %s of column %s%s.", arg, number_text(x[[first]]),
+    row_label(x, at[1L]), backtick(colnames(x)[at[2L]]),
+    if (count > 1) sprintf(" (%d such values)", count) else ""
+  ), count = count)
+}
+
+# ---- weights and scales ----------------------------------------------------------------
+
+# Case weights -> double, n, or NULL. Only their ratios matter to the parameters.
+check_weights <- function(w, n) {
+  if (is.null(w)) return(NULL)
+  expected <- sprintf("a numeric vector of length %d, the number of rows", n)
+  if (!is.numeric(w) || is.object(w) || length(w) != n) {
+    gmm_abort("weights", must_be("weights", expected, w))
+  }
+  w <- as.double(w)
+  faults <- which(!is.finite(w) | w < 0)
+  if (length(faults) > 0L) {
+    gmm_abort("weights", sprintf("`weights` must be finite and at least 0, not %s in row %d.",
+                                 number_text(w[faults[1L]]), faults[1L]),
+              if (anyNA(w)) "A row without a weight can be left out by weight 0.")
+  }
+  if (all(w == 0)) gmm_abort("weights", "`weights` must not be all 0.")
+  if (max(w) < 1e-300 || max(w) > 1e300 || !is.finite(sum(w))) {
+    gmm_abort("weights", sprintf("`weights` must be from 1e-300 to 1e300, with a finite sum, not %s.",
+                                 number_text(max(w))),
+              "Divide them by the largest: only their ratios matter.")
+  }
+  w
+}
+
+# Refuses columns without variation, and numbers whose squares leave the range of a double;
+# returns the columns' scales.
+check_scale <- function(x, w, arg) {
+  counts <- if (!is.null(w) && any(w == 0)) w > 0
+  ranges <- apply_columns(x, range, c(0, 0))
+  counted <- if (is.null(counts)) ranges else apply_columns(x, function(v) range(v[counts]), c(0, 0))
+  names <- colnames(x)
+  reach <- apply(abs(ranges), 2L, max)
+  if (any(reach > 1e150)) {
+    j <- which.max(reach)
+    refuse_scale(names[j], sprintf("reaches %s in absolute value; 1e150 is the most",
+                                   number_text(reach[j], 3L)))
+  }
+  refuse_constant(names[counted[1L, ] == counted[2L, ]], x, counts, arg)
+  scale <- column_scale(x, w)
+  if (any(scale < 1e-150)) {
+    j <- which.min(scale)
+    refuse_scale(names[j], sprintf("has the scale %s; 1e-150 is the least",
+                                   number_text(scale[j], 3L)))
+  }
+  spread <- (ranges[2L, ] - ranges[1L, ]) / scale
+  if (any(spread > 1e140)) {
+    j <- which.max(spread)
+    refuse_scale(names[j], sprintf("spreads over %s times its scale; 1e140 is the most",
+                                   number_text(spread[j], 3L)),
+                 "Leave out its extreme values, or take logarithms.")
+  }
+  scale
+}
+
+refuse_scale <- function(name, what, hint = "Rescale it: multiply or divide it by a constant.") {
+  gmm_abort("scale", sprintf("Column %s %s.", backtick(name), what), hint)
+}
+
+refuse_constant <- function(constant, x, counts, arg) {
+  if (length(constant) == 0L) return(invisible())
+  n <- if (is.null(counts)) nrow(x) else sum(counts)
+  weighty <- if (is.null(counts)) "" else " of positive weight"
+  if (n == 1L) {
+    gmm_abort("degenerate", sprintf("`%s` has only 1 row%s, and a covariance needs at least 2.", arg,
+                                    weighty),
+              if (ncol(x) > 1L) sprintf("A full or tied one needs %d.", ncol(x) + 1L))
+  }
+  if (length(constant) == ncol(x)) {
+    gmm_abort("degenerate", sprintf("All %s rows of `%s`%s are the same.", number_text(n), arg,
+                                    weighty))
+  }
+  one <- length(constant) == 1L
+  gmm_abort("degenerate", sprintf("%s %s of `%s` %s constant%s.", if (one) "Column" else "Columns",
+                                  some(backtick(constant)), arg, if (one) "is" else "are",
+                                  if (is.null(counts)) "" else paste0(" over the rows", weighty)),
+            sprintf("Leave %s out.", if (one) "it" else "them"), columns = constant)
+}
+
+# Interquartile range / 1.349 of each column, or its standard deviation (divisor n) where that is
+# zero. The quartiles are inverses of the empirical distribution function, so that weight 2 is
+# the row twice.
+column_scale <- function(x, w = NULL) {
+  share <- if (!is.null(w)) w / sum(w)
+  scale <- apply_columns(x, function(v) {
+    iqr <- diff(quartiles(v, share))
+    if (iqr > 0) iqr / 1.349 else deviation(v, share)
+  })
+  stats::setNames(scale, colnames(x))
+}
+
+# Smallest values whose share of the total is at least a quarter, three quarters. The margin
+# keeps rounding in the sums from mattering.
+quartiles <- function(v, share) {
+  p <- c(.25, .75)
+  if (is.null(share)) {
+    at <- ceiling(length(v) * p)
+    return(sort(v, partial = unique(at))[at])
+  }
+  order <- order(v)
+  v[order][findInterval(p - 1e-12, cumsum(share[order]), left.open = TRUE) + 1L]
+}
+
+# About the first value, so that an offset costs no digits.
+deviation <- function(v, share) {
+  average <- if (is.null(share)) mean else function(u) sum(share * u)
+  v <- v - v[1L]
+  sqrt(average((v - average(v))^2))
+}
+
+# f of each column, one column copied at a time.
+apply_columns <- function(x, f, value = 0) vapply(seq_len(ncol(x)), function(j) f(x[, j]), value)
