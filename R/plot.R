@@ -210,7 +210,7 @@ draw_frame <- function(xlim, ylim, ...) {
 # `headroom`: the height of the panel in units of what it shows.
 draw_curves <- function(x, dim, rows, style, ..., xlim = plot_limits(x, dim, rows), ylim = NULL,
                         xlab = colnames(x$means)[dim], ylab = "density", headroom = 1.06,
-                        labels = component_names(x)) {
+                        labels = rownames(x$means)) {
   curves <- plot_curves(x, dim, xlim)
   bins <- if (rows$n > 0) plot_bins(rows$values[, dim], rows$weights)
   if (is.null(ylim)) ylim <- c(0, headroom * max(curves$density, bins$heights))
@@ -231,7 +231,7 @@ draw_curves <- function(x, dim, rows, style, ..., xlim = plot_limits(x, dim, row
 
 draw_scatter <- function(x, dims, rows, contours, style, ..., xlim = plot_limits(x, dims[1], rows),
                          ylim = plot_limits(x, dims[2], rows), xlab = colnames(x$means)[dims[1]],
-                         ylab = colnames(x$means)[dims[2]], labels = component_names(x)) {
+                         ylab = colnames(x$means)[dims[2]], labels = rownames(x$means)) {
   draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, ...)
   if (rows$n > 0) {
     # The more rows, the smaller and the more transparent.
@@ -270,7 +270,7 @@ draw_means <- function(at, labels, col) {
 # panels, and stop here.
 draw_matrix <- function(x, dims, rows, contours, style, main, sub, ..., xlim, ylim, xlab, ylab) {
   m <- length(dims)
-  labels <- component_names(x)
+  labels <- rownames(x$means)
   with_legend <- any(nchar(labels) > 2L)
   if (with_legend) labels[] <- ""
   old <- par(mfrow = c(m, m), mar = c(0.3, 0.3, 0.3, 0.3), oma = c(5, 4, 5, 4))
@@ -295,7 +295,7 @@ draw_matrix <- function(x, dims, rows, contours, style, main, sub, ..., xlim, yl
   if (with_legend) {
     par(mfrow = c(1, 1), mai = c(0, 0, 0.45 * par("omi")[3L], 0), omi = c(0, 0, 0, 0), new = TRUE)
     plot.new()
-    legend("top", component_names(x), col = style$col, pch = style$pch, bty = "n", cex = 0.8,
+    legend("top", rownames(x$means), col = style$col, pch = style$pch, bty = "n", cex = 0.8,
            ncol = min(x$k, 6L))
   }
 }

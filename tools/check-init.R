@@ -12,9 +12,8 @@ count_args <- function(args) {
   if (trimws(args) %in% c("", "void")) 0L else lengths(strsplit(args, ","))
 }
 
-entries <- captures("\\{\\s*\"(\\w+)\"\\s*,\\s*\\(DL_FUNC\\)\\s*&?(\\w+)\\s*,\\s*(\\d+)\\s*\\}",
-                    read_all("src/init.c"))
-registered <- setNames(as.integer(entries[, 3]), entries[, 1])
+entries <- captures("ROUTINE\\((ffi_\\w+),\\s*(\\d+)\\)", read_all("src/init.c"))
+registered <- setNames(as.integer(entries[, 2]), entries[, 1])
 
 definitions <- captures("(?m)^(?:attribute_hidden )?SEXP\\s+(ffi_\\w+)\\s*\\(([^)]*)\\)\\s*\\{",
                         read_all(list.files("src", "\\.c$", full.names = TRUE)))
@@ -30,8 +29,10 @@ walk <- function(e) {
 for (e in parse("R/engine.R")) walk(e)
 called <- unlist(called)
 
-compare <- function(counts, name, verb) {
-  expected <- unname(registered[name])
+# What is wrong with `counts` of arguments, named by routine, beside the registered ones.
+compare <- function(counts, verb) {
+  name <- names(counts)
+  expected <- registered[name]
   c(sprintf("%s is %s, but not registered", name[is.na(expected)], verb),
     sprintf("%s is %s with %d arguments and registered with %d", name, verb, counts, expected)[
       !is.na(expected) & counts != expected
@@ -39,14 +40,11 @@ compare <- function(counts, name, verb) {
 }
 
 problems <- c(
-  sprintf("%s is registered under the name %s", entries[, 2], entries[, 1])[
-    entries[, 1] != entries[, 2]
-  ],
   sprintf("%s is registered twice", names(registered)[duplicated(names(registered))]),
   sprintf("%s is registered, but not defined", setdiff(names(registered), names(defined))),
   sprintf("%s is registered, but never called", setdiff(names(registered), names(called))),
-  compare(defined, names(defined), "defined"),
-  compare(called, names(called), "called")
+  compare(defined, "defined"),
+  compare(called, "called")
 )
 if (length(problems)) {
   cat(sprintf("src/init.c: %s\n", problems), sep = "")

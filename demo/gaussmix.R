@@ -1,0 +1,70 @@
+library(gaussmix)
+set.seed(1)
+
+## ---- Old Faithful: length of 272 eruptions, and waiting time to the next ----------------------
+
+fits <- lapply(1:3, function(k) gmm(faithful, k = k))
+sapply(fits, BIC) # lower is better: two groups
+
+fit <- gmm(faithful, k = 2)
+fit
+coef(fit, type = "list")$means
+
+# Which group is each eruption in, for certain or with what probability?
+head(predict(fit))
+round(head(predict(fit, type = "prob")), 3)
+predict(fit, data.frame(eruptions = 3, waiting = 66), type = "prob")
+plot(fit, main = "Old Faithful: two kinds of eruption")
+
+# One variable alone: the density, its quartiles, the probability of waiting above an hour.
+waiting <- gmm(~ waiting, faithful, k = 2)
+qgmm(c(0.25, 0.5, 0.75), waiting)
+pgmm(60, waiting, lower.tail = FALSE)
+plot(waiting, xlab = "minutes to the next eruption")
+
+## ---- iris: 150 flowers, four measures; the species are not told -------------------------------
+
+flowers <- gmm(iris[1:4], k = 3)
+table(species = iris$Species, component = predict(flowers))
+
+# The five flowers that the mixture is least sure of.
+unsure <- order(predict(flowers, type = "uncertainty"), decreasing = TRUE)[1:5]
+data.frame(species = iris$Species[unsure], round(predict(flowers, type = "prob")[unsure, ], 2),
+           check.names = FALSE)
+plot(flowers, main = "iris: three components")
+
+## ---- A known mixture: one round group, two elongated and parallel -----------------------------
+
+elongated <- matrix(c(2.25, 1.2, 1.2, 0.8), 2)
+truth <- gmm_params(
+  proportions = c(0.2, 0.4, 0.4),
+  means = rbind(c(x = -2, y = 4), c(x = 0, y = 0), c(x = 3, y = -1)),
+  covariances = array(c(0.25, 0, 0, 0.25, elongated, elongated), c(2, 2, 3))
+)
+x <- rgmm(1250, truth)
+table(attr(x, "component"))
+
+# Which shape of covariance, and how many components? BIC, lower is better.
+shapes <- c("full", "tied", "diag", "spherical")
+bic <- sapply(shapes, function(s) sapply(1:5, function(k) BIC(gmm(x, k, covariance = s))))
+rownames(bic) <- paste("k =", 1:5)
+round(bic, 1)
+
+# The fit recovers what the rows were drawn from (its components go by decreasing proportion).
+found <- gmm(x, k = 3)
+found
+same <- apply(found$means, 1, function(m) which.min(colSums((t(truth$means) - m)^2)))
+round(cbind(true = truth$proportions[same], fitted = found$proportions), 3)
+round(cbind(true = truth$means[same, ], fitted = found$means), 2)
+round(cbind(true = truth$covariances[, , same[1]], fitted = found$covariances[, , 1]), 2)
+mean(same[predict(found)] == attr(x, "component")) # share of rows in their true group
+plot(found, main = "1,250 rows in three groups, recovered")
+plot(truth, main = "The mixture that they were drawn from")
+
+# Log-densities, close by and far out; the probability of a box; how sure the means are.
+predict(found, rbind(c(0, 0), c(3, 3), c(1000, 1000)), type = "logdensity")
+pgmm(c(1, 1), found, lower = c(-1, -1))
+confint(found, parm = c("mean.1.x", "mean.1.y", "proportion.1"))
+
+# Six new rows, and the component that each comes from.
+rgmm(6, found)
