@@ -3,6 +3,7 @@
 #   weights    double, n, or NULL
 #   na.action  the rows dropped, as na.omit() or na.exclude() records them, or NULL
 #   rows       which of the rows given these are (their numbers), or NULL: all
+#   given      number of rows given
 #   scale      the columns' scales, d
 #   terms      of a formula, else NULL
 #   blueprint  what new data have to look like: kind ("vector", "matrix", "data.frame", "formula"),
@@ -62,6 +63,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
   out <- admit(matrix, weights, na.action, blueprint, "data")
   if (!is.null(index)) out$rows <- if (is.null(out$rows)) index else index[out$rows]
   out$terms <- terms
+  out$given <- given
   out
 }
 
@@ -72,6 +74,7 @@ admit <- function(x, weights, na.action, blueprint, arg) {
   if (nrow(x) == 0L) gmm_abort("dimension", sprintf("`%s` has no rows.", arg))
   refuse_twice(unique(colnames(x)[duplicated(colnames(x))]), arg)
   weights <- check_weights(weights, nrow(x))
+  given <- nrow(x)
   known <- handle_missing(x, na_policy(na.action), arg)
   x <- known$x
   if (nrow(x) == 0L) {
@@ -85,8 +88,8 @@ admit <- function(x, weights, na.action, blueprint, arg) {
   }
   scale <- check_scale(x, weights, arg)
   blueprint$names <- colnames(x)
-  list(x = x, weights = weights, na.action = known$na.action, rows = known$rows, scale = scale,
-       terms = NULL, blueprint = blueprint)
+  list(x = x, weights = weights, na.action = known$na.action, rows = known$rows, given = given,
+       scale = scale, terms = NULL, blueprint = blueprint)
 }
 
 # ---- new data --------------------------------------------------------------------------

@@ -19,6 +19,8 @@
 #' fit
 #' table(predict(fit))
 #' @keywords internal
+#' @importFrom stats AIC BIC case.names coef confint deviance fitted formula logLik model.frame
+#'   model.matrix na.fail nobs predict residuals simulate terms update variable.names vcov weights
 #' @useDynLib gaussmix, .registration = TRUE
 "_PACKAGE"
 

@@ -1,0 +1,245 @@
+#' Fit a Gaussian mixture
+#'
+#' Fits a mixture of `k` normal distributions by maximum likelihood with the EM algorithm, from
+#' several starts, and keeps the best.
+#'
+#' A fit has converged when the gain in log-likelihood that is still to come, projected from the
+#' last gains, is negligible (`tol` of [gmm_control()]); a plateau is not taken for convergence. The
+#' covariances are kept off singularity by a floor relative to the columns' own scale, so that units
+#' do not matter. Of the starts those without a *spurious* component (one that rests on too few rows
+#' to be believed, see [gmm_control()]) come first, then the one with the highest log-likelihood.
+#' `starts` of the result tells what each reached.
+#'
+#' Components are ordered by decreasing proportion (ties by their means); where the start is given
+#' as labels, responsibilities, parameters or a fit, they keep the order given.
+#'
+#' @section Weights:
+#' `weights` are case weights: the log-likelihood is the sum of `w * log(f(x))`, `nobs` the sum of the
+#' weights, and weight 2 is the row twice. Multiplying all weights by a constant changes no
+#' parameter, but the log-likelihood, and so AIC and BIC: for weights that are not counts
+#' (importance or survey weights), scale them to sum to the effective number of rows,
+#' `sum(w)^2 / sum(w^2)`, before you compare models.
+#'
+#' @section Missing values:
+#' `na.fail` (the default) refuses them and names rows and columns; `na.omit` drops the rows and
+#' records them; `na.exclude` does the same, but `predict()`, `fitted()` and `residuals()` have NA in
+#' their place, as for [lm()].
+#'
+#' @param x A numeric vector, a numeric matrix (n rows, d columns), a data frame of numeric columns
+#'   (tibbles and data.tables too), or a one-sided formula as `~ a + b`. Integers and logicals count
+#'   as numbers; factors, text, dates and lists are refused.
+#' @param k Number of components, a whole number of at least 1.
+#' @param covariance Shape of the covariances: `"full"`, `"tied"`, `"diag"`, `"spherical"`, or a code
+#'   of [gmm_families()].
+#' @param ... For methods; else must be empty: a misspelt argument is an error.
+#' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in `data`.
+#' @param na.action What to do about missing values: [na.fail], [na.omit] or [na.exclude].
+#' @param control The result of [gmm_control()].
+#' @param data A data frame in which the formula's variables are looked up.
+#' @param subset Rows to use, an expression evaluated in `data`.
+#' @return An object of class `c("gaussmix", "gmm")`, a list with
+#'   \item{proportions}{k numbers that sum to 1}
+#'   \item{means}{k x d matrix}
+#'   \item{covariances}{d x d x k array}
+#'   \item{covariance}{code of the family, see [gmm_families()]}
+#'   \item{k}{number of components}
+#'   \item{loglik}{log-likelihood of these parameters}
+#'   \item{objective}{what EM raised: here the log-likelihood}
+#'   \item{df}{number of free parameters}
+#'   \item{nobs}{number of rows, or the sum of the weights}
+#'   \item{converged, iterations, passes}{did it; steps taken; E-steps over all rows}
+#'   \item{trace}{the objective of the start and after each iteration}
+#'   \item{starts}{data frame, a row a start: kind, objective, loglik, iterations, converged, number
+#'     of spurious components, and why it failed}
+#'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
+#'     metric of the pooled covariance, eigenvalues on the floor, spurious or not}
+#'   \item{weights, na.action, terms}{where used}
+#'   \item{control, call}{how it was made}
+#'   and, for its methods, `x` (the matrix fitted; or its log-densities `logdensity` where
+#'   `keep = FALSE`), `blueprint` (columns and their kind), `scale` (of the columns), `version`.
+#' @section Errors:
+#' See [gaussmix-conditions]. Where every start ends with an eigenvalue on the floor (too many
+#' components, too few rows, collinear columns), the error is `gaussmix_error_degenerate`.
+#' @references Dempster, A. P., Laird, N. M. and Rubin, D. B. (1977) Maximum likelihood from incomplete
+#'   data via the EM algorithm. *Journal of the Royal Statistical Society B* 39, 1-38.
+#'
+#'   McLachlan, G. J. and Peel, D. (2000) *Finite Mixture Models*. Wiley, chapters 2 and 3.
+#' @seealso [gmm_control()], [predict.gaussmix()], [dgmm()], [rgmm()], [gmm_params()]
+#' @examples
+#' fit <- gmm(faithful, k = 2)
+#' fit
+#' BIC(fit, gmm(faithful, k = 2, covariance = "tied"))
+#' table(predict(fit))
+#' gmm(~ log(eruptions) + waiting, faithful, k = 2, subset = waiting > 45)
+#' @export
+gmm <- function(x, ...) UseMethod("gmm")
+
+#' @rdname gmm
+#' @export
+gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, na.action = na.fail,
+                        control = gmm_control()) {
+  check_dots_empty(...)
+  data <- as_gmm_data(x, weights = weights, na.action = na.action)
+  gmm_bridge(data, k, covariance, control, match.call())
+}
+
+#' @rdname gmm
+#' @export
+gmm.data.frame <- gmm.default
+
+#' @rdname gmm
+#' @export
+gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = NULL, subset = NULL,
+                        na.action = na.fail, control = gmm_control()) {
+  check_dots_empty(...)
+  call <- match.call()
+  data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
+                      na.action = na.action, env = parent.frame())
+  gmm_bridge(data, k, covariance, control, call)
+}
+
+# From clean data to the object.
+gmm_bridge <- function(data, k, covariance, control, call) {
+  if (missing(k)) {
+    gmm_abort("argument", "`k`, the number of components, is lacking.", paste(
+      "Fit several, as in lapply(1:9, function(k) gmm(x, k)), and take the one of lowest BIC()."))
+  }
+  x <- data$x
+  k <- check_whole(k)
+  code <- resolve_covariance(covariance, ncol(x))
+  control <- check_control(control)
+  rows <- if (is.null(data$weights)) nrow(x) else sum(data$weights > 0)
+  if (rows < k) {
+    gmm_abort("dimension", sprintf("`k` must be at most the number of rows: k = %d components but %s.",
+                                   k, plural(rows, "row")))
+  }
+  start <- resolve_start(control$init, k, code, data)
+  out <- engine_fit(x, data$weights, code, k, data$scale, start, control)
+  out$starts <- starts_table(out$starts, start)
+  check_survivors(out, x, k, code, control)
+
+  named <- !is.character(start)
+  order <- if (named && k > 1L) seq_len(k) else component_order(out)
+  best <- out$starts[out$which, ]
+  names <- attr(start, "components")
+  if (is.null(names)) names <- as.character(seq_len(k))
+  fit <- c(
+    name_parameters(list(proportions = out$proportions[order],
+                         means = out$means[order, , drop = FALSE],
+                         covariances = out$covariances[, , order, drop = FALSE]),
+                    names, colnames(x)),
+    list(covariance = code, k = k, loglik = out$loglik, objective = best$objective,
+         df = df_of(code, ncol(x), k), nobs = out$nobs, converged = best$converged,
+         iterations = best$iterations, passes = best$passes, trace = out$trace,
+         starts = out$starts[c("kind", "objective", "loglik", "iterations", "converged", "spurious",
+                               "reason")],
+         verdict = cbind(component = names, out$verdict[order, ])),
+    data[intersect(c("weights", "na.action", "terms"), names(Filter(Negate(is.null), data)))],
+    list(control = control, call = call, blueprint = data$blueprint, scale = data$scale, x = x)
+  )
+  fit <- new_gmm(fit)
+  if (!control$keep) {
+    fit$logdensity <- engine_score(x, fit, "logdensity", control$threads)
+    fit$x <- NULL
+  }
+  warn_of_fit(fit, out$gain)
+  fit
+}
+
+# By decreasing proportion, to six decimals; ties by the means.
+component_order <- function(params) {
+  do.call(order, c(list(-round(params$proportions, 6)), asplit(params$means, 2L)))
+}
+
+# Why a start failed, in words.
+starts_table <- function(starts, start) {
+  reasons <- c("covariance of component %d not positive definite at iteration %d",
+               "component %d empty at iteration %d",
+               "log-likelihood fell or was not a number at iteration %2$d")
+  starts$kind <- if (is.character(start)) start else if (is.list(start)) "parameters" else
+    if (is.matrix(start)) "responsibilities" else "labels"
+  starts$converged <- as.logical(starts$converged)
+  starts$reason <- ""
+  for (i in which(starts$status > 0L)) {
+    starts$reason[i] <- sprintf(reasons[starts$status[i]], starts$component[i], starts$at[i])
+  }
+  starts
+}
+
+# No start survived, or all lie on the floor although that was not asked for.
+check_survivors <- function(out, x, k, code, control) {
+  default <- formals(gmm_control)$floor
+  if (out$which > 0L && (control$floor > default || any(out$starts$status == 0L & out$starts$on_floor == 0L))) {
+    return(invisible())
+  }
+  collinear <- if (families[[code]]$shape == "full") collinear_columns(x)
+  ways <- c("fewer components", if (families[[code]]$shape == "full") "a narrower `covariance`",
+            "a larger `floor` in gmm_control()")
+  hint <- sprintf("Try %s.", paste(ways, collapse = ", or "))
+  if (length(collinear)) {
+    gmm_abort("degenerate", sprintf(
+      "The columns are collinear (rank %d of %d), so that no full covariance exists: %s depends on the others.",
+      ncol(x) - length(collinear), ncol(x), some(backtick(collinear))
+    ), sprintf("Leave %s out, or use covariance = \"diag\".", if (length(collinear) == 1L) "it" else "them"),
+    starts = out$starts)
+  }
+  if (out$which == 0L) {
+    first <- out$starts[1L, ]
+    gmm_abort("degenerate", sprintf("No start survived; the first: %s.", first$reason), hint,
+              component = first$component, iteration = first$at, starts = out$starts)
+  }
+  worst <- which.max(out$verdict$on_floor)
+  gmm_abort("degenerate", sprintf(paste(
+    "Every start ended with a singular covariance; in the best, component %d (about %.1f rows) has",
+    "%s on the floor after %s."), worst, out$verdict$size[worst],
+    plural(out$verdict$on_floor[worst], "eigenvalue"),
+    plural(out$starts$iterations[out$which], "iteration")), hint,
+    component = worst, iteration = out$starts$iterations[out$which], size = out$verdict$size[worst],
+    starts = out$starts)
+}
+
+# Columns that depend linearly on those before them.
+collinear_columns <- function(x) {
+  centred <- scale(x)
+  qr <- qr(centred, tol = 1e-7)
+  if (qr$rank < min(dim(x)) && nrow(x) > ncol(x)) colnames(x)[qr$pivot[-seq_len(qr$rank)]]
+}
+
+warn_of_fit <- function(fit, gain) {
+  control <- fit$control
+  if (!fit$converged && control$tol > 0 && control$max_iter > 0) {
+    gmm_warn("convergence", sprintf(
+      "No convergence in %s; the last one raised the log-likelihood by %.3g.",
+      plural(fit$iterations, "iteration"), gain),
+      "Raise `max_iter`, or go on from this fit: gmm_control(init = fit).", iterations = fit$iterations,
+      gain = gain)
+  }
+  bad <- fit$verdict[fit$verdict$spurious, ]
+  if (nrow(bad)) {
+    gmm_warn("spurious", sprintf(paste(
+      "Component %s rests on too few rows to be believed: effective size %.1f, smallest eigenvalue",
+      "%.2g of the average one."), bad$component[1L], bad$size[1L], bad$eigenvalue[1L]),
+      "Try fewer components, a narrower `covariance`, or more starts.", verdict = bad)
+  }
+  same <- identical_components(fit)
+  if (length(same)) {
+    gmm_warn("identical", sprintf("Components %s and %s are the same.", same[1L], same[2L]),
+             "Fewer components give the same density.", components = same)
+  }
+}
+
+# The first pair of components with the same mean and covariance, to 1e-3 in the metric of the
+# pooled covariance.
+identical_components <- function(fit) {
+  if (fit$k == 1L) return(NULL)
+  pooled <- rowSums(sweep(fit$covariances, 3L, fit$proportions, `*`), dims = 2L)
+  white <- chol(pooled)
+  means <- forwardsolve(t(white), t(fit$means))
+  near <- which(as.matrix(stats::dist(t(means))) < 1e-3 & upper.tri(diag(fit$k)), arr.ind = TRUE)
+  for (i in seq_len(nrow(near))) {
+    a <- fit$covariances[, , near[i, 1L]]
+    b <- fit$covariances[, , near[i, 2L]]
+    if (max(abs(a - b)) < 1e-3 * max(abs(a))) return(rownames(fit$means)[near[i, ]])
+  }
+  NULL
+}

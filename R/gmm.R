@@ -1,0 +1,341 @@
+# The class. A fit is plain data: no pointers, no environments but that of a formula.
+
+new_gmm <- function(fields) {
+  fields$version <- object_version
+  structure(fields, class = c("gaussmix", "gmm"))
+}
+
+is_fit <- function(object) !is.null(object$loglik)
+
+# For methods that make sense for a fit only.
+need_fit <- function(object, what) {
+  validate_gmm(object)
+  if (!is_fit(object)) {
+    gmm_abort("data", sprintf("%s needs a fit to data; this mixture was built by gmm_params().", what))
+  }
+}
+
+# ---- printing --------------------------------------------------------------------------
+
+#' Print and summarise a mixture
+#'
+#' `print()` answers in a few lines: which model, on what, how good, and whether it converged.
+#' `summary()` adds the components one by one, their effective sizes, and what the starts reached.
+#'
+#' @param x,object A gmm object, or its summary.
+#' @param digits Number of significant digits.
+#' @param ... Not used.
+#' @return `print()` returns its argument invisibly, `format()` the lines; `summary()` a list of
+#'   class `"summary.gaussmix"` with `components` (data frame: proportion, effective size, smallest
+#'   eigenvalue, spurious), `means`, `covariances`, `starts`, `criteria` (logLik, df, AIC, BIC), and
+#'   `effective_n` for weighted fits: `sum(w)^2 / sum(w^2)`, the number to which importance weights
+#'   should sum before AIC and BIC are compared.
+#' @examples
+#' fit <- gmm(faithful, k = 2)
+#' fit
+#' summary(fit)
+#' @export
+print.gaussmix <- function(x, digits = 4, ...) {
+  cat(format(x, digits = digits), sep = "\n")
+  invisible(x)
+}
+
+#' @rdname print.gaussmix
+#' @export
+format.gaussmix <- function(x, digits = 4, ...) {
+  validate_gmm(x)
+  d <- ncol(x$means)
+  head <- sprintf("Gaussian mixture: %s, %s (%s)", plural(x$k, "component"),
+                  families[[x$covariance]]$name, x$covariance)
+  shares <- paste("proportions:", some(sprintf("%.3f", x$proportions), 10L))
+  if (!is_fit(x)) {
+    return(c(sprintf("%s, in %s", head, plural(d, "dimension")), shares,
+             "given parameters, no data"))
+  }
+  dropped <- length(x$na.action)
+  number <- function(v) format(v, digits = max(digits, 3L) + 3L)
+  c(
+    head,
+    sprintf("%s x %s%s%s", plural(fit_rows(x), "row"), plural(d, "variable"),
+            if (is.null(x$weights)) "" else sprintf(", weights that sum to %s", number(x$nobs)),
+            if (dropped) sprintf(", %s dropped (missing values)", plural(dropped, "row")) else ""),
+    shares,
+    sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),
+            as.integer(x$df), number(stats::BIC(x)), number(stats::AIC(x))),
+    convergence_text(x),
+    if (any(x$verdict$spurious)) {
+      sprintf("spurious (too few rows): component %s", some(x$verdict$component[x$verdict$spurious]))
+    }
+  )
+}
+
+convergence_text <- function(x) {
+  how <- if (x$converged) "converged in" else "not converged after"
+  starts <- x$starts
+  if (nrow(starts) == 1L) {
+    return(sprintf("%s %s from one start (%s)", how, plural(x$iterations, "iteration"), starts$kind))
+  }
+  sprintf("%s %s; best of %d starts, reached by %d", how, plural(x$iterations, "iteration"),
+          nrow(starts), best_reached(x))
+}
+
+# Starts whose objective is the best one, to the tolerance of convergence.
+best_reached <- function(x) {
+  near <- max(1e-6 * x$nobs, 1e-9 * abs(x$objective))
+  sum(x$starts$objective >= x$objective - near & x$starts$spurious <= sum(x$verdict$spurious),
+      na.rm = TRUE)
+}
+
+fit_rows <- function(x) if (is.null(x$x)) length(x$logdensity) else nrow(x$x)
+
+#' @rdname print.gaussmix
+#' @export
+summary.gaussmix <- function(object, ...) {
+  validate_gmm(object)
+  components <- data.frame(proportion = object$proportions, row.names = rownames(object$means))
+  out <- list(text = format(object), components = components, means = object$means,
+              covariances = object$covariances)
+  if (is_fit(object)) {
+    out$components <- cbind(components, object$verdict[c("size", "eigenvalue", "spurious")])
+    out$starts <- object$starts
+    out$criteria <- c(logLik = object$loglik, df = object$df, AIC = stats::AIC(object),
+                      BIC = stats::BIC(object))
+    w <- object$weights
+    if (!is.null(w)) out$effective_n <- sum(w / max(w))^2 / sum((w / max(w))^2)
+  }
+  structure(out, class = "summary.gaussmix")
+}
+
+#' @rdname print.gaussmix
+#' @export
+print.summary.gaussmix <- function(x, digits = 4, ...) {
+  shown <- 10L # components and variables
+  cat(x$text, sep = "\n")
+  if (!is.null(x$effective_n)) {
+    cat(sprintf("effective number of rows %.1f: scale importance weights to sum to it for AIC, BIC\n",
+                x$effective_n))
+  }
+  k <- nrow(x$means)
+  d <- ncol(x$means)
+  top <- seq_len(min(k, shown))
+  columns <- seq_len(min(d, shown))
+  cat("\nComponents\n")
+  print(x$components[top, , drop = FALSE], digits = digits)
+  cat("\nMeans\n")
+  print(x$means[top, columns, drop = FALSE], digits = digits)
+  cat("\nStandard deviations\n")
+  sds <- sqrt(matrix(apply(x$covariances, 3L, diag), d, k))
+  dimnames(sds) <- rev(dimnames(x$means))
+  print(t(sds)[top, columns, drop = FALSE], digits = digits)
+  if (k > shown || d > shown) {
+    cat(sprintf("(the first %d of %s and of %s)\n", shown, plural(k, "component"),
+                plural(d, "variable")))
+  }
+  if (!is.null(x$starts) && nrow(x$starts) > 1L) {
+    cat("\nStarts, the best first\n")
+    best <- order(x$starts$spurious, -x$starts$objective)
+    print(utils::head(x$starts[best, c("kind", "loglik", "iterations", "converged", "spurious",
+                                       "reason")], 5L), digits = digits + 3L)
+  }
+  invisible(x)
+}
+
+#' One row per component
+#'
+#' @param x A gmm object.
+#' @param row.names,optional As in [as.data.frame()].
+#' @param ... Not used.
+#' @return A data frame with k rows and the columns `component`, `proportion`, `mean.<variable>` and
+#'   `cov.<variable>.<variable>` (lower triangle).
+#' @examples
+#' as.data.frame(gmm(faithful, k = 2))
+#' @export
+as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...) {
+  validate_gmm(x)
+  variables <- colnames(x$means)
+  lower <- which(lower.tri(diag(length(variables)), diag = TRUE), arr.ind = TRUE)
+  cov <- t(apply(x$covariances, 3L, function(s) s[lower]))
+  if (nrow(lower) == 1L) cov <- t(cov)
+  colnames(cov) <- sprintf("cov.%s.%s", variables[lower[, 1L]], variables[lower[, 2L]])
+  means <- x$means
+  colnames(means) <- paste0("mean.", variables)
+  data.frame(component = rownames(x$means), proportion = unname(x$proportions), means, cov,
+             row.names = row.names, check.names = FALSE)
+}
+
+# ---- what R's modelling functions ask --------------------------------------------------
+
+#' Log-likelihood, and what follows from it
+#'
+#' `logLik()` is the total log-likelihood of the parameters that are reported, with the number of free
+#' parameters `df` and of observations `nobs` (the sum of the weights) as attributes; [AIC()] and
+#' [BIC()] follow from it, `-2 logLik + penalty`: **lower is better** (mclust's BIC has the opposite
+#' sign). Several fits may be given at once. A density can exceed 1, so a log-likelihood can be
+#' positive. `deviance()` is -2 times it.
+#'
+#' @param object A fit.
+#' @param ... More fits, for `AIC()` and `BIC()`.
+#' @param k Penalty per parameter.
+#' @return `logLik()` a number of class `"logLik"`; `nobs()` and `deviance()` a number; `AIC()` and `BIC()` a
+#'   number, or for several fits a data frame with `df` and the criterion.
+#' @section Errors: `gaussmix_error_data` for a mixture without data ([gmm_params()]).
+#' @examples
+#' fits <- lapply(1:3, function(k) gmm(faithful, k))
+#' logLik(fits[[2]])
+#' sapply(fits, BIC)
+#' AIC(fits[[1]], fits[[2]])
+#' @export
+logLik.gaussmix <- function(object, ...) {
+  need_fit(object, "logLik()")
+  structure(object$loglik, df = object$df, nobs = object$nobs, nall = object$nobs, class = "logLik")
+}
+
+# stats' own methods, by way of logLik(); not by NextMethod(), which could reach the "gmm" methods of
+# another package.
+criterion_by_stats <- function(generic, call, envir) {
+  call[[1L]] <- utils::getS3method(generic, "default", envir = asNamespace("stats"))
+  eval(call, envir)
+}
+
+#' @rdname logLik.gaussmix
+#' @export
+AIC.gaussmix <- function(object, ..., k = 2) criterion_by_stats("AIC", match.call(), parent.frame())
+
+#' @rdname logLik.gaussmix
+#' @export
+BIC.gaussmix <- function(object, ...) criterion_by_stats("BIC", match.call(), parent.frame())
+
+#' @rdname logLik.gaussmix
+#' @export
+nobs.gaussmix <- function(object, ...) {
+  need_fit(object, "nobs()")
+  object$nobs
+}
+
+#' @rdname logLik.gaussmix
+#' @export
+deviance.gaussmix <- function(object, ...) -2 * as.numeric(logLik.gaussmix(object))
+
+#' Parts of a fit
+#'
+#' `coef()` gives each distinct parameter once, under the names that [vcov()][vcov.gaussmix] and
+#' [confint()][confint.gaussmix] use too. `update()` fits again with the arguments given changed.
+#' The others give what their names say, as for [lm()].
+#'
+#' @param object,x,formula A fit.
+#' @param type `"vector"`, or `"list"`: proportions, means (k x d) and covariances (d x d x k).
+#' @param ... Arguments of [gmm()] to change (`update()`); else not used.
+#' @param evaluate `FALSE`: return the call, unevaluated.
+#' @return `coef()`: a named vector, `proportion.<component>`, `mean.<component>.<variable>`,
+#'   `cov.<component>.<variable>.<variable>` (lower triangle by columns; `cov.<variable>.<variable>`
+#'   where one covariance is common; zeros of the structure left out; for spherical covariances the first
+#'   variance stands for all), or a list. `weights()`: the case weights, or `NULL`.
+#'   `formula()`, `terms()`: for fits by formula. `model.frame()`, `model.matrix()`: the data.
+#'   `case.names()`, `variable.names()`: names of rows and columns.
+#' @section Errors: `gaussmix_error_data` where the fit has no data or formula.
+#' @examples
+#' fit <- gmm(faithful, k = 2, covariance = "tied")
+#' coef(fit)
+#' variable.names(fit)
+#' update(fit, k = 3)
+#' @name gaussmix-parts
+NULL
+
+#' @rdname gaussmix-parts
+#' @export
+coef.gaussmix <- function(object, type = c("vector", "list"), ...) {
+  validate_gmm(object)
+  if (check_choice(type, c("vector", "list")) == "vector") return(coef_vector(object))
+  unclass(object)[c("proportions", "means", "covariances")]
+}
+
+#' @rdname gaussmix-parts
+#' @export
+weights.gaussmix <- function(object, ...) {
+  need_fit(object, "weights()")
+  stats::naresid(object$na.action, object$weights)
+}
+
+#' @rdname gaussmix-parts
+#' @export
+formula.gaussmix <- function(x, ...) {
+  need_formula(x, "formula()")
+  stats::formula(x$terms)
+}
+
+#' @rdname gaussmix-parts
+#' @export
+terms.gaussmix <- function(x, ...) {
+  need_formula(x, "terms()")
+  x$terms
+}
+
+need_formula <- function(object, what) {
+  validate_gmm(object)
+  if (is.null(object$terms)) {
+    gmm_abort("data", sprintf("%s needs a fit by formula; this one was given %s.", what,
+                              if (is_fit(object)) "the data themselves" else "parameters only"))
+  }
+}
+
+need_rows <- function(object, what) {
+  validate_gmm(object)
+  if (is.null(object$x)) {
+    gmm_abort("data", sprintf("%s needs the rows, and this object holds none.", what),
+              if (is_fit(object)) "Fit with gmm_control(keep = TRUE)." else "Fit data with gmm().")
+  }
+}
+
+#' @rdname gaussmix-parts
+#' @export
+model.frame.gaussmix <- function(formula, ...) {
+  need_rows(formula, "model.frame()")
+  frame <- data_like(formula$x, formula$blueprint, frame = TRUE)
+  if (!is.null(formula$weights)) frame[["(weights)"]] <- formula$weights
+  frame
+}
+
+#' @rdname gaussmix-parts
+#' @export
+model.matrix.gaussmix <- function(object, ...) {
+  need_rows(object, "model.matrix()")
+  object$x
+}
+
+#' @rdname gaussmix-parts
+#' @export
+case.names.gaussmix <- function(object, ...) {
+  need_fit(object, "case.names()")
+  names <- if (!is.null(object$x)) rownames(object$x) else names(object$logdensity)
+  if (is.null(names)) as.character(seq_len(fit_rows(object))) else names
+}
+
+#' @rdname gaussmix-parts
+#' @export
+variable.names.gaussmix <- function(object, ...) {
+  validate_gmm(object)
+  colnames(object$means)
+}
+
+#' @rdname gaussmix-parts
+#' @export
+update.gaussmix <- function(object, ..., evaluate = TRUE) {
+  need_fit(object, "update()")
+  call <- object$call
+  changes <- as.list(substitute(list(...)))[-1L]
+  if (length(changes) && (is.null(names(changes)) || !all(nzchar(names(changes))))) {
+    gmm_abort("argument", "Arguments of update() go by name: update(fit, k = 3).")
+  }
+  for (name in names(changes)) call[[name]] <- changes[[name]]
+  if (!check_flag(evaluate)) return(call)
+  call[[1L]] <- quote(gaussmix::gmm) # found whether the package is attached or not
+  eval(call, parent.frame())
+}
+
+# A matrix in the fit's columns, as the kind of data that the fit was given.
+data_like <- function(x, blueprint, frame = blueprint$kind %in% c("data.frame", "formula")) {
+  if (frame) return(as.data.frame(x, optional = TRUE))
+  if (blueprint$kind == "vector") return(x[, 1L])
+  if (!blueprint$named) colnames(x) <- NULL
+  x
+}

@@ -1,0 +1,80 @@
+# What a user gives as `init` -> a start for the engine: the name of a kind, integer labels (n),
+# responsibilities (n x k), or a parameter list. attr "names": names of the components, where the
+# start has them.
+
+# `data`: of as_gmm_data().
+resolve_start <- function(init, k, code, data) {
+  x <- data$x
+  if (is.function(init)) {
+    init <- init(x, k)
+    data$rows <- NULL
+    data$given <- nrow(x)
+    if (is.function(init)) {
+      gmm_abort("start", "`init` must return labels, responsibilities or parameters, not a function.")
+    }
+  }
+  if (is_string(init) && k > 1L) {
+    kind <- check_choice(init, c("auto", "kmeans++", "random"), "init")
+    return(if (kind == "random") "random" else "kmeans++")
+  }
+  if (is_string(init)) return(rep(1L, nrow(x)))
+  if (inherits(init, "gmm") || is.list(init) && !is.data.frame(init)) {
+    return(start_params(init, k, code, data))
+  }
+  if (is.data.frame(init)) init <- as.matrix(init)
+  if (is.matrix(init)) return(start_responsibilities(init, k, data))
+  start_labels(init, k, data)
+}
+
+start_params <- function(init, k, code, data) {
+  names <- if (data$blueprint$named) colnames(data$x)
+  params <- check_start_params(init, k, ncol(data$x), code, names)
+  structure(params[c("proportions", "means", "covariances")], components = rownames(params$means))
+}
+
+# One element or row for each row given, those left out included -> those used.
+used_rows <- function(size, data, what) {
+  if (size != data$given) {
+    gmm_abort("start", sprintf("`init` must have %s for each of the %s given, not %s.", what,
+                               plural(data$given, "row"), number_text(size)))
+  }
+  if (is.null(data$rows)) seq_len(data$given) else data$rows
+}
+
+start_responsibilities <- function(init, k, data) {
+  rows <- used_rows(nrow(init), data, "a row")
+  if (!is.numeric(init) || ncol(init) != k) {
+    gmm_abort("start", must_be("init", sprintf("a numeric matrix with k = %d columns", k), init))
+  }
+  resp <- matrix(as.double(init[rows, ]), ncol = k)
+  sums <- rowSums(resp)
+  if (anyNA(sums) || any(resp < 0) || any(abs(sums - 1) > 1e-8)) {
+    gmm_abort("start", paste("Responsibilities given as `init` must be at least 0 and sum to 1 in",
+                             "each row."))
+  }
+  check_no_empty(colSums(resp), "init")
+  structure(resp / sums, components = colnames(init))
+}
+
+start_labels <- function(init, k, data) {
+  init <- init[used_rows(length(init), data, "a label")]
+  if (anyNA(init)) gmm_abort("start", "Labels given as `init` must not be NA.")
+  levels <- if (is.numeric(init)) seq_len(k) else levels(factor(init))
+  if (is.factor(init)) levels <- levels(init)
+  labels <- match(as.character(init), as.character(levels))
+  if (anyNA(labels) || length(levels) != k) {
+    gmm_abort("start", sprintf(
+      "Labels given as `init` must be the numbers 1 to k = %d, or a factor of k levels, not %s.", k,
+      if (is.numeric(init)) some(number_text(sort(unique(init)))) else plural(length(levels), "level")
+    ))
+  }
+  check_no_empty(tabulate(labels, k), "init")
+  structure(labels, components = if (!is.numeric(init)) as.character(levels))
+}
+
+check_no_empty <- function(size, arg) {
+  if (any(size == 0)) {
+    gmm_abort("start", sprintf("`%s` must leave no component empty; component %d has no rows.", arg,
+                               which(size == 0)[1L]))
+  }
+}

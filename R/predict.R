@@ -1,0 +1,132 @@
+#' Predictions of a Gaussian mixture
+#'
+#' Classes, posterior probabilities and densities of the rows fitted or of new ones.
+#'
+#' Columns of `newdata` are matched by name, in any order; missing ones are an error, further
+#' columns of a data frame are ignored. A row with missing values gets NA. A row so far out that all
+#' its densities are 0 in double precision still gets the posterior of the nearest component; one with
+#' an infinite value has log-density `-Inf` and no posterior (NA).
+#'
+#' @param object A gmm object.
+#' @param newdata Data like those fitted (vector, matrix or data frame), any number of rows. Left out: the
+#'   rows fitted.
+#' @param type What to predict, see the value.
+#' @param na.action What to do with rows of `newdata` with missing values: `na.pass` (the default: their
+#'   results are NA), `na.omit`, `na.exclude` (as `na.pass`) or `na.fail`.
+#' @param ... Must be empty.
+#' @return One element or row per row of `newdata`, with the row names kept:
+#'   \item{`"class"`}{factor whose levels are the components' names; a tie goes to the first}
+#'   \item{`"prob"`}{n x k matrix of posterior probabilities}
+#'   \item{`"density"`, `"logdensity"`}{numeric vector: the density of the mixture}
+#'   \item{`"component"`}{n x k matrix of `log(proportion_j * density_j(x))`}
+#'   \item{`"mahalanobis"`}{n x k matrix of squared Mahalanobis distances}
+#'   \item{`"uncertainty"`}{numeric vector, one minus the largest posterior probability}
+#' @section Errors: `gaussmix_error_data` without `newdata` where the object holds no rows;
+#'   `gaussmix_error_names`, `_dimension`, `_type` where `newdata` does not fit.
+#' @examples
+#' fit <- gmm(faithful, k = 2)
+#' table(predict(fit))
+#' new <- data.frame(waiting = c(50, 65, 80), eruptions = c(2, 3, 4.5))
+#' predict(fit, new)
+#' predict(fit, new, type = "prob")
+#' predict(fit, new, type = "logdensity")
+#' @export
+predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density", "logdensity",
+                                                       "component", "mahalanobis", "uncertainty"),
+                             na.action = stats::na.pass, ...) {
+  check_dots_empty(...)
+  validate_gmm(object)
+  type <- check_choice(type, eval(formals(predict.gaussmix)$type))
+  if (missing(newdata)) {
+    if (is.null(object$x) && !is.null(object$logdensity) && type %in% c("density", "logdensity")) {
+      density <- object$logdensity
+      return(stats::napredict(object$na.action, if (type == "density") exp(density) else density))
+    }
+    need_rows(object, "predict() without `newdata`")
+    return(stats::napredict(object$na.action, score(object, object$x, type)))
+  }
+  new <- new_data(object, newdata, na.action)
+  if (all(new$ok)) return(stats::napredict(new$na.action, score(object, new$x, type)))
+  out <- score(object, new$x[new$ok, , drop = FALSE], type)
+  index <- rep(NA_integer_, nrow(new$x))
+  index[new$ok] <- seq_len(sum(new$ok))
+  if (is.matrix(out)) {
+    out <- out[index, , drop = FALSE]
+    rownames(out) <- rownames(new$x)
+  } else {
+    out <- stats::setNames(out[index], rownames(new$x))
+  }
+  out
+}
+
+# x: double matrix without NA -> the value of predict().
+score <- function(object, x, type) {
+  names <- rownames(object$means)
+  engine_type <- switch(type, class = , uncertainty = "prob", density = "logdensity", type)
+  out <- engine_score(x, object, engine_type, object$control$threads)
+  if (engine_type == "prob") out[is.nan(out)] <- NA
+  if (is.matrix(out)) dimnames(out) <- list(rownames(x), names) else names(out) <- rownames(x)
+  switch(type,
+    class = stats::setNames(factor(most_probable(out), seq_along(names), names), rownames(x)),
+    uncertainty = 1 - row_max(out),
+    density = exp(out),
+    out
+  )
+}
+
+most_probable <- function(prob) {
+  best <- rep(1L, nrow(prob))
+  top <- prob[, 1L]
+  for (j in seq_len(ncol(prob))[-1L]) {
+    above <- which(prob[, j] > top)
+    best[above] <- j
+    top[above] <- prob[above, j]
+  }
+  best[is.na(top)] <- NA
+  best
+}
+
+row_max <- function(prob) {
+  do.call(pmax, lapply(seq_len(ncol(prob)), function(j) prob[, j]))
+}
+
+#' Fitted values and residuals
+#'
+#' The fitted value of a row is the average of the components' means, weighted by its posterior
+#' probabilities; the residual is the row minus that.
+#'
+#' @param object A fit.
+#' @param type `"response"` (the difference), or `"mahalanobis"`: the distance (not squared) to the mean
+#'   of the row's most probable component.
+#' @param ... Not used.
+#' @return A matrix n x d with the names of rows and columns, or a vector where the data were one;
+#'   rows dropped by `na.exclude` are NA. `"mahalanobis"`: a vector of length n.
+#' @section Errors: `gaussmix_error_data` where the object holds no rows.
+#' @examples
+#' fit <- gmm(faithful, k = 2)
+#' head(fitted(fit))
+#' head(residuals(fit))
+#' @export
+fitted.gaussmix <- function(object, ...) {
+  need_rows(object, "fitted()")
+  stats::napredict(object$na.action, rows_like(fitted_rows(object), object))
+}
+
+fitted_rows <- function(object) score(object, object$x, "prob") %*% object$means
+
+rows_like <- function(x, object) if (object$blueprint$kind == "vector") x[, 1L] else x
+
+#' @rdname fitted.gaussmix
+#' @export
+residuals.gaussmix <- function(object, type = c("response", "mahalanobis"), ...) {
+  need_rows(object, "residuals()")
+  type <- check_choice(type, c("response", "mahalanobis"))
+  out <- if (type == "response") {
+    rows_like(object$x - fitted_rows(object), object)
+  } else {
+    squared <- score(object, object$x, "mahalanobis")
+    best <- most_probable(score(object, object$x, "prob"))
+    stats::setNames(sqrt(squared[cbind(seq_along(best), best)]), rownames(object$x))
+  }
+  stats::naresid(object$na.action, out)
+}

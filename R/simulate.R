@@ -1,0 +1,68 @@
+#' Draws from a Gaussian mixture
+#'
+#' The draws are a function of R's seed alone: not of the number of threads, and the first rows of a
+#' larger sample (of unordered draws) are those of a smaller one.
+#'
+#' @param n Number of draws, a whole number of at least 0.
+#' @param fit A gmm object.
+#' @param order `"random"`: independent draws; `"component"`: the same number from each, those of the first component
+#'   first.
+#' @return A numeric n x d matrix with the variables' names, and an attribute `"component"`: the factor of the
+#'   components drawn from.
+#' @section Errors: `gaussmix_error_argument` where `n` is not a whole number of at least 0.
+#' @references Salmon, J. K., Moraes, M. A., Dror, R. O. and Shaw, D. E. (2011) Parallel random numbers: as easy as
+#'   1, 2, 3. *SC '11*. \doi{10.1145/2063384.2063405} (the generator, keyed by R's)
+#' @examples
+#' m <- gmm_params(c(0.3, 0.7), means = rbind(c(0, 0), c(4, 1)), covariances = diag(2))
+#' set.seed(1)
+#' x <- rgmm(6, m)
+#' x
+#' @export
+rgmm <- function(n, fit, order = c("random", "component")) {
+  validate_gmm(fit)
+  n <- check_whole(n, min = 0)
+  order <- check_choice(order, c("random", "component"))
+  draws <- engine_sample(n, fit, order == "component", fit$control$threads)
+  names <- rownames(fit$means)
+  structure(draws$x, dimnames = list(NULL, colnames(fit$means)),
+            component = factor(draws$component, seq_along(names), names))
+}
+
+#' Simulate data sets from a fit
+#'
+#' @param object A fit.
+#' @param nsim Number of data sets, a whole number of at least 1.
+#' @param seed `NULL`, or a whole number for [set.seed()]; R's random numbers are then left as they were.
+#' @param ... Must be empty.
+#' @return A list `sim_1`, ..., `sim_<nsim>` of data sets like the training data (vector, matrix or data frame; as
+#'   many rows, same names), each with an attribute `"component"` as of [rgmm()]. Attribute `"seed"` as for
+#'   [stats::simulate()].
+#' @section Errors: `gaussmix_error_data` for a mixture without data: see [rgmm()].
+#' @examples
+#' fit <- gmm(faithful, k = 2)
+#' sims <- simulate(fit, nsim = 2, seed = 1)
+#' str(sims)
+#' @export
+simulate.gaussmix <- function(object, nsim = 1, seed = NULL, ...) {
+  check_dots_empty(...)
+  need_fit(object, "simulate()")
+  nsim <- check_whole(nsim)
+  if (!exists(".Random.seed", envir = globalenv(), inherits = FALSE)) stats::runif(1)
+  state <- get(".Random.seed", envir = globalenv())
+  if (is.null(seed)) {
+    stamp <- state
+  } else {
+    seed <- check_whole(seed, min = -.Machine$integer.max)
+    on.exit(assign(".Random.seed", state, envir = globalenv()))
+    stamp <- structure(seed, kind = as.list(RNGkind()))
+    set.seed(seed)
+  }
+  sims <- lapply(seq_len(nsim), function(i) {
+    draws <- rgmm(fit_rows(object), object)
+    component <- attr(draws, "component")
+    attr(draws, "component") <- NULL
+    rownames(draws) <- if (!is.null(object$x)) rownames(object$x) else names(object$logdensity)
+    structure(data_like(draws, object$blueprint), component = component)
+  })
+  structure(stats::setNames(sims, paste0("sim_", seq_len(nsim))), seed = stamp)
+}
