@@ -3,7 +3,7 @@
 #   weights    double, n, or NULL
 #   na.action  the rows dropped, as na.omit() or na.exclude() records them, or NULL
 #   rows       which of the rows given these are (their numbers), or NULL: all
-#   given      number of rows given
+#   given      number of rows given, before `subset` and `na.action`
 #   scale      the columns' scales, d
 #   terms      of a formula, else NULL
 #   blueprint  what new data have to look like: kind ("vector", "matrix", "data.frame", "formula"),
@@ -49,7 +49,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
   frame <- model_frame(terms, data)
   given <- nrow(frame)
   rows <- row_names(frame)
-  matrix <- frame_matrix(term_columns(frame), rows, "data")
+  matrix <- frame_matrix(term_columns(frame), rows, "data", given)
   terms <- attr(frame, "terms")
   weights <- eval_in(weights, data, environment(x), "weights")
   weights <- check_weights(weights, given)
@@ -73,8 +73,8 @@ admit <- function(x, weights, na.action, blueprint, arg) {
   if (d == 0L) gmm_abort("dimension", sprintf("`%s` has no columns.", arg))
   if (nrow(x) == 0L) gmm_abort("dimension", sprintf("`%s` has no rows.", arg))
   refuse_twice(unique(colnames(x)[duplicated(colnames(x))]), arg)
-  weights <- check_weights(weights, nrow(x))
   given <- nrow(x)
+  weights <- check_weights(weights, given)
   known <- handle_missing(x, na_policy(na.action), arg)
   x <- known$x
   if (nrow(x) == 0L) {
@@ -124,8 +124,8 @@ new_by_formula <- function(newdata, blueprint, arg) {
   }
   check_names(names(newdata), blueprint$variables, names(newdata), arg)
   frame <- model_frame(blueprint$terms, newdata, arg)
-  columns <- term_columns(frame)
-  in_fit_order(frame_matrix(columns, row_names(newdata), arg), blueprint, arg)
+  x <- frame_matrix(term_columns(frame), row_names(newdata), arg, nrow(frame))
+  in_fit_order(x, blueprint, arg)
 }
 
 new_by_position <- function(newdata, blueprint, arg) {
@@ -159,8 +159,8 @@ new_by_name <- function(newdata, blueprint, arg) {
   needed <- vapply(seq_along(columns), function(j) {
     any(column_names(columns[j]) %in% blueprint$names)
   }, NA)
-  in_fit_order(frame_matrix(columns[needed], row_names(newdata), arg), blueprint, arg,
-               names(columns))
+  x <- frame_matrix(columns[needed], row_names(newdata), arg, .row_names_info(newdata, 2L))
+  in_fit_order(x, blueprint, arg, names(columns))
 }
 
 in_fit_order <- function(x, blueprint, arg, given = colnames(x)) {
@@ -201,7 +201,8 @@ refuse_ncol <- function(ncol, blueprint, arg, given = NULL) {
 # ---- formulas --------------------------------------------------------------------------
 
 refuse_response <- function(formula) {
-  all <- if ("." %in% all.vars(formula[[3L]])) formula[[3L]] else call("+", formula[[2L]], formula[[3L]])
+  right <- formula[[3L]]
+  all <- if ("." %in% all.vars(right)) right else call("+", formula[[2L]], right)
   gmm_abort("formula", sprintf("`x` must be a formula without a left side, not `%s`.",
                                shorten(deparse1(formula))),
             sprintf("For the joint mixture of all variables, write `~ %s`.", shorten(deparse1(all))))
@@ -329,12 +330,11 @@ plain_matrix <- function(x, arg) {
 }
 
 # Data frame (or list of columns) -> double matrix.
-frame_matrix <- function(frame, rows, arg) {
+frame_matrix <- function(frame, rows, arg, n = .row_names_info(frame, 2L)) {
   columns <- frame_list(frame)
   faulty <- !vapply(columns, function(v) is_plain_numeric(v) && length(dim(v)) <= 2L, NA)
   if (any(faulty)) refuse_columns(columns[faulty], arg)
   names <- column_names(columns)
-  n <- if (is.data.frame(frame)) .row_names_info(frame, 2L) else NROW(columns[[1L]])
   x <- if (length(columns) > 0L) unlist(columns, use.names = FALSE) else double()
   if (length(x) != n * length(names)) {
     gmm_abort("object", sprintf("`%s` is a damaged data frame: its columns differ in length.", arg))
@@ -386,9 +386,12 @@ is_plain_numeric <- function(x) {
     ("matrix" %in% class || all(class %in% c("ts", "mts", "array", "AsIs")))
 }
 
-# Row names that were given, not the automatic ones.
+# Row names that were given, or numbers after rows were left out; not the automatic ones, which are
+# stored as c(NA, n).
 row_names <- function(frame) {
-  if (.row_names_info(frame) > 0L) as.character(attr(frame, "row.names"))
+  stored <- .row_names_info(frame, 0L)
+  automatic <- is.integer(stored) && length(stored) == 2L && is.na(stored[1L])
+  if (!automatic) as.character(stored)
 }
 
 any_names <- function(names) any(!is.na(names) & names != "")
@@ -599,5 +602,8 @@ deviation <- function(v, share) {
   sqrt(average((v - average(v))^2))
 }
 
-# f of each column, one column copied at a time.
-apply_columns <- function(x, f, value = 0) vapply(seq_len(ncol(x)), function(j) f(x[, j]), value)
+# f of each column, one column copied at a time, without the row names (of which there may be many).
+apply_columns <- function(x, f, value = 0) {
+  dimnames(x) <- NULL
+  vapply(seq_len(ncol(x)), function(j) f(x[, j]), value)
+}
