@@ -33,9 +33,12 @@ start_from <- function(x, group) {
 query_points <- function(x) {
   centre <- colMeans(x)
   sds <- apply(x, 2, sd)
-  away <- function(t) rbind(centre + t * sds, centre - t * sds, centre + t * sds * rep_len(c(1, -1), ncol(x)))
+  zigzag <- rep_len(c(1, -1), ncol(x))
+  away <- function(t) rbind(centre + t * sds, centre - t * sds, centre + t * sds * zigzag)
   inside <- rbind(x[c(1, 7, nrow(x)), , drop = FALSE], centre, away(1))
-  signif(unname(rbind(inside, away(1e3), away(1e6))), 6)
+  points <- signif(rbind(inside, away(1e3), away(1e6)), 6)
+  rownames(points) <- NULL
+  points
 }
 
 make_case <- function(x, group) {
