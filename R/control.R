@@ -6,22 +6,22 @@
 #' @param n_init Number of starts, a whole number of at least 1. The best is kept; `starts` of the
 #'   fit tells what each reached. A start that is given (labels, responsibilities, parameters) is
 #'   the only one, whatever `n_init` is.
-#' @param init Where to start: `"kmeans++"` (k-means++ seeds, then Lloyd's steps), `"random"` (random
-#'   rows), `"auto"` (the package's choice); or labels (a vector or factor with an element a
+#' @param init Where to start: `"kmeans++"` (k-means++ seeds, then Lloyd's steps), `"random"`
+#'   (random rows), `"auto"` (the package's choice); or labels (a vector or factor with an element a
 #'   row), responsibilities (a numeric matrix, rows x k), a gmm object (its parameters), or a
 #'   `function(x, k)` of the matrix that is fitted and the number of components, which returns
 #'   any of these. Labels and responsibilities have a row for each row given, dropped ones included.
 #' @param max_iter Largest number of iterations of a start, a whole number of at least 0. With 0 the
 #'   start itself is scored.
-#' @param tol Tolerance, a number of at least 0, in units of log-likelihood per unit of weight: a run
-#'   has converged when the gain that is still to come, projected from the last gains, is below
+#' @param tol Tolerance, a number of at least 0, in units of log-likelihood per unit of weight: a
+#'   run has converged when the gain that is still to come, projected from the last gains, is below
 #'   `tol` times the sum of the weights at two iterations in a row. With 0 exactly `max_iter`
 #'   iterations are done.
 #' @param floor Smallest eigenvalue of a covariance, above 0 and below 1, in units of the columns'
 #'   scale squared. A column's scale is its interquartile range / 1.349, or its standard deviation
 #'   where that is zero. The floor keeps the arithmetic sound; it is no prior.
-#' @param spurious When a component rests on too few rows to be believed: a numeric vector with any of
-#'   the names `size`, `thin_size` and `thin`; names that are left out keep their default. With r
+#' @param spurious When a component rests on too few rows to be believed: a numeric vector with any
+#'   of the names `size`, `thin_size` and `thin`; names that are left out keep their default. With r
 #'   the rows that determine what a component shares with no other, it is spurious if its effective
 #'   size is below `size` times r; or below `thin_size` times r with its smallest eigenvalue,
 #'   relative to the average covariance of the components, below `thin` (0 to 1); or if an
@@ -29,18 +29,19 @@
 #' @param threads Number of threads, a whole number of at least 1; or `NULL`: at most 2, and fewer
 #'   where `OMP_NUM_THREADS` or `OMP_THREAD_LIMIT` says so. No result depends on it.
 #' @param verbose `TRUE` or `FALSE`: whether to tell of progress in long fits.
-#' @param keep `TRUE` or `FALSE`: whether the fit keeps the rows. Without them there is no `predict()`
-#'   without `newdata`.
-#' @return A list of class `"gmm_control"` with the values above; `format()` and `print()` show them.
-#' @section Errors: `gaussmix_error_argument` names the argument, what it must be and what was given;
-#'   `gaussmix_error_start` where `init` is of a kind that can't be a start.
+#' @param keep `TRUE` or `FALSE`: whether the fit keeps the rows. Without them there is no
+#'   `predict()` without `newdata`.
+#' @return A list of class `"gmm_control"` with the values above; `format()` and `print()` show
+#'   them.
+#' @section Errors: `gaussmix_error_argument` names the argument, what it must be and what was
+#'   given; `gaussmix_error_start` where `init` is of a kind that can't be a start.
 #' @seealso [gmm()]
 #' @examples
 #' gmm_control(n_init = 20, tol = 1e-8)
 #' @export
-gmm_control <- function(..., n_init = 10, init = "auto", max_iter = 10000, tol = 1e-9, floor = 1e-10,
-                        spurious = c(size = 2, thin_size = 10, thin = 1e-3), threads = NULL,
-                        verbose = interactive(), keep = TRUE) {
+gmm_control <- function(..., n_init = 10, init = "auto", max_iter = 10000, tol = 1e-9,
+                        floor = 1e-10, spurious = c(size = 2, thin_size = 10, thin = 1e-3),
+                        threads = NULL, verbose = interactive(), keep = TRUE) {
   check_dots_empty(...)
   structure(class = "gmm_control", list(
     n_init = check_whole(n_init),
@@ -73,9 +74,9 @@ check_init <- function(init) {
   }
   plain <- is.atomic(init) && !is.null(init) && (!is.object(init) || is.factor(init))
   if (!plain && !is.function(init) && !is.data.frame(init) && !inherits(init, "gmm")) {
-    gmm_abort("start", must_be("init", paste(
-      "\"auto\", \"kmeans++\", \"random\", labels, responsibilities, a gmm object or a function"
-    ), init))
+    expected <- c("\"auto\"", "\"kmeans++\"", "\"random\"", "labels", "responsibilities",
+                  "a gmm object or a function")
+    gmm_abort("start", must_be("init", some(expected, Inf), init))
   }
   init
 }

@@ -7,8 +7,8 @@
 #   scale      the columns' scales, d
 #   terms      of a formula, else NULL
 #   blueprint  what new data have to look like: kind ("vector", "matrix", "data.frame", "formula"),
-#              names (d), named (FALSE: the names were made up), terms, and variables (what a formula
-#              needs of new data)
+#              names (d), named (FALSE: the names were made up), terms, and variables (what a
+#              formula needs of new data)
 # new_data() lets new data in by a blueprint. Nothing is dropped, coerced, recycled or reordered
 # without the user's word; whatever is refused names the column.
 #
@@ -205,7 +205,8 @@ refuse_response <- function(formula) {
   all <- if ("." %in% all.vars(right)) right else call("+", formula[[2L]], right)
   gmm_abort("formula", sprintf("`x` must be a formula without a left side, not `%s`.",
                                shorten(deparse1(formula))),
-            sprintf("For the joint mixture of all variables, write `~ %s`.", shorten(deparse1(all))))
+            sprintf("For the joint mixture of all variables, write `~ %s`.",
+                    shorten(deparse1(all))))
 }
 
 formula_terms <- function(formula, data) {
@@ -386,13 +387,9 @@ is_plain_numeric <- function(x) {
     ("matrix" %in% class || all(class %in% c("ts", "mts", "array", "AsIs")))
 }
 
-# Row names that were given, or numbers after rows were left out; not the automatic ones, which are
-# stored as c(NA, n).
-row_names <- function(frame) {
-  stored <- .row_names_info(frame, 0L)
-  automatic <- is.integer(stored) && length(stored) == 2L && is.na(stored[1L])
-  if (!automatic) as.character(stored)
-}
+# Of a data frame, automatic ones too. as.character() of whole numbers is lazy: the strings are not
+# made until someone reads them.
+row_names <- function(frame) as.character(attr(frame, "row.names"))
 
 any_names <- function(names) any(!is.na(names) & names != "")
 
@@ -416,10 +413,12 @@ refuse_columns <- function(columns, arg) {
     if (is.object(v) || is.list(v)) kind_of(v) else paste(kind_of(v), "vector")
   }, "")
   one <- length(columns) == 1L
-  gmm_abort("type", sprintf("%s of `%s` must be numeric: %s.", if (one) "A column" else "Columns", arg,
+  it <- if (one) "it" else "them"
+  gmm_abort("type", sprintf("%s of `%s` must be numeric: %s.",
+                            if (one) "A column" else "Columns", arg,
                             some(paste(backtick(names(columns)), "is", kinds))),
-            sprintf("Turn %s into numbers that mean something, or leave %s out.",
-                    if (one) "it" else "them", if (one) "it" else "them"), columns = names(columns))
+            sprintf("Turn %s into numbers that mean something, or leave %s out.", it, it),
+            columns = names(columns))
 }
 
 # ---- missing and infinite values -------------------------------------------------------
@@ -458,13 +457,14 @@ refuse_missing <- function(x, missing, policy, arg) {
   count <- sum(is.na(cells))
   nan <- sum(is.nan(cells))
   columns <- colnames(x)[colSums(is.na(cells)) > 0]
-  what <- if (nan == count) "NaN" else "missing"
-  text <- sprintf("%s`%s` has %s%s: %s %s, %s %s.",
-                  if (policy == "pass") "`na.action = na.pass` can't be used yet, and " else "", arg,
-                  plural(count, paste(what, "value")),
-                  if (nan > 0 && nan < count) sprintf(" (%d of them NaN)", nan) else "",
-                  if (sum(missing) == 1L) "row" else "rows", some(row_label(x, which(missing))),
-                  if (length(columns) == 1L) "column" else "columns", some(backtick(columns)))
+  text <- sprintf(
+    "`%s` has %s%s: %s %s, %s %s.", arg,
+    plural(count, paste(if (nan == count) "NaN" else "missing", "value")),
+    if (nan > 0 && nan < count) sprintf(" (%d of them NaN)", nan) else "",
+    if (sum(missing) == 1L) "row" else "rows", some(row_label(x, which(missing))),
+    if (length(columns) == 1L) "column" else "columns", some(backtick(columns))
+  )
+  if (policy == "pass") text <- paste("`na.action = na.pass` can't be used yet, and", text)
   gmm_abort("missing", text, paste(
     "`na.action = na.omit` drops these rows; na.exclude does too, but keeps their places in",
     "fitted values, residuals and predictions."
@@ -510,8 +510,9 @@ check_weights <- function(w, n) {
   }
   if (all(w == 0)) gmm_abort("weights", "`weights` must not be all 0.")
   if (max(w) < 1e-300 || max(w) > 1e300 || !is.finite(sum(w))) {
-    gmm_abort("weights", sprintf("`weights` must be from 1e-300 to 1e300, with a finite sum, not %s.",
-                                 number_text(max(w))),
+    gmm_abort("weights", sprintf(
+      "`weights` must be from 1e-300 to 1e300, with a finite sum; the largest is %s.",
+      number_text(max(w), 3L)),
               "Divide them by the largest: only their ratios matter.")
   }
   w
@@ -522,7 +523,8 @@ check_weights <- function(w, n) {
 check_scale <- function(x, w, arg) {
   counts <- if (!is.null(w) && any(w == 0)) w > 0
   ranges <- apply_columns(x, range, c(0, 0))
-  counted <- if (is.null(counts)) ranges else apply_columns(x, function(v) range(v[counts]), c(0, 0))
+  counted <- ranges
+  if (!is.null(counts)) counted <- apply_columns(x, function(v) range(v[counts]), c(0, 0))
   names <- colnames(x)
   reach <- apply(abs(ranges), 2L, max)
   if (any(reach > 1e150)) {
@@ -556,8 +558,8 @@ refuse_constant <- function(constant, x, counts, arg) {
   n <- if (is.null(counts)) nrow(x) else sum(counts)
   weighty <- if (is.null(counts)) "" else " of positive weight"
   if (n == 1L) {
-    gmm_abort("degenerate", sprintf("`%s` has only 1 row%s, and a covariance needs at least 2.", arg,
-                                    weighty),
+    gmm_abort("degenerate", sprintf("`%s` has only 1 row%s, and a covariance needs at least 2.",
+                                    arg, weighty),
               if (ncol(x) > 1L) sprintf("A full or tied one needs %d.", ncol(x) + 1L))
   }
   if (length(constant) == ncol(x)) {
