@@ -100,6 +100,7 @@ gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = N
 
 # From clean data to the object.
 gmm_bridge <- function(data, k, covariance, control, call) {
+  call[[1L]] <- quote(gmm)
   if (missing(k)) {
     gmm_abort("argument", "`k`, the number of components, is lacking.", paste(
       "Fit several, as in lapply(1:9, function(k) gmm(x, k)), and take the one of lowest BIC()."))

@@ -193,8 +193,9 @@ logLik.gaussmix <- function(object, ...) {
 # stats' own methods, by way of logLik(); not by NextMethod(), which could reach the "gmm" methods of
 # another package.
 criterion_by_stats <- function(generic, call, envir) {
-  call[[1L]] <- utils::getS3method(generic, "default", envir = asNamespace("stats"))
-  eval(call, envir)
+  method <- utils::getS3method(generic, "default", envir = asNamespace("stats"))
+  call[[1L]] <- as.name(generic)
+  eval(call, stats::setNames(list(method), generic), envir)
 }
 
 #' @rdname logLik.gaussmix

@@ -13,21 +13,21 @@ static struct gm_result result_alloc(const struct gm_family* family, int d, int 
 }
 
 /* start: "kmeans++" or "random"; integer labels; a matrix of responsibilities; a parameter list. */
-static enum gm_seed read_start(SEXP start, struct gm_rows* rows, int k, struct gm_params* params) {
+static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
+                               struct gm_params* params) {
+  const ptrdiff_t n = seeder->rows->n;
   switch (TYPEOF(start)) {
     case STRSXP:
       return strcmp(ffi_string(start, "start"), "random") ? GM_SEED_KMEANS : GM_SEED_RANDOM;
     case INTSXP:
-      rows->label = ffi_integers(start, rows->n, "labels");
-      for (ptrdiff_t i = 0; i < rows->n; i++)
-        if (rows->label[i] < 1 || rows->label[i] > k)
+      seeder->given_label = ffi_integers(start, n, "labels");
+      for (ptrdiff_t i = 0; i < n; i++)
+        if (seeder->given_label[i] < 1 || seeder->given_label[i] > k)
           Rf_error("internal error: labels must lie in 1..k");
-      rows->source = GM_LABELS;
-      return GM_SEED_ROWS;
+      return GM_SEED_LABELS;
     case REALSXP:
-      rows->resp = ffi_doubles(start, rows->n * k, "responsibilities");
-      rows->source = GM_MATRIX;
-      return GM_SEED_ROWS;
+      seeder->given_resp = ffi_doubles(start, n * k, "responsibilities");
+      return GM_SEED_MATRIX;
     default: {
       const struct gm_params given = ffi_params(start, params->family, params->d);
       if (given.k != k) Rf_error("internal error: the start has another k");
@@ -107,7 +107,7 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   watch.records = records;
 
   struct gm_seeder seeder = {.rows = &rows, .bounds = &bounds, .engine = &engine};
-  const enum gm_seed kind = read_start(start, &rows, k, &best.params);
+  const enum gm_seed kind = read_start(start, &seeder, k, &best.params);
   if (kind == GM_SEED_KMEANS || kind == GM_SEED_RANDOM) {
     seeder.key = ffi_draw_key();
     seeder.label = (int*)R_alloc(rows.n, sizeof(int));

@@ -291,7 +291,8 @@ void gm_random(uint64_t key, uint64_t index, uint32_t stream, uint32_t lane, dou
 enum gm_seed {
   GM_SEED_KMEANS, /* k-means++ and Lloyd on standardised columns (Arthur & Vassilvitskii 2007) */
   GM_SEED_RANDOM, /* k random rows as means, the total covariance */
-  GM_SEED_ROWS,   /* the labels or responsibilities of rows (rows->source says which) */
+  GM_SEED_LABELS, /* the M-step of given labels */
+  GM_SEED_MATRIX, /* the M-step of given responsibilities */
   GM_SEED_GIVEN   /* params as they are */
 };
 
@@ -300,8 +301,10 @@ struct gm_seeder {
   const struct gm_bounds* bounds;
   const struct gm_engine* engine;
   uint64_t key;
-  int* label;   /* n, scratch; NULL with GM_SEED_ROWS and GM_SEED_GIVEN */
-  double* dist; /* n, likewise */
+  const int* given_label;   /* n in 1..k, for GM_SEED_LABELS */
+  const double* given_resp; /* n x k, for GM_SEED_MATRIX */
+  int* label;               /* n, scratch for GM_SEED_KMEANS and GM_SEED_RANDOM */
+  double* dist;             /* n, likewise */
   double* work; /* gm_seed_work() */
 };
 ptrdiff_t gm_seed_work(const struct gm_family* family, int d, int k, int threads);

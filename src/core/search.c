@@ -45,9 +45,7 @@ int gm_search(enum gm_seed kind, int n_starts, const struct gm_seeder* seeder,
               int* which, double* work, struct gm_error* err) {
   const struct gm_family* family = best->params.family;
   const int d = best->params.d, k = best->params.k;
-  struct gm_rows rows = *seeder->rows;
-  rows.source = GM_POSTERIOR;
-  struct matrix_home home = {.rows = &rows, .engine = seeder->engine};
+  struct matrix_home home = {.rows = seeder->rows, .engine = seeder->engine};
   double* step = gm_factors_init(&home.factors, family, d, k, work);
   const ptrdiff_t mstep = gm_mstep_work(family, d, k), verdict = gm_verdict_work(family, d);
   home.work = step + (mstep > verdict ? mstep : verdict);

@@ -188,15 +188,16 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
     if (pick_rows(1, seeder, stream, inverse_scale, params->mean, k, work, err) ||
         lloyd(seeder, inverse_scale, params->mean, k, &hard, behind, err))
       return err->code;
-    rows.source = GM_LABELS;
-    rows.label = seeder->label;
   }
   if (kind == GM_SEED_RANDOM) {
     if (pick_rows(0, seeder, stream, inverse_scale, params->mean, k, work, err) ||
         with_total_covariance(seeder, params, stats, work, err))
       return err->code;
-  } else if (centred_stats(&rows, seeder, params, stats, work, err)) {
-    return err->code;
+  } else {
+    rows.source = kind == GM_SEED_MATRIX ? GM_MATRIX : GM_LABELS;
+    rows.label = kind == GM_SEED_LABELS ? seeder->given_label : seeder->label;
+    rows.resp = seeder->given_resp;
+    if (centred_stats(&rows, seeder, params, stats, work, err)) return err->code;
   }
   if (kind == GM_SEED_KMEANS) shrink(stats, d + 1, work);
   return gm_mstep(stats, seeder->bounds, params, work, err);
