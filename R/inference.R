@@ -1,0 +1,385 @@
+# Standard errors from the observed information.
+#
+# In terms of the entries of one component (mean, covariance) the score and the second derivatives
+# of log(proportion_j f_j(x)) are the same for every family. A family only says which free
+# parameters the entries of a covariance depend on: covariance_jacobian(). With r_ij the posterior,
+# s_ij and H_ij the gradient and the Hessian of component j's term at row i (Louis 1982):
+#   -information = sum_i w_i { sum_j r_ij (H_ij + s_ij s_ij') - s_i s_i' },   s_i = sum_j r_ij s_ij
+#
+# The free parameters are, in this order, the first k - 1 proportions, the means by component, those
+# of the covariances in the order of coef().
+
+# ---- coefficients ----------------------------------------------------------------------
+
+# Each distinct parameter once, by name.
+coef_vector <- function(params) {
+  components <- rownames(params$means)
+  variables <- colnames(params$means)
+  entries <- covariance_entries(params)
+  place <- cbind(entries$row, entries$column, entries$component)
+  shared <- families[[params$covariance]]$shared
+  c(
+    stats::setNames(params$proportions, paste0("proportion.", components)),
+    stats::setNames(c(t(params$means)), paste("mean", rep(components, each = length(variables)),
+                                              variables, sep = ".")),
+    stats::setNames(params$covariances[place],
+                    paste(if (shared) "cov" else paste0("cov.", components[entries$component]),
+                          variables[entries$column], variables[entries$row], sep = "."))
+  )
+}
+
+# The entries of the covariances that coef() lists: lower triangles by columns, without what is zero
+# or was said already.
+covariance_entries <- function(params) {
+  family <- families[[params$covariance]]
+  one <- shape_entries(family$shape, ncol(params$means))
+  if (family$shape == "spherical") one <- lapply(one, `[`, 1L)
+  times <- if (family$shared) 1L else nrow(params$means)
+  list(row = rep(one$row, times), column = rep(one$column, times),
+       component = rep(seq_len(times), each = length(one$row)))
+}
+
+# The entries of one covariance that its shape does not make zero.
+shape_entries <- function(shape, d) {
+  if (shape != "full") return(list(row = seq_len(d), column = seq_len(d)))
+  lower <- which(lower.tri(diag(d), diag = TRUE), arr.ind = TRUE)
+  list(row = unname(lower[, 1L]), column = unname(lower[, 2L]))
+}
+
+# The free parameters of the covariances that the entries of component j's depend on: `at`, their
+# numbers; `jacobian`, entries x at.
+covariance_jacobian <- function(params, j) {
+  family <- families[[params$covariance]]
+  entries <- length(shape_entries(family$shape, ncol(params$means))$row)
+  jacobian <- if (family$shape == "spherical") matrix(1, entries, 1L) else diag(entries)
+  own <- ncol(jacobian)
+  list(at = seq_len(own) + if (family$shared) 0L else own * (j - 1L), jacobian = jacobian)
+}
+
+# ---- scores ----------------------------------------------------------------------------
+
+# What the derivatives of component j's term need.
+#   at        the free parameters of its mean and covariance
+#   gradient  of log(proportion_j) by the free proportions
+#   twice     1 for an entry off the diagonal, which stands twice in the matrix, else 1/2
+derivative_parts <- function(params, j) {
+  d <- ncol(params$means)
+  k <- nrow(params$means)
+  p <- params$proportions
+  entries <- shape_entries(families[[params$covariance]]$shape, d)
+  by_family <- covariance_jacobian(params, j)
+  list(
+    mean = params$means[j, ],
+    precision = chol2inv(chol(component_covariance(params, j))),
+    row = entries$row, column = entries$column,
+    twice = ifelse(entries$row == entries$column, 0.5, 1),
+    jacobian = by_family$jacobian,
+    at = k - 1L + c(d * (j - 1L) + seq_len(d), k * d + by_family$at),
+    gradient = if (j < k) replace(numeric(k - 1L), j, 1 / p[j]) else rep(-1 / p[k], k - 1L)
+  )
+}
+
+# d log f_j by mean and covariance, a row for each row of u = precision (x - mean): n x length(at).
+component_scores <- function(u, part) {
+  by_entry <- u[, part$row, drop = FALSE] * u[, part$column, drop = FALSE]
+  by_entry <- sweep(by_entry, 2L, part$precision[cbind(part$row, part$column)])
+  cbind(u, by_entry %*% (part$twice * part$jacobian))
+}
+
+standardised_rows <- function(x, part) sweep(x, 2L, part$mean) %*% part$precision
+
+# Sum over rows of the second derivatives of log f_j by mean and covariance, from the sums of the
+# weights (t0), of u (t1) and of u u' (t2).
+component_hessian <- function(t0, t1, t2, part) {
+  p <- part$precision
+  a <- part$row
+  b <- part$column
+  by_mean <- -t0 * p
+  mixed <- -(p[, a, drop = FALSE] * rep(t1[b], each = nrow(p)) +
+               p[, b, drop = FALSE] * rep(t1[a], each = nrow(p)))
+  mixed <- mixed %*% (part$twice * part$jacobian)
+  by_entry <- t0 / 2 * entry_products(p, p, a, b) - entry_products(p, t2, a, b)
+  scaled <- part$twice * part$jacobian
+  rbind(cbind(by_mean, mixed), cbind(t(mixed), crossprod(scaled, by_entry %*% scaled)))
+}
+
+# trace(D_e A D_f B) for symmetric A, B, where D_e has ones at entry e and at its mirror image.
+entry_products <- function(A, B, a, b) {
+  A[a, a] * B[b, b] + A[a, b] * B[b, a] + A[b, a] * B[a, b] + A[b, b] * B[a, a]
+}
+
+# The observed information in the free parameters.
+observed_information <- function(x, w, posterior, params) {
+  k <- nrow(params$means)
+  parts <- lapply(seq_len(k), function(j) derivative_parts(params, j))
+  free <- max(unlist(lapply(parts, `[[`, "at")))
+  mixing <- seq_len(k - 1L)
+  hessian <- matrix(0, free, free)
+  sums <- lapply(parts, function(part) list(t0 = 0, t1 = 0, t2 = 0))
+  chunk <- max(1L, 2e6 %/% free)
+  for (from in seq(1L, nrow(x), by = chunk)) {
+    rows <- from:min(from + chunk - 1L, nrow(x))
+    scores <- matrix(0, length(rows), free)
+    for (j in seq_len(k)) {
+      part <- parts[[j]]
+      at <- part$at
+      r <- posterior[rows, j]
+      wr <- w[rows] * r
+      u <- standardised_rows(x[rows, , drop = FALSE], part)
+      s <- component_scores(u, part)
+      sums[[j]] <- Map(`+`, sums[[j]], list(sum(wr), colSums(wr * u), crossprod(u, wr * u)))
+      hessian[at, at] <- hessian[at, at] + crossprod(s, wr * s)
+      cross <- tcrossprod(part$gradient, colSums(wr * s))
+      hessian[mixing, at] <- hessian[mixing, at] + cross
+      hessian[at, mixing] <- hessian[at, mixing] + t(cross)
+      scores[, at] <- scores[, at] + r * s
+      scores[, mixing] <- scores[, mixing] + tcrossprod(r, part$gradient)
+    }
+    hessian <- hessian - crossprod(scores, w[rows] * scores)
+  }
+  # log(proportion_j) adds nothing among the proportions: its H + s s' is 0.
+  for (j in seq_len(k)) {
+    at <- parts[[j]]$at
+    t <- sums[[j]]
+    hessian[at, at] <- hessian[at, at] + component_hessian(t$t0, t$t1, t$t2, parts[[j]])
+  }
+  -hessian
+}
+
+# ---- coordinates -----------------------------------------------------------------------
+
+# The information is worked out for z = (x - centre) / scale (scale a triangular matrix: x is
+# scale z + centre), in which the pooled covariance is the identity as far as the shape
+# lets it be. So units and strong correlation cost no digits.
+whitening <- function(params) {
+  d <- ncol(params$means)
+  pooled <- matrix(0, d, d)
+  for (j in which(params$proportions > 0)) {
+    pooled <- pooled + params$proportions[j] * component_covariance(params, j)
+  }
+  scale <- switch(families[[params$covariance]]$shape,
+    full = t(chol(pooled)),
+    diag = diag(sqrt(diag(pooled)), d),
+    spherical = diag(sqrt(mean(diag(pooled))), d)
+  )
+  list(centre = colSums(params$proportions * params$means), scale = scale)
+}
+
+whiten_rows <- function(x, map) t(forwardsolve(map$scale, t(x) - map$centre))
+
+whiten_parameters <- function(params, map) {
+  params$means[] <- whiten_rows(params$means, map)
+  for (j in seq_len(nrow(params$means))) {
+    half <- forwardsolve(map$scale, component_covariance(params, j))
+    params$covariances[, , j] <- forwardsolve(map$scale, t(half))
+  }
+  params
+}
+
+# coef() by the free parameters of the whitened mixture: coefficients x free.
+coef_jacobian <- function(params, map) {
+  k <- nrow(params$means)
+  d <- ncol(params$means)
+  entries <- covariance_entries(params)
+  q <- length(entries$row)
+  jacobian <- matrix(0, k + k * d + q, k - 1L + k * d + q)
+  jacobian[k, seq_len(k - 1L)] <- -1
+  for (l in seq_len(k - 1L)) jacobian[l, l] <- 1
+  L <- map$scale
+  for (j in seq_len(k)) {
+    mean <- d * (j - 1L) + seq_len(d)
+    jacobian[k + mean, k - 1L + mean] <- L
+  }
+  for (j in unique(entries$component)) {
+    own <- which(entries$component == j)
+    a <- entries$row[own]
+    b <- entries$column[own]
+    block <- L[a, a, drop = FALSE] * L[b, b, drop = FALSE] +
+      L[a, b, drop = FALSE] * L[b, a, drop = FALSE]
+    cov <- k * d + own
+    jacobian[k + cov, k - 1L + cov] <- sweep(block, 2L, ifelse(a == b, 0.5, 1), `*`)
+  }
+  jacobian
+}
+
+# ---- methods ---------------------------------------------------------------------------
+
+#' Standard errors and confidence intervals
+#'
+#' `vcov()` is the covariance of the estimates, the inverse of the observed information (minus the
+#' second derivatives of the log-likelihood at the fit). `confint()` gives Wald intervals.
+#'
+#' The information is exact, by the formula of Louis (1982), in the k - 1 free proportions, the
+#' means and the distinct entries of the covariances; the last proportion follows by the delta
+#' method, so that the matrix has as many rows as [coef()][coef.gaussmix] has elements, and the rank
+#' `df`. Case weights multiply each row's contribution.
+#'
+#' These are large-sample results for an interior maximum with a known number of components. They
+#' hold for groups that are clearly there; for small or strongly overlapping ones the intervals are
+#' too short, and they say nothing about whether a component exists. The intervals are formed on a
+#' scale on which the estimates are closer to normal and are carried back: the logit for
+#' proportions, the logarithm for variances; means and covariances as they are.
+#'
+#' @param object A fit by [gmm()] that holds its rows (`gmm_control(keep = TRUE)`).
+#' @param parm Names or numbers of the coefficients, as in [coef()][coef.gaussmix]. Left out: all.
+#' @param level The probability that an interval is to cover the parameter, between 0 and 1.
+#' @param ... Must be empty.
+#' @return `vcov()`: a matrix with the names of `coef()`. `confint()`: a matrix with a row for each
+#'   coefficient and the columns lower and upper end, named as `"2.5 %"`, `"97.5 %"`.
+#'
+#'   Where the information is not positive definite (a component of proportion 0, or a fit that is
+#'   not at a maximum), the values are NA, with a warning of class `gaussmix_warning_information`.
+#'   For a fit with a spurious component there is a warning of class `gaussmix_warning_spurious`.
+#' @section Errors: `gaussmix_error_data` where the object holds no rows; `gaussmix_error_argument`
+#'   for coefficients that there are not, or a `level` that is not between 0 and 1.
+#' @references Louis, T. A. (1982) Finding the observed information matrix when using the EM
+#'   algorithm. *Journal of the Royal Statistical Society B* 44, 226-233.
+#'
+#'   McLachlan, G. J. and Peel, D. (2000) *Finite Mixture Models*. Wiley, section 2.15.
+#' @examples
+#' fit <- gmm(faithful, k = 2)
+#' sqrt(diag(vcov(fit)))
+#' confint(fit, "proportion.1")
+#' confint(fit, 1:6, level = 0.9)
+#' @export
+vcov.gaussmix <- function(object, ...) {
+  check_dots_empty(...)
+  need_rows(object, "vcov()")
+  warn_if_spurious(object)
+  fail <- function(why) {
+    gmm_warn("information", sprintf("There are no standard errors: %s.", why),
+             "Fewer components, or a fit that has converged, may have some.")
+    matrix(NA_real_, length(coef), length(coef))
+  }
+  coef <- coef_vector(object)
+  empty <- which(object$proportions == 0)
+  value <- if (length(empty) > 0L) {
+    fail(sprintf("component %s has proportion 0", rownames(object$means)[empty[1L]]))
+  } else {
+    map <- whitening(object)
+    posterior <- score(object, object$x, "prob")
+    information <- observed_information(whiten_rows(object$x, map), case_weights(object), posterior,
+                                        whiten_parameters(as_parameters(object), map))
+    inverse <- invert_information(information)
+    if (is.null(inverse)) {
+      fail("the observed information is not positive definite")
+    } else {
+      jacobian <- coef_jacobian(object, map)
+      jacobian %*% tcrossprod(inverse, jacobian)
+    }
+  }
+  dimnames(value) <- list(names(coef), names(coef))
+  value
+}
+
+case_weights <- function(object) {
+  if (is.null(object$weights)) rep(1, nrow(object$x)) else object$weights
+}
+
+warn_if_spurious <- function(object) {
+  bad <- object$verdict[object$verdict$spurious, ]
+  if (nrow(bad) > 0L) {
+    gmm_warn("spurious", sprintf(paste(
+      "Component %s rests on too few rows to be believed, and so do its standard errors."
+    ), bad$component[1L]),
+             "Try fewer components or a narrower `covariance`.", verdict = bad)
+  }
+}
+
+# NULL where the matrix is not positive definite, to rounding.
+invert_information <- function(information) {
+  unit <- sqrt(pmax(diag(information), 0))
+  scaled <- information / tcrossprod(unit)
+  factor <- if (all(is.finite(scaled))) tryCatch(chol(scaled), error = function(e) NULL)
+  if (is.null(factor) || min(diag(factor))^2 < nrow(factor) * .Machine$double.eps) return(NULL)
+  chol2inv(factor) / tcrossprod(unit)
+}
+
+#' @rdname vcov.gaussmix
+#' @export
+confint.gaussmix <- function(object, parm, level = 0.95, ...) {
+  check_dots_empty(...)
+  level <- check_number(level, min = 0, max = 1, ends = "()")
+  need_rows(object, "confint()")
+  estimate <- coef_vector(object)
+  chosen <- if (missing(parm)) names(estimate) else check_parm(parm, names(estimate))
+  se <- sqrt(diag(vcov.gaussmix(object)))
+  tail <- (1 - level) / 2
+  ends <- confidence_ends(estimate, se, coef_scale(object), stats::qnorm(tail, lower.tail = FALSE))
+  percent <- format(100 * c(tail, 1 - tail), trim = TRUE, scientific = FALSE, digits = 3L,
+                    decimal.mark = ".")
+  dimnames(ends) <- list(names(estimate), paste(percent, "%"))
+  ends[chosen, , drop = FALSE]
+}
+
+check_parm <- function(parm, names) {
+  chosen <- if (is.character(parm)) parm else if (is_plain_numeric(parm)) names[parm]
+  if (is.null(chosen) || anyNA(chosen) || !all(chosen %in% names)) {
+    gmm_abort("argument", sprintf("`parm` must be names or numbers of the %d coefficients, not %s.",
+                                  length(names), describe(parm)),
+              sprintf("They are %s.", some(names, 10L)))
+  }
+  chosen
+}
+
+# The scale on which each coefficient is taken to be normal.
+coef_scale <- function(params) {
+  entries <- covariance_entries(params)
+  c(rep("logit", nrow(params$means)), rep("identity", length(params$means)),
+    ifelse(entries$row == entries$column, "log", "identity"))
+}
+
+confidence_ends <- function(estimate, se, scale, z) {
+  steps <- outer(z * se, c(-1, 1))
+  ends <- estimate + steps
+  log <- scale == "log"
+  ends[log, ] <- estimate[log] * exp(steps[log, ] / estimate[log])
+  logit <- scale == "logit" & estimate < 1
+  p <- estimate[logit]
+  ends[logit, ] <- stats::plogis(stats::qlogis(p) + steps[logit, ] / (p * (1 - p)))
+  ends
+}
+
+#' Scores of a fit, for package sandwich
+#'
+#' With these methods `sandwich::sandwich()` and its kind give standard errors of a fit that do not
+#' rely on the mixture being true.
+#'
+#' @param x A fit by [gmm()] that holds its rows.
+#' @param ... Must be empty.
+#' @return `estfun()`: a matrix with a row for each row fitted: the derivatives of its log-density
+#'   (times its weight) by the coefficients, those by the proportions along the plane where they sum
+#'   to 1. `bread()`: [vcov()][vcov.gaussmix] times the number of rows.
+#' @section Errors: `gaussmix_error_data` where the object holds no rows.
+#' @examplesIf requireNamespace("sandwich", quietly = TRUE)
+#' fit <- gmm(faithful, k = 2)
+#' sqrt(diag(sandwich::sandwich(fit)))
+#' @name gaussmix-sandwich
+NULL
+
+#' @rdname gaussmix-sandwich
+#' @exportS3Method sandwich::estfun
+estfun.gaussmix <- function(x, ...) {
+  check_dots_empty(...)
+  need_rows(x, "estfun()")
+  k <- x$k
+  names <- names(coef_vector(x))
+  posterior <- score(x, x$x, "prob")
+  value <- matrix(0, nrow(x$x), length(names), dimnames = list(rownames(x$x), names))
+  by_proportion <- sweep(posterior, 2L, x$proportions, `/`)
+  value[, seq_len(k)] <- by_proportion - rowMeans(by_proportion)
+  for (j in seq_len(k)) {
+    part <- derivative_parts(x, j)
+    at <- part$at + 1L # coef() has one proportion more
+    scores <- component_scores(standardised_rows(x$x, part), part)
+    value[, at] <- value[, at] + posterior[, j] * scores
+  }
+  case_weights(x) * value
+}
+
+#' @rdname gaussmix-sandwich
+#' @exportS3Method sandwich::bread
+bread.gaussmix <- function(x, ...) {
+  check_dots_empty(...)
+  vcov.gaussmix(x) * nrow(x$x)
+}

@@ -1,0 +1,364 @@
+# Parameter sets. In all of R they are a list of
+#   proportions  k
+#   means        k x d, with the names of components and variables
+#   covariances  d x d x k, with the same names; equal slices where one covariance is common
+#   covariance   code of the family
+# A gmm object holds these fields among others; gmm_params() builds one that holds little else.
+
+# Format of the objects. A later one comes with code that brings older objects up to it.
+object_version <- 1L
+
+#' Mixtures from given parameters
+#'
+#' Builds a mixture from parameters, without data. It can be used wherever a fit is asked for its
+#' distribution: [predict()][predict.gaussmix], [dgmm()], [pgmm()], [qgmm()], [rgmm()]; and
+#' as a start of [gmm()] (`init =` of [gmm_control()]). What needs data (`logLik()`, `vcov()`, ...)
+#' is refused by an error of class `gaussmix_error_data`.
+#'
+#' @param proportions k mixing proportions, 0 or more, with the sum 1 (to 1e-8; they are then
+#'   divided by their sum). A component of proportion 0 contributes nothing.
+#' @param means The means: a matrix of k rows (components) and d columns (variables). Or a vector:
+#'   of k means in one dimension; of d means where k is 1.
+#' @param covariances The covariances, symmetric (to 1e-8 relative) and positive definite, as one of
+#'   * an array of d x d x k;
+#'   * a list of k matrices of d x d;
+#'   * one matrix of d x d, common to all components (not with `covariance = "diag"`);
+#'   * in one dimension, or with `covariance = "spherical"`, a vector of k **variances** (squares of
+#'     standard deviations);
+#'   * with `covariance = "diag"`, a matrix of k rows and d columns, of variances.
+#' @param ... Must be empty: arguments after it go by name.
+#' @param covariance The family that the covariances belong to, a name or code of [gmm_families()].
+#'   `NULL` is `"full"`. A stated family is checked against the matrices, to 1e-8 relative.
+#'
+#' @details
+#' The components have the row names of `means`, else the names of `proportions`, else `"1"` to
+#' `"k"`, and keep the order given. The variables have the column names of `means` (for a vector of
+#' d means its names), else those of the covariances, else `V1` to `Vd`.
+#'
+#' @return An object of class `c("gaussmix", "gmm")`, a list of
+#'   * `proportions`, k, named by component;
+#'   * `means`, k x d;
+#'   * `covariances`, d x d x k;
+#'   * `covariance`, the code of the family;
+#'   * `k`; `df`, the number of free parameters; `call`.
+#'
+#' @section Errors: `gaussmix_error_argument`, which names the argument; `gaussmix_error_names`
+#'   where names are given twice, or those of `covariances` are not those of `means`.
+#'
+#' @examples
+#' # one dimension: standard deviations 1 and 0.5
+#' gmm_params(c(0.3, 0.7), means = c(-1, 2), covariances = c(1, 0.25))
+#'
+#' # two dimensions, the covariance common to both components
+#' m <- gmm_params(
+#'   proportions = c(near = 0.4, far = 0.6),
+#'   means = rbind(c(x = 0, y = 0), c(3, 1)),
+#'   covariances = matrix(c(1, 0.5, 0.5, 2), 2),
+#'   covariance = "tied"
+#' )
+#' predict(m, data.frame(x = c(0, 4), y = c(0, 1)), type = "prob")
+#' @export
+gmm_params <- function(proportions, means, covariances, ..., covariance = NULL) {
+  check_dots_empty(...)
+  lacking <- c(proportions = missing(proportions), means = missing(means),
+               covariances = missing(covariances))
+  if (any(lacking)) {
+    gmm_abort("argument", sprintf("`%s` must be given.", names(lacking)[lacking][1L]))
+  }
+  about <- list(class = "argument", prefix = "")
+  proportions <- read_proportions(proportions, about)
+  k <- length(proportions)
+  means <- read_means(means, k, about)
+  d <- ncol(means)
+  code <- resolve_covariance(if (is.null(covariance)) "full" else covariance, d)
+  variables <- variable_names(means, covariances)
+  params <- list(proportions = proportions, means = means,
+                 covariances = read_covariances(covariances, k, d, code, about), covariance = code)
+  check_parameters(params, about)
+  params <- name_parameters(tidy_parameters(params), component_names(means, proportions),
+                            fill_names(variables, d))
+  blueprint <- list(kind = "matrix", names = colnames(params$means), named = any_names(variables))
+  structure(class = c("gaussmix", "gmm"),
+            c(params, list(k = k, df = df_of(code, d, k), blueprint = blueprint,
+                           version = object_version, call = match.call())))
+}
+
+# The parameters of a start, given as a gmm object or as a list of proportions, means and
+# covariances, for k components in d variables of family `code`. `names`: those of the data's
+# columns, where they have some.
+check_start_params <- function(params, k, d, code, names = NULL, arg = "init") {
+  about <- list(class = "start", prefix = paste0(arg, "$"))
+  if (inherits(params, "gaussmix")) {
+    validate_gmm(params, arg)
+    if (!params$blueprint$named) colnames(params$means) <- NULL
+  }
+  fields <- c("proportions", "means", "covariances")
+  if (!is.list(params) || !all(fields %in% names(params))) {
+    gmm_abort("start", must_be(arg, paste("a list of", some(backtick(fields))), params))
+  }
+  proportions <- read_proportions(params$proportions, about)
+  means <- read_means(params$means, length(proportions), about)
+  if (length(proportions) != k) {
+    gmm_abort("start", sprintf("`%s` must have %s, as `k` says, not %d.", arg,
+                               plural(k, "component"), length(proportions)))
+  }
+  if (ncol(means) != d) {
+    gmm_abort("start", sprintf("`%s` must have %s, as the data, not %d.", arg,
+                               plural(d, "variable"), ncol(means)))
+  }
+  covariances <- read_covariances(params$covariances, k, d, code, about)
+  if (!is.null(names) && any_names(colnames(means))) {
+    order <- match(names, colnames(means))
+    if (anyNA(order)) {
+      gmm_abort("start", sprintf("`%s` must have the variables of the data; it lacks %s.", arg,
+                                 some(backtick(names[is.na(order)]))))
+    }
+    means <- means[, order, drop = FALSE]
+    covariances <- covariances[order, order, , drop = FALSE]
+  }
+  start <- list(proportions = proportions, means = means, covariances = covariances,
+                covariance = code)
+  check_parameters(start, about)
+  name_parameters(tidy_parameters(start), component_names(means, params$proportions),
+                  fill_names(if (is.null(names)) colnames(means) else names, d))
+}
+
+# What the engine reads of a gmm object.
+as_parameters <- function(object) {
+  unclass(object)[c("proportions", "means", "covariances", "covariance")]
+}
+
+# Covariance of component j, a matrix also where d = 1.
+component_covariance <- function(params, j) {
+  d <- ncol(params$means)
+  matrix(params$covariances[, , j], d, d)
+}
+
+# ---- from what was given to plain arrays -----------------------------------------------
+#
+# `about` says how to refuse: class of the error, and what goes before a field's name in its text.
+
+refuse <- function(about, field, expected, found) {
+  gmm_abort(about$class, sprintf("`%s%s` must be %s, not %s.", about$prefix, field, expected, found))
+}
+
+read_proportions <- function(proportions, about) {
+  if (!is_plain_numeric(proportions) || length(proportions) == 0L) {
+    refuse(about, "proportions", "a numeric vector of k proportions", describe(proportions))
+  }
+  names <- if (length(dim(proportions)) < 2L) names(proportions)
+  stats::setNames(as.double(proportions), names)
+}
+
+# -> k x d
+read_means <- function(means, k, about) {
+  expected <- sprintf("a numeric matrix of %s (one a component)%s", plural(k, "row"),
+                      if (k == 1L) ", or a vector of d means"
+                      else sprintf(", or a vector of %d means", k))
+  if (!is_plain_numeric(means) || length(dim(means)) > 2L || length(means) == 0L) {
+    refuse(about, "means", expected, describe(means))
+  }
+  if (length(dim(means)) < 2L) {
+    bind <- if (k == 1L) rbind else cbind
+    means <- bind(c(means), deparse.level = 0L)
+  }
+  if (nrow(means) != k) refuse(about, "means", expected, describe(means))
+  matrix(as.double(means), k, dimnames = dimnames(means))
+}
+
+# -> d x d x k
+read_covariances <- function(covariances, k, d, code, about) {
+  shape <- families[[code]]$shape
+  given <- covariances
+  if (is.list(given) && !is.object(given) && length(given) == k) {
+    fits <- vapply(given, function(m) is_plain_numeric(m) && all(dim_or_length(m) == d), NA)
+    if (all(fits)) given <- array(as.double(unlist(given)), c(d, d, k))
+  }
+  if (is_plain_numeric(given)) {
+    values <- as.double(given)
+    size <- dim_or_length(given)
+    if (identical(size, c(d, d, k))) return(array(values, c(d, d, k)))
+    if (shape == "diag" && identical(size, c(k, d))) {
+      return(diagonal_covariances(matrix(values, k), d))
+    }
+    if (shape != "diag" && identical(size, c(d, d))) return(array(values, c(d, d, k)))
+    if ((shape == "spherical" || d == 1L) && identical(size, k)) {
+      return(diagonal_covariances(matrix(values, k, d), d))
+    }
+  }
+  expected <- c(
+    sprintf("an array of %d x %d x %d", d, d, k),
+    sprintf("a list of %s of %d x %d", plural(k, "matrix", "matrices"), d, d),
+    if (shape == "diag") sprintf("a matrix of %d x %d variances", k, d)
+    else sprintf("one matrix of %d x %d", d, d),
+    if (shape == "spherical" || d == 1L) sprintf("a vector of %s", plural(k, "variance"))
+  )
+  last <- length(expected)
+  refuse(about, "covariances", paste(paste(expected[-last], collapse = ", "), "or", expected[last]),
+         describe(covariances))
+}
+
+dim_or_length <- function(x) if (is.null(dim(x))) length(x) else dim(x)
+
+# k x d variances -> d x d x k
+diagonal_covariances <- function(variances, d) {
+  array(apply(variances, 1L, function(v) diag(v, d)), c(d, d, nrow(variances)))
+}
+
+# Names of the variables, of the means or else of the covariances; NULL where neither has some.
+variable_names <- function(means, covariances) {
+  names <- colnames(means)
+  first <- if (is.list(covariances)) covariances[[1L]] else covariances
+  of_covariances <- if (length(dim(first)) > 1L) dimnames(first)[[2L]]
+  if (any_names(names) && any_names(of_covariances) && !identical(of_covariances, names)) {
+    gmm_abort("names", sprintf("`covariances` must have the variables of `means` (%s), not %s.",
+                               some(backtick(names)), some(backtick(of_covariances))))
+  }
+  if (!any_names(names)) names <- of_covariances
+  if (anyDuplicated(names)) {
+    gmm_abort("names", sprintf("`means` must have distinct column names, not %s twice.",
+                               some(backtick(unique(names[duplicated(names)])))))
+  }
+  names
+}
+
+component_names <- function(means, proportions) {
+  names <- if (is.null(rownames(means))) names(proportions) else rownames(means)
+  if (!any_names(names)) return(as.character(seq_len(nrow(means))))
+  if (anyNA(names) || any(names == "") || anyDuplicated(names)) {
+    gmm_abort("names", sprintf("The names of the components must be distinct, not %s.",
+                               some(dQuote(names, FALSE))))
+  }
+  names
+}
+
+name_parameters <- function(params, components, variables) {
+  names(params$proportions) <- components
+  dimnames(params$means) <- list(components, variables)
+  dimnames(params$covariances) <- list(variables, variables, components)
+  params
+}
+
+# What was right to 1e-8 becomes exactly right.
+tidy_parameters <- function(params) {
+  params$proportions <- params$proportions / sum(params$proportions)
+  covariances <- (params$covariances + aperm(params$covariances, c(2L, 1L, 3L))) / 2
+  d <- dim(covariances)[1L]
+  k <- dim(covariances)[3L]
+  family <- families[[params$covariance]]
+  if (family$shape != "full") {
+    variances <- matrix(apply(covariances, 3L, diag), d)
+    if (family$shape == "spherical") variances <- matrix(colMeans(variances), d, k, byrow = TRUE)
+    covariances <- diagonal_covariances(t(variances), d)
+  }
+  if (family$shared) covariances <- array(covariances[, , 1L], c(d, d, k))
+  params$covariances <- covariances
+  params
+}
+
+# ---- values ----------------------------------------------------------------------------
+
+# Values of arrays whose dimensions are known to agree.
+check_parameters <- function(params, about) {
+  p <- params$proportions
+  wrong <- which(!is.finite(p) | p < 0)
+  if (length(wrong) > 0L) {
+    refuse(about, "proportions", "finite and at least 0", number_text(p[[wrong[1L]]]))
+  }
+  if (abs(sum(p) - 1) > 1e-8) {
+    refuse(about, "proportions", "numbers with the sum 1",
+           paste("with the sum", number_text(sum(p))))
+  }
+  m <- params$means
+  wrong <- which(!is.finite(m))
+  if (length(wrong) > 0L) refuse(about, "means", "finite", number_text(m[[wrong[1L]]]))
+  check_covariances(params, about)
+}
+
+# Symmetric, positive definite, and of their family, to 1e-8 relative.
+check_covariances <- function(params, about) {
+  d <- ncol(params$means)
+  wrong <- which(!is.finite(params$covariances))
+  if (length(wrong) > 0L) {
+    refuse(about, "covariances", "finite", number_text(params$covariances[[wrong[1L]]]))
+  }
+  family <- families[[params$covariance]]
+  of_component <- function(j) sprintf("that of component %d", j)
+  first <- component_covariance(params, 1L)
+  for (j in seq_len(nrow(params$means))) {
+    s <- component_covariance(params, j)
+    if (j > 1L && identical(s, first)) next
+    variances <- diag(s)
+    if (any(variances < .Machine$double.xmin)) {
+      refuse(about, "covariances", "positive definite",
+             sprintf("with a variance of %s in component %d", number_text(min(variances)), j))
+    }
+    unit <- tcrossprod(sqrt(variances))
+    differ <- function(a, b) any(abs(a - b) > 1e-8 * unit)
+    if (differ(s, t(s))) refuse(about, "covariances", "symmetric", of_component(j))
+    if (is.null(tryCatch(chol(s), error = function(e) NULL))) {
+      refuse(about, "covariances", "positive definite", of_component(j))
+    }
+    diagonal <- diag(if (family$shape == "spherical") rep(mean(variances), d) else variances, d)
+    if (family$shape != "full" && differ(s, diagonal)) {
+      expected <- if (family$shape == "diag") "diagonal" else "multiples of the identity matrix"
+      refuse(about, "covariances", paste(expected, "for", family_label(params$covariance)),
+             of_component(j))
+    }
+    if (family$shared && differ(s, first)) {
+      refuse(about, "covariances", paste("equal for", family_label(params$covariance)),
+             sprintf("different in components 1 and %d", j))
+    }
+  }
+}
+
+# ---- gmm objects -----------------------------------------------------------------------
+
+# What a gmm object must be before any of it is used: objects come from files, from other versions
+# and from users' hands. Fields are taken without dispatch.
+validate_gmm <- function(object, arg = "fit") {
+  if (typeof(object) != "list" || !inherits(object, "gaussmix")) {
+    gmm_abort("argument", must_be(arg, "an object of class gmm, by gmm() or gmm_params()", object))
+  }
+  about <- list(class = "object", prefix = paste0(arg, "$"))
+  if (!identical(utils::tail(class(object), 2L), c("gaussmix", "gmm"))) {
+    gmm_abort("object", sprintf("`class(%s)` must end in \"gaussmix\", \"gmm\", not be %s.", arg,
+                                some(dQuote(class(object), FALSE))))
+  }
+  object <- unclass(object)
+  need <- function(field, ok, expected) {
+    value <- object[[field]]
+    if (is.object(value) || !isTRUE(ok(value))) refuse(about, field, expected, describe(value))
+    value
+  }
+  array_of <- function(dims) function(v) typeof(v) == "double" && identical(dim_or_length(v), dims)
+
+  version <- need("version", function(v) is_whole(v) && v >= 1, "a whole number")
+  if (version > object_version) {
+    gmm_abort("version", sprintf(
+      "`%s` was written by a newer version of gaussmix (format %d; this one reads up to %d).", arg,
+      as.integer(version), object_version
+    ), "Update gaussmix.")
+  }
+  code <- need("covariance", function(v) is_string(v) && v %in% names(families),
+               "the code of a family of covariances")
+  k <- as.integer(need("k", function(v) is_whole(v) && v >= 1, "a whole number of at least 1"))
+  need("proportions", array_of(k), sprintf("a double vector of length %d", k))
+  blueprint <- need("blueprint", function(v) {
+    is.list(v) && is.character(v$names) && length(v$names) > 0L
+  }, "a list with the names of the variables")
+  names <- blueprint$names
+  d <- length(names)
+  need("means", array_of(c(k, d)), sprintf("a double matrix of %d x %d", k, d))
+  need("covariances", array_of(c(d, d, k)), sprintf("a double array of %d x %d x %d", d, d, k))
+  components <- rownames(object$means)
+  if (length(components) != k || anyNA(components) || anyDuplicated(components) ||
+        !identical(colnames(object$means), names)) {
+    refuse(about, "means", "named by component and variable", "otherwise")
+  }
+  need("df", is_number, "a number")
+  check_parameters(object, about)
+  invisible()
+}
+
+is_whole <- function(x) is_number(x) && is.finite(x) && x == trunc(x)
