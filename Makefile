@@ -6,7 +6,7 @@ export R_LIBS := $(CURDIR)/$(LIB)$(if $(R_LIBS),:$(R_LIBS))
 
 STAMP := $(LIB)/.installed
 SOURCES := $(shell find DESCRIPTION NAMESPACE LICENSE R src man demo inst \
-  ! -name '*.o' ! -name '*.so' 2>/dev/null)
+  ! -path demo ! -name '*.o' ! -name '*.so' 2>/dev/null) # demo is also the name of a target
 
 C_FILES := $(shell find src -name '*.[ch]' 2>/dev/null)
 
@@ -51,8 +51,8 @@ lint: rules setup-lint ## rules, lintr and clang-format
 format: ## put the C sources into the house style
 	@clang-format -i $(C_FILES)
 
-docs: setup-docs $(STAMP) ## write man/ and NAMESPACE from the comments
-	@Rscript -e 'roxygen2::roxygenise(load_code = "installed")'
+docs: setup-run setup-docs ## write man/ and NAMESPACE from the comments
+	@Rscript -e 'roxygen2::roxygenise(load_code = "source")'
 
 figures: $(STAMP) ## draw the pictures of README.md
 	@Rscript tools/figures.R

@@ -116,17 +116,17 @@ plot_limits <- function(x, dim, rows) {
 }
 
 # Points along variable `dim` at which the density is evaluated: evenly over the limits, and densely
-# around each mean, however narrow its component.
+# around each mean, however narrow its component, out to where its density is nothing.
 plot_ticks <- function(x, dim, limits, even = 101L, around = max(9L, 240L %/% x$k)) {
   sds <- sqrt(x$covariances[dim, dim, ])
-  steps <- seq(-4, 4, length.out = around)
+  steps <- c(-8:-5, seq(-4, 4, length.out = around), 5:8)
   sort(unique(c(seq(limits[1], limits[2], length.out = even), outer(sds, steps) + x$means[, dim])))
 }
 
 # The density of one variable: `density` of the mixture, `components` (a column each) its parts.
 plot_curves <- function(x, dim, limits) {
   at <- plot_ticks(x, dim, limits, even = 301L)
-  parts <- exp(predict(plot_marginal(x, dim), matrix(at), type = "component"))
+  parts <- exp(predict(plot_marginal(x, dim), at, type = "component"))
   list(x = at, density = rowSums(parts), components = parts)
 }
 
@@ -145,6 +145,7 @@ plot_density_grid <- function(x, dims, xlim, ylim, shares) {
   ticks_x <- plot_ticks(x, dims[1], xlim)
   ticks_y <- plot_ticks(x, dims[2], ylim)
   points <- cbind(rep(ticks_x, length(ticks_y)), rep(ticks_y, each = length(ticks_x)))
+  colnames(points) <- colnames(x$means)[dims]
   z <- matrix(dgmm(points, plot_marginal(x, dims)), length(ticks_x))
   mass <- z * outer(cell_widths(ticks_x), cell_widths(ticks_y))
   decreasing <- order(z, decreasing = TRUE)

@@ -22,7 +22,7 @@ test_that("plot() returns its object and leaves the graphical parameters alone",
   expect_identical(draw(flowers), flowers)
 })
 
-test_that("plot() draws one, two and more variables, with and without rows, without a warning", {
+test_that("plot() draws one, two and more variables, with and without rows, silently", {
   line <- gmm(faithful$waiting, k = 2)
   plane <- gmm(faithful, k = 2)
   flowers <- gmm(iris[1:4], k = 3)
@@ -30,21 +30,20 @@ test_that("plot() draws one, two and more variables, with and without rows, with
   few <- gmm(faithful[1:10, ], k = 1)
   light <- gmm(faithful, k = 2, control = gmm_control(keep = FALSE))
   far <- gmm_params(c(0.5, 0.5), c(0, 1e6), c(1, 1))
-  expect_no_warning <- function(code) expect_warning(code, NA)
-  expect_no_warning(draw(line))
-  expect_no_warning(draw(plane, dims = 1))
-  expect_no_warning(draw(plane, dims = c("waiting", "eruptions")))
-  expect_no_warning(draw(flowers))
-  expect_no_warning(draw(flowers, dims = 2:4, max_rows = 0, contours = NULL))
-  expect_no_warning(draw(labelled))
-  expect_no_warning(draw(labelled, dims = 3:4, contours = 0.9))
-  expect_no_warning(draw(few))
-  expect_no_warning(draw(light))
-  expect_no_warning(draw(round_pair()))
-  expect_no_warning(draw(far))
-  expect_no_warning(draw(gmm_params(1, 0, 1)))
-  expect_no_warning(draw(plane, main = "a", sub = "b", xlab = "c", ylab = "d", xlim = c(0, 6),
-                         ylim = c(40, 100), col = 1:2, pch = c("x", "y"), las = 1, cex.axis = 2))
+  expect_silent(draw(line))
+  expect_silent(draw(plane, dims = 1))
+  expect_silent(draw(plane, dims = c("waiting", "eruptions")))
+  expect_silent(draw(flowers))
+  expect_silent(draw(flowers, dims = 2:4, max_rows = 0, contours = NULL))
+  expect_silent(draw(labelled))
+  expect_silent(draw(labelled, dims = 3:4, contours = 0.9))
+  expect_silent(draw(few))
+  expect_silent(draw(light))
+  expect_silent(draw(round_pair()))
+  expect_silent(draw(far))
+  expect_silent(draw(gmm_params(1, 0, 1)))
+  expect_silent(draw(plane, main = "a", sub = "b", xlab = "c", ylab = "d", xlim = c(0, 6),
+                     ylim = c(40, 100), col = 1:2, pch = c("x", "y"), las = 1, cex.axis = 2))
 })
 
 test_that("plot() works for any number of components, and for rows of weight zero", {
