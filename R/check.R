@@ -105,10 +105,10 @@ scalar_text <- function(x) {
   number_text(x)
 }
 
-# Digits do not depend on options(digits, OutDec).
+# Does not depend on options(digits, OutDec, scipen).
 number_text <- function(x, digits = 15L) {
   if (!is.numeric(x)) return(as.character(x))
-  vapply(x, format, "", digits = digits, decimal.mark = ".", USE.NAMES = FALSE)
+  vapply(x, format, "", digits = digits, decimal.mark = ".", scientific = 0L, USE.NAMES = FALSE)
 }
 
 range_text <- function(min, max, open = c(FALSE, FALSE)) {

@@ -35,6 +35,8 @@
 #' | `spurious` | the fit that is returned has a component that rests on too few rows |
 #' | `identical` | two components of the fit are the same |
 #' | `numeric` | rounding made the log-likelihood fall, and the run was stopped there |
+#' | `information` | there are no standard errors: the information is not positive definite |
+#' | `accuracy` | the error of a probability by quadrature is above the one asked for |
 #'
 #' @section Messages:
 #' Messages have the class `gaussmix_message`.

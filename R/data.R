@@ -75,7 +75,8 @@ admit <- function(x, weights, na.action, blueprint, arg) {
   refuse_twice(unique(colnames(x)[duplicated(colnames(x))]), arg)
   given <- nrow(x)
   weights <- check_weights(weights, given)
-  known <- handle_missing(x, na_policy(na.action), arg)
+  policy <- na_policy(na.action)
+  known <- handle_missing(x, policy, arg)
   x <- known$x
   if (nrow(x) == 0L) {
     gmm_abort("missing", sprintf("`%s` has no row without missing values.", arg),
@@ -282,7 +283,7 @@ all_plain <- function(terms) {
 # Row numbers that `subset` means, or NULL: all.
 subset_index <- function(subset, n, rows) {
   if (is.null(subset)) return(NULL)
-  if (anyNA(subset)) {
+  if (is.atomic(subset) && anyNA(subset)) {
     gmm_abort("argument", sprintf("`subset` must not have missing values; it has %d.",
                                   sum(is.na(subset))),
               "To leave those rows out, use which().")
@@ -309,7 +310,9 @@ subset_index <- function(subset, n, rows) {
 plain_matrix <- function(x, arg) {
   if (!is_plain_numeric(x)) {
     hint <- if (isS4(x) || is.object(x) && !is.factor(x)) {
-      sprintf("If it holds numbers, use as.matrix(%s).", arg)
+      # as.matrix() of integer64 would read its bits as doubles
+      sprintf("If it holds numbers, use %s(%s).",
+              if (length(dim(x)) == 2L) "as.matrix" else "as.numeric", arg)
     } else if (is.list(x)) {
       sprintf("If it holds columns, use as.data.frame(%s).", arg)
     }
@@ -448,6 +451,7 @@ handle_missing <- function(x, policy, arg) {
 
 missing_rows <- function(x) {
   missing <- logical(nrow(x))
+  dimnames(x) <- NULL
   if (anyNA(x)) for (j in seq_len(ncol(x))) missing <- missing | is.na(x[, j])
   missing
 }
@@ -564,7 +568,7 @@ refuse_constant <- function(constant, x, counts, arg) {
   }
   if (length(constant) == ncol(x)) {
     gmm_abort("degenerate", sprintf("All %s rows of `%s`%s are the same.", number_text(n), arg,
-                                    weighty))
+                                    weighty), "A mixture needs rows that differ.")
   }
   one <- length(constant) == 1L
   gmm_abort("degenerate", sprintf("%s %s of `%s` %s constant%s.", if (one) "Column" else "Columns",
