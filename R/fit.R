@@ -140,7 +140,7 @@ gmm_bridge <- function(data, k, covariance, control, call) {
   )
   fit <- new_gmm(fit)
   if (!control$keep) {
-    fit$logdensity <- engine_score(x, fit, "logdensity", control$threads)
+    fit$logdensity <- score(fit, x, "logdensity")
     fit$x <- NULL
   }
   warn_of_fit(fit, out$gain)
@@ -154,15 +154,15 @@ component_order <- function(params) {
 
 # Why a start failed, in words.
 starts_table <- function(starts, start) {
-  reasons <- c("covariance of component %d not positive definite at iteration %d",
-               "component %d empty at iteration %d",
-               "log-likelihood fell or was not a number at iteration %2$d")
-  starts$kind <- if (is.character(start)) start else if (is.list(start)) "parameters" else
-    if (is.matrix(start)) "responsibilities" else "labels"
+  reasons <- c("covariance of component %d not positive definite", "component %d empty",
+               "log-likelihood fell or was not a number")
+  starts$kind <- switch(typeof(start), character = start, integer = "labels", list = "parameters",
+                        "responsibilities")
   starts$converged <- as.logical(starts$converged)
   starts$reason <- ""
   for (i in which(starts$status > 0L)) {
-    starts$reason[i] <- sprintf(reasons[starts$status[i]], starts$component[i], starts$at[i])
+    reason <- sub("%d", starts$component[i], reasons[starts$status[i]], fixed = TRUE)
+    starts$reason[i] <- sprintf("%s at iteration %d", reason, starts$at[i])
   }
   starts
 }

@@ -9,18 +9,15 @@ resolve_start <- function(init, k, code, data) {
     init <- init(x, k)
     data$rows <- NULL
     data$given <- nrow(x)
-    if (is.function(init)) {
-      gmm_abort("start", "`init` must return labels, responsibilities or parameters, not a function.")
-    }
+    if (is.function(init)) gmm_abort("start", "`init` must return a start, not a function.")
+    check_init(init)
   }
   if (is_string(init) && k > 1L) {
     kind <- check_choice(init, c("auto", "kmeans++", "random"), "init")
     return(if (kind == "random") "random" else "kmeans++")
   }
   if (is_string(init)) return(rep(1L, nrow(x)))
-  if (inherits(init, "gmm") || is.list(init) && !is.data.frame(init)) {
-    return(start_params(init, k, code, data))
-  }
+  if (inherits(init, "gmm")) return(start_params(init, k, code, data))
   if (is.data.frame(init)) init <- as.matrix(init)
   if (is.matrix(init)) return(start_responsibilities(init, k, data))
   start_labels(init, k, data)

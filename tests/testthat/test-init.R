@@ -1,0 +1,126 @@
+x <- as.matrix(faithful)
+groups <- with_test_seed(1, stats::kmeans(scale(x), 3)$cluster)
+start_only <- function(init, ..., data = x, k = 3) {
+  gmm(data, k, ..., control = gmm_control(init = init, max_iter = 0))
+}
+
+test_that("labels start at the M-step of the labels, in their order", {
+  for_each_case(k = 3, d = 2, f = function(family, d, k) {
+    fit <- start_only(groups, family)
+    want <- oracle_mstep(x, diag(3)[groups, ], family)
+    expect_equal(unname(fit$proportions), want$proportions, tolerance = 1e-14)
+    expect_equal(unname(fit$means), unname(want$means), tolerance = 1e-13)
+    expect_equal(unname(fit$covariances), want$covariances, tolerance = 1e-12)
+    expect_identical(fit$iterations, 0L)
+    expect_length(fit$trace, 1)
+  })
+})
+
+test_that("factor, text, integer and double labels mean the same, and lend their names", {
+  named <- c("low", "mid", "top")[groups]
+  by_number <- start_only(groups)
+  by_factor <- start_only(factor(named, c("low", "mid", "top")))
+  expect_equal(unname(by_factor$means), unname(by_number$means))
+  expect_identical(levels(predict(by_factor)), c("low", "mid", "top"))
+  expect_identical(start_only(as.double(groups))$means, by_number$means)
+  expect_equal(start_only(named)$means, by_factor$means)
+})
+
+test_that("responsibilities start at their M-step", {
+  resp <- with_test_seed(4, matrix(rexp(3 * nrow(x)), ncol = 3))
+  resp <- resp / rowSums(resp)
+  for (family in c("VVV", "EEE", "VVI", "VII")) {
+    fit <- start_only(resp, family)
+    want <- oracle_mstep(x, resp, family)
+    expect_equal(unname(fit$means), unname(want$means), tolerance = 1e-13)
+    expect_equal(unname(fit$covariances), want$covariances, tolerance = 1e-12)
+  }
+  expect_equal(start_only(diag(3)[groups, ])$means, start_only(groups)$means)
+})
+
+test_that("parameters and a fit start where they are, matched by name", {
+  m <- start_only(groups)
+  expect_equal(start_only(m)[1:3], m[1:3])
+  expect_equal(start_only(gmm_params(m$proportions, m$means, m$covariances))[1:3], m[1:3])
+  swapped <- gmm_params(m$proportions, m$means[, 2:1], m$covariances[2:1, 2:1, ])
+  expect_equal(start_only(swapped)$means, m$means)
+})
+
+test_that("a function is given the matrix and k, and may return any start", {
+  seen <- NULL
+  fit <- start_only(function(x, k) {
+    seen <<- list(x, k)
+    groups
+  })
+  expect_equal(fit$means, start_only(groups)$means)
+  expect_equal(seen[[1]], x)
+  expect_identical(seen[[2]], 3L)
+  expect_equal(start_only(function(x, k) fit)[1:3], fit[1:3])
+  expect_identical(start_only(function(x, k) "random")$starts$kind[1], "random")
+})
+
+test_that("a given start is the only run, whatever n_init", {
+  fit <- gmm(x, 3, control = gmm_control(init = groups, n_init = 7))
+  expect_identical(nrow(fit$starts), 1L)
+  expect_identical(fit$starts$kind, "labels")
+})
+
+test_that("a given start draws no random numbers; others draw as much for any n_init", {
+  set.seed(1)
+  before <- .Random.seed
+  gmm(x, 3, control = gmm_control(init = groups))
+  gmm(x, 1)
+  expect_identical(.Random.seed, before)
+  gmm(x, 2, control = gmm_control(n_init = 1))
+  after_one <- .Random.seed
+  expect_false(identical(after_one, before))
+  set.seed(1)
+  gmm(x, 2, control = gmm_control(n_init = 8))
+  expect_identical(.Random.seed, after_one)
+})
+
+test_that("start i is the same whatever n_init is, and more starts are never worse", {
+  for (init in c("kmeans++", "random")) {
+    fits <- lapply(c(1, 4, 9), function(n) {
+      with_test_seed(8, gmm(x, 4, control = gmm_control(init = init, n_init = n)))
+    })
+    few <- fits[[2]]$starts
+    expect_identical(fits[[3]]$starts[1:4, ], few)
+    expect_identical(fits[[1]]$starts, few[1, ])
+    sound <- few[few$spurious == min(few$spurious), ]
+    expect_identical(fits[[2]]$objective, max(sound$objective))
+    expect_gt(length(unique(few$iterations)), 1)
+  }
+})
+
+test_that("labels and responsibilities have a row for each row given, dropped ones included", {
+  gaps <- faithful
+  gaps$waiting[c(5, 50)] <- NA
+  fit <- gmm(gaps, 3, na.action = na.omit, control = gmm_control(init = groups, max_iter = 0))
+  expect_equal(fit$means, start_only(groups[-c(5, 50)], data = x[-c(5, 50), ])$means)
+  expect_gm_error(gmm(gaps, 3, na.action = na.omit, control = gmm_control(init = groups[-1])), "start",
+                  "272 rows given, not 271")
+})
+
+test_that("bad starts are refused", {
+  bad <- function(init, pattern, k = 3, ...) {
+    expect_gm_error(gmm(x, k, ..., control = gmm_control(init = init)), "start", pattern)
+  }
+  bad(groups[-1], "272 rows given, not 271")
+  bad(groups - 1, "numbers 1 to k = 3")
+  bad(pmin(groups, 2), "component 3 has no rows")
+  bad(replace(groups, 3, NA), "must not be NA")
+  bad(factor(groups), "not 3 levels", k = 2)
+  bad(factor(groups, 1:4), "not 4 levels")
+  bad(matrix(1, nrow(x), 3), "sum to 1")
+  bad(matrix(1 / 2, nrow(x), 2), "k = 3 columns")
+  bad(replace(matrix(1 / 3, nrow(x), 3), 1, NA), "sum to 1")
+  bad(cbind(1, 0, 0)[rep(1, nrow(x)), ], "component 2 has no rows")
+  bad(gmm_params(c(.5, .5), rbind(1:2, 3:4), diag(2)), "k")
+  bad(gmm_params(rep(1 / 3, 3), 1:3, rep(1, 3)), "2 variables")
+  bad(function(x, k) function() 1, "not a function")
+  bad(list(1, 2), "a gmm object")
+  bad(function(x, k) list(1), "a gmm object")
+  full <- start_only(groups)
+  bad(full, "covariances", covariance = "diag")
+})
