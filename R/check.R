@@ -5,7 +5,7 @@
 check_whole <- function(x, arg = deparse1(substitute(x)), min = 1, max = .Machine$integer.max) {
   force(arg)
   if (!is_number(x) || !is.finite(x) || x != trunc(x) || x < min || x > max) {
-    too_large <- is_number(x) && isTRUE(x > max)
+    too_large <- is_number(x) && is.finite(x) && x > max
     most <- if (max == .Machine$integer.max && !too_large) Inf else max
     gmm_abort("argument", must_be(arg, paste0("a whole number", range_text(min, most)), x))
   }
@@ -59,13 +59,21 @@ check_dots_empty <- function(...) {
     got <- if (is.language(dots[[1L]])) shorten(deparse1(dots[[1L]])) else describe(dots[[1L]])
     gmm_abort("argument", sprintf("%s was given an argument without a name: %s.", fun, got), usage)
   }
-  hint <- did_you_mean(name, known, backtick)
-  if (is.null(hint) && "control" %in% known && name %in% names(formals(gmm_control))) {
-    hint <- sprintf("Give it as `control = gmm_control(%s = )`.", name)
+  ours <- if (name %in% names(elsewhere)) elsewhere[[name]] else name
+  hint <- did_you_mean(ours, known, backtick)
+  if (is.null(hint) && "control" %in% known && ours %in% names(formals(gmm_control))) {
+    hint <- sprintf("Give it as `control = gmm_control(%s = )`.", ours)
   }
   gmm_abort("argument", sprintf("%s is not an argument of %s.", backtick(name), fun),
             if (is.null(hint)) usage else hint)
 }
+
+# What other packages call our arguments.
+elsewhere <- c(
+  G = "k", nclass = "k", n_components = "k", ngauss = "k", centers = "k", modelNames = "covariance",
+  modelName = "covariance", covariance_type = "covariance", nstart = "n_init", maxit = "max_iter",
+  itmax = "max_iter", eps = "tol", epsilon = "tol", reg_covar = "floor"
+)
 
 # ---- words for messages ----------------------------------------------------------------
 
@@ -144,7 +152,7 @@ did_you_mean <- function(x, choices, quote) {
   starts <- startsWith(tolower(choices), tolower(x)) & nzchar(x)
   distance[starts] <- pmin(distance[starts], 1)
   best <- which.min(distance)
-  if (distance[best] > max(1, nchar(x) / 3)) return(NULL)
+  if (distance[best] > max(1, nchar(x) / 3) || distance[best] >= nchar(x)) return(NULL)
   sprintf("Did you mean %s?", quote(choices[best]))
 }
 

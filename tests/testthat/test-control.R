@@ -78,6 +78,6 @@ test_that("it prints every value", {
                          spurious = c(size = 5, thin_size = 7, thin = .01))
   expect_snapshot(control)
   expect_snapshot(gmm_control(init = rep(1:2, 50), verbose = TRUE, keep = FALSE))
-  expect_invisible(print(control))
+  capture.output(expect_invisible(print(control)))
   expect_length(format(control), length(control))
 })

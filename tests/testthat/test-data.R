@@ -442,7 +442,7 @@ test_that("columns without names are taken by position, and that is said once", 
     expect_match(said, "`a`, `b`", fixed = TRUE)
   }
   unnamed <- as_gmm_data(unname(x))
-  expect_no_message(out <- new_data(unnamed, x[, 2:1]))
+  expect_silent(out <- new_data(unnamed, x[, 2:1]))
   expect_identical(unname(out$x), unname(x[, 2:1]))
   expect_gm_error(new_data(unnamed, cbind(x, 1)), "dimension", c("2 columns", "not 3"))
 })
@@ -450,7 +450,7 @@ test_that("columns without names are taken by position, and that is said once", 
 test_that("a vector is a column, never a row", {
   one <- as_gmm_data(~a, as.data.frame(columns()))
   for (fit in list(one, as_gmm_data(columns()[, 1]), as_gmm_data(columns()[, 1, drop = FALSE]))) {
-    expect_no_message(out <- new_data(fit, c(u = 4, v = 5)))
+    expect_silent(out <- new_data(fit, c(u = 4, v = 5)))
     expect_identical(unname(out$x), cbind(c(4, 5)))
     expect_identical(rownames(out$x), c("u", "v"))
     expect_identical(dim(new_data(fit, numeric())$x), c(0L, 1L))
