@@ -33,16 +33,16 @@ data.frame(species = iris$Species[unsure], round(predict(flowers, type = "prob")
            check.names = FALSE)
 plot(flowers, main = "iris: three components")
 
-## ---- A known mixture: one round group, two elongated and parallel -----------------------------
+## ---- A known mixture: two elongated parallel groups and a round one ---------------------------
 
-elongated <- matrix(c(2.25, 1.2, 1.2, 0.8), 2)
+elongated <- matrix(c(2, 1, 1, 0.9), 2)
 truth <- gmm_params(
-  proportions = c(0.2, 0.4, 0.4),
-  means = rbind(c(x = -2, y = 4), c(x = 0, y = 0), c(x = 3, y = -1)),
-  covariances = array(c(0.25, 0, 0, 0.25, elongated, elongated), c(2, 2, 3))
+  proportions = c(0.42, 0.38, 0.2),
+  means = rbind(c(x = 3, y = -1), c(x = 0, y = 0), c(x = -1.5, y = 3)),
+  covariances = array(c(elongated, elongated, 0.25 * diag(2)), c(2, 2, 3))
 )
 x <- rgmm(1250, truth)
-table(attr(x, "component"))
+table(component = attr(x, "component"))
 
 # Which shape of covariance, and how many components? BIC, lower is better.
 shapes <- c("full", "tied", "diag", "spherical")
@@ -50,21 +50,20 @@ bic <- sapply(shapes, function(s) sapply(1:5, function(k) BIC(gmm(x, k, covarian
 rownames(bic) <- paste("k =", 1:5)
 round(bic, 1)
 
-# The fit recovers what the rows were drawn from (its components go by decreasing proportion).
+# Full, with three. The fit recovers what the rows were drawn from.
 found <- gmm(x, k = 3)
 found
-same <- apply(found$means, 1, function(m) which.min(colSums((t(truth$means) - m)^2)))
-round(cbind(true = truth$proportions[same], fitted = found$proportions), 3)
-round(cbind(true = truth$means[same, ], fitted = found$means), 2)
-round(cbind(true = truth$covariances[, , same[1]], fitted = found$covariances[, , 1]), 2)
-mean(same[predict(found)] == attr(x, "component")) # share of rows in their true group
+round(cbind(true = truth$proportions, fitted = found$proportions), 3)
+round(data.frame(true = truth$means, fitted = found$means), 2)
+round(data.frame(true = truth$covariances[, , 1], fitted = found$covariances[, , 1]), 2)
+mean(predict(found) == attr(x, "component")) # share of the rows put into their true group
 plot(found, main = "1,250 rows in three groups, recovered")
 plot(truth, main = "The mixture that they were drawn from")
 
-# Log-densities, close by and far out; the probability of a box; how sure the means are.
-predict(found, rbind(c(0, 0), c(3, 3), c(1000, 1000)), type = "logdensity")
-pgmm(c(1, 1), found, lower = c(-1, -1))
-confint(found, parm = c("mean.1.x", "mean.1.y", "proportion.1"))
+# Log-densities, close by and far out; the probability of a box; how sure the first mean is.
+predict(found, cbind(x = c(0, 3, 1000), y = c(0, 3, 1000)), type = "logdensity")
+pgmm(cbind(x = 1, y = 1), found, lower = cbind(x = -1, y = -1))
+confint(found, parm = c("mean.1.x", "mean.1.y"))
 
 # Six new rows, and the component that each comes from.
 rgmm(6, found)
