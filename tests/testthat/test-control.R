@@ -55,7 +55,7 @@ test_that("a start may be a kind, labels, responsibilities, a fit or a function"
                  function(x, k) rep(1, nrow(x)))
   for (start in starts) expect_identical(gmm_control(init = start)$init, start)
   expect_gm_error(gmm_control(init = "kmeans"), "argument", "Did you mean \"kmeans++\"?")
-  for (bad in list(NULL, list(1), y ~ x, Sys.Date(), new.env())) {
+  for (bad in list(NULL, y ~ x, Sys.Date(), new.env())) {
     expect_gm_error(gmm_control(init = bad), "start", "`init` must be")
   }
 })
