@@ -8,9 +8,10 @@
 #'   the only one, whatever `n_init` is.
 #' @param init Where to start: `"kmeans++"` (k-means++ seeds, then Lloyd's steps), `"random"`
 #'   (random rows), `"auto"` (the package's choice); or labels (a vector or factor with an element a
-#'   row), responsibilities (a numeric matrix, rows x k), a gmm object (its parameters), or a
-#'   `function(x, k)` of the matrix that is fitted and the number of components, which returns
-#'   any of these. Labels and responsibilities have a row for each row given, dropped ones included.
+#'   row), responsibilities (a numeric matrix, rows x k), a gmm object (its parameters; or a list of
+#'   `proportions`, `means` and `covariances` as [gmm_params()] takes them), or a `function(x, k)` of
+#'   the matrix that is fitted and the number of components, which returns any of these. Labels and
+#'   responsibilities have a row for each row given, dropped ones included.
 #' @param max_iter Largest number of iterations of a start, a whole number of at least 0. With 0 the
 #'   start itself is scored.
 #' @param tol Tolerance, a number of at least 0, in units of log-likelihood per unit of weight: a
@@ -73,13 +74,16 @@ check_init <- function(init) {
     return(check_choice(init, c("auto", "kmeans++", "random")))
   }
   plain <- is.atomic(init) && !is.null(init) && (!is.object(init) || is.factor(init))
-  if (!plain && !is.function(init) && !is.data.frame(init) && !inherits(init, "gmm")) {
+  if (!plain && !is.function(init) && !is.data.frame(init) && !is_parameters(init)) {
     expected <- c("\"auto\"", "\"kmeans++\"", "\"random\"", "labels", "responsibilities",
                   "a gmm object or a function")
     gmm_abort("start", must_be("init", some(expected, Inf), init))
   }
   init
 }
+
+# A gmm object, or a list that may hold its parameters.
+is_parameters <- function(init) inherits(init, "gmm") || is.list(init) && !is.object(init)
 
 check_spurious <- function(spurious) {
   all <- eval(formals(gmm_control)$spurious)

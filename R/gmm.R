@@ -156,7 +156,7 @@ as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...) {
   lower <- which(lower.tri(diag(length(variables)), diag = TRUE), arr.ind = TRUE)
   cov <- t(apply(x$covariances, 3L, function(s) s[lower]))
   if (nrow(lower) == 1L) cov <- t(cov)
-  colnames(cov) <- sprintf("cov.%s.%s", variables[lower[, 1L]], variables[lower[, 2L]])
+  colnames(cov) <- sprintf("cov.%s.%s", variables[lower[, 2L]], variables[lower[, 1L]])
   means <- x$means
   colnames(means) <- paste0("mean.", variables)
   data.frame(component = rownames(x$means), proportion = unname(x$proportions), means, cov,

@@ -17,7 +17,7 @@ resolve_start <- function(init, k, code, data) {
     return(if (kind == "random") "random" else "kmeans++")
   }
   if (is_string(init)) return(rep(1L, nrow(x)))
-  if (inherits(init, "gmm")) return(start_params(init, k, code, data))
+  if (is_parameters(init)) return(start_params(init, k, code, data))
   if (is.data.frame(init)) init <- as.matrix(init)
   if (is.matrix(init)) return(start_responsibilities(init, k, data))
   start_labels(init, k, data)

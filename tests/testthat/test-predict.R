@@ -1,0 +1,123 @@
+x <- as.matrix(faithful)
+fits <- lapply(c(full = "full", tied = "tied", diag = "diag", spherical = "spherical"), function(family) {
+  with_test_seed(1, gmm(faithful, 3, family))
+})
+fit <- fits$full
+
+test_that("every type is the formula's value, for each family", {
+  for (fit in fits) {
+    terms <- oracle_component(x, fit)
+    prob <- oracle_estep(x, fit)
+    near <- function(type, want, tolerance = 1e-12) {
+      expect_equal(unname(predict(fit, type = type)), unname(want), tolerance = tolerance, info = type)
+    }
+    near("component", terms)
+    near("logdensity", oracle_logdens(x, fit), 1e-13)
+    near("density", exp(oracle_logdens(x, fit)))
+    near("prob", prob, 1e-11)
+    near("mahalanobis", oracle_mahalanobis(x, fit))
+    near("uncertainty", 1 - apply(prob, 1, max), 1e-10)
+    expect_identical(as.integer(predict(fit)), max.col(prob, "first"))
+  }
+})
+
+test_that("values have a row per row, with names", {
+  new <- faithful[c(5, 2, 9), ]
+  for (type in c("prob", "component", "mahalanobis")) {
+    expect_identical(dimnames(predict(fit, new, type = type)), list(c("5", "2", "9"), c("1", "2", "3")))
+    expect_identical(dim(predict(fit, new[0, ], type = type)), c(0L, 3L))
+    expect_identical(dim(predict(fit, new[1, ], type = type)), c(1L, 3L))
+  }
+  for (type in c("class", "density", "logdensity", "uncertainty")) {
+    expect_named(predict(fit, new, type = type), c("5", "2", "9"))
+    expect_length(predict(fit, new[0, ], type = type), 0)
+  }
+  expect_identical(levels(predict(fit, new[0, ])), c("1", "2", "3"))
+  expect_message(bare <- predict(fit, unname(x)), "order `eruptions`, `waiting`", class = "gaussmix_message")
+  expect_null(names(bare))
+})
+
+test_that("columns are matched by name", {
+  want <- predict(fit, faithful)
+  expect_identical(predict(fit, faithful[2:1]), want)
+  expect_identical(predict(fit, cbind(faithful, extra = "a")), want)
+  expect_identical(predict(fit, x[, 2:1]), want)
+  expect_gm_error(predict(fit, faithful[1]), "names", "`waiting`")
+  expect_gm_error(predict(fit, data.frame(a = 1, b = 2)), "names", "`eruptions`")
+})
+
+test_that("rows with missing values get NA, the others their value", {
+  new <- faithful[1:4, ]
+  new$waiting[2] <- NA
+  new$eruptions[3] <- NaN
+  want <- predict(fit, faithful[1:4, ], type = "prob")
+  got <- predict(fit, new, type = "prob")
+  expect_identical(got[c(1, 4), ], want[c(1, 4), ])
+  expect_true(all(is.na(got[2:3, ])))
+  expect_identical(rownames(got), rownames(want))
+  expect_identical(is.na(predict(fit, new)), stats::setNames(c(FALSE, TRUE, TRUE, FALSE), 1:4))
+  expect_length(predict(fit, new, na.action = na.omit), 2)
+  expect_length(predict(fit, new, na.action = na.exclude), 4)
+  expect_gm_error(predict(fit, new, na.action = na.fail), "missing")
+  expect_true(all(is.na(predict(fit, new[2:3, ], type = "logdensity"))))
+})
+
+test_that("far rows keep finite log-densities, and posteriors that sum to 1", {
+  m <- gmm_params(c(.2, .3, .5), rbind(c(0, 0), c(1, 1), c(-1, 2)),
+                  list(diag(2), matrix(c(2, .5, .5, 1), 2), diag(c(.5, 3))))
+  far <- rbind(c(1e3, 0), c(1e6, -1e6), c(-1e99, 1e99), c(1e150, 1), c(1e160, 1), c(-1e300, 1e300))
+  logdens <- predict(m, far, type = "logdensity")
+  expect_true(all(is.finite(logdens[1:4])))
+  expect_equal(logdens[1:2], oracle_logdens(far[1:2, ], m), tolerance = 1e-12)
+  prob <- predict(m, far, type = "prob")
+  expect_false(anyNA(prob))
+  expect_lte(max(abs(rowSums(prob) - 1)), 3e-15)
+  nearest <- apply(oracle_mahalanobis(far / apply(abs(far), 1, max), gmm_params(
+    m$proportions, m$means * 0, m$covariances)), 1, which.min)
+  expect_identical(max.col(prob, "first")[2:6], nearest[2:6])
+  expect_equal(predict(m, far, type = "density")[3:6], rep(0, 4))
+})
+
+test_that("infinite values have density 0 and no posterior", {
+  new <- cbind(eruptions = c(Inf, -Inf, 3), waiting = c(1, Inf, 60))
+  expect_identical(predict(fit, new, type = "logdensity")[1:2], c(-Inf, -Inf))
+  prob <- predict(fit, new, type = "prob")
+  expect_true(all(is.na(prob[1:2, ])) && !any(is.nan(prob[1:2, ])))
+  expect_equal(sum(prob[3, ]), 1)
+  expect_identical(is.na(predict(fit, new)), c(TRUE, TRUE, FALSE))
+})
+
+test_that("a tie goes to the first component", {
+  m <- gmm_params(c(.5, .5), cbind(c(-1, 1)), c(1, 1))
+  expect_identical(predict(m, 0, type = "prob"), matrix(.5, 1, 2, dimnames = list(NULL, c("1", "2"))))
+  expect_identical(as.character(predict(m, 0)), "1")
+})
+
+test_that("a component of proportion 0 contributes nothing", {
+  m <- gmm_params(c(0, .4, .6), rbind(c(0, 0), c(1, 1), c(3, 0)), diag(2))
+  two <- gmm_params(c(.4, .6), rbind(c(1, 1), c(3, 0)), diag(2))
+  new <- rbind(c(0, 0), c(1e200, 1), c(2, 2))
+  expect_identical(predict(m, new, type = "prob")[, 1], c(0, 0, 0))
+  expect_equal(predict(m, new, type = "prob")[, 2:3], predict(two, new, type = "prob"), ignore_attr = TRUE)
+  expect_equal(predict(m, new, type = "logdensity"), predict(two, new, type = "logdensity"))
+})
+
+test_that("predict() is predict(newdata = the rows fitted), and never changes the fit", {
+  copy <- fit
+  for (type in c("class", "prob", "logdensity")) {
+    expect_identical(predict(fit, type = type), predict(fit, faithful, type = type))
+  }
+  expect_identical(fit, copy)
+  expect_gm_error(predict(fit, type = "posterior"), "argument", "one of")
+  expect_gm_error(predict(fit, faithful, tipe = "prob"), "argument", "`tipe`")
+})
+
+test_that("fitted values and residuals add up to the rows", {
+  expect_equal(fitted(fit) + residuals(fit), x)
+  expect_equal(unname(fitted(fit)), unname(predict(fit, type = "prob") %*% fit$means))
+  one <- with_test_seed(1, gmm(faithful$waiting, 2))
+  expect_equal(fitted(one) + residuals(one), faithful$waiting)
+  squared <- predict(fit, type = "mahalanobis")
+  own <- squared[cbind(seq_len(272), as.integer(predict(fit)))]
+  expect_equal(unname(residuals(fit, "mahalanobis")^2), own)
+})
