@@ -15,7 +15,7 @@ count_args <- function(args) {
 entries <- captures("ROUTINE\\((ffi_\\w+),\\s*(\\d+)\\)", read_all("src/init.c"))
 registered <- setNames(as.integer(entries[, 2]), entries[, 1])
 
-definitions <- captures("(?m)^(?:attribute_hidden )?SEXP\\s+(ffi_\\w+)\\s*\\(([^)]*)\\)\\s*\\{",
+definitions <- captures("(?m)^(?:attribute_hidden )?SEXP\\s+(ffi_gmm_\\w+)\\s*\\(([^)]*)\\)\\s*\\{",
                         read_all(list.files("src", "\\.c$", full.names = TRUE)))
 defined <- setNames(vapply(definitions[, 2], count_args, 0L), definitions[, 1])
 
