@@ -80,7 +80,7 @@ dgmm <- function(x, fit, log = FALSE) {
 
 #' @rdname gmm-distribution
 #' @export
-pgmm <- function(q, fit, lower = -Inf, lower.tail = TRUE, log.p = FALSE, abseps = 1e-5) {
+pgmm <- function(q, fit, lower = -Inf, lower.tail = TRUE, log.p = FALSE, abseps = 1e-4) {
   validate_gmm(fit)
   lower.tail <- check_flag(lower.tail)
   log.p <- check_flag(log.p)
@@ -235,7 +235,7 @@ normal_interval <- function(lower, upper, mean, sd) {
   b[mirror] <- b_mirrored
   inside <- log_subtract(stats::pnorm(b, log.p = TRUE), stats::pnorm(a, log.p = TRUE))
   middle <- (a + b) / 2
-  narrow <- which(width * (1 + abs(middle)) <= 1)
+  narrow <- which(width > 0 & width * (1 + abs(middle)) <= 1)
   inside[narrow] <- narrow_interval(middle[narrow], width[narrow])
   empty <- which(upper <= lower)
   inside[empty] <- -Inf

@@ -108,15 +108,16 @@ entry_products <- function(A, B, a, b) {
   A[a, a] * B[b, b] + A[a, b] * B[b, a] + A[b, a] * B[a, b] + A[b, b] * B[a, a]
 }
 
-# The observed information in the free parameters.
-observed_information <- function(x, w, posterior, params) {
+# The observed information in the free parameters. Rows are taken `chunk` at a time, to hold only
+# so many scores.
+observed_information <- function(x, w, posterior, params, chunk = NULL) {
   k <- nrow(params$means)
   parts <- lapply(seq_len(k), function(j) derivative_parts(params, j))
   free <- max(unlist(lapply(parts, `[[`, "at")))
   mixing <- seq_len(k - 1L)
   hessian <- matrix(0, free, free)
   sums <- lapply(parts, function(part) list(t0 = 0, t1 = 0, t2 = 0))
-  chunk <- max(1L, 2e6 %/% free)
+  if (is.null(chunk)) chunk <- max(1, 2e6 %/% free)
   for (from in seq(1L, nrow(x), by = chunk)) {
     rows <- from:min(from + chunk - 1L, nrow(x))
     scores <- matrix(0, length(rows), free)
@@ -260,12 +261,11 @@ vcov.gaussmix <- function(object, ...) {
     posterior <- score(object, object$x, "prob")
     information <- observed_information(whiten_rows(object$x, map), case_weights(object), posterior,
                                         whiten_parameters(as_parameters(object), map))
-    inverse <- invert_information(information)
-    if (is.null(inverse)) {
+    root <- inverse_root(information)
+    if (is.null(root)) {
       fail("the observed information is not positive definite")
     } else {
-      jacobian <- coef_jacobian(object, map)
-      jacobian %*% tcrossprod(inverse, jacobian)
+      tcrossprod(coef_jacobian(object, map) %*% root)
     }
   }
   dimnames(value) <- list(names(coef), names(coef))
@@ -286,13 +286,13 @@ warn_if_spurious <- function(object) {
   }
 }
 
-# NULL where the matrix is not positive definite, to rounding.
-invert_information <- function(information) {
+# R with R R' the inverse; NULL where the matrix is not positive definite, to rounding.
+inverse_root <- function(information) {
   unit <- sqrt(pmax(diag(information), 0))
   scaled <- information / tcrossprod(unit)
   factor <- if (all(is.finite(scaled))) tryCatch(chol(scaled), error = function(e) NULL)
   if (is.null(factor) || min(diag(factor))^2 < nrow(factor) * .Machine$double.eps) return(NULL)
-  chol2inv(factor) / tcrossprod(unit)
+  backsolve(factor, diag(nrow(factor))) / unit
 }
 
 #' @rdname vcov.gaussmix
