@@ -8,10 +8,10 @@
 #'   the only one, whatever `n_init` is.
 #' @param init Where to start: `"kmeans++"` (k-means++ seeds, then Lloyd's steps), `"random"`
 #'   (random rows), `"auto"` (the package's choice); or labels (a vector or factor with an element a
-#'   row), responsibilities (a numeric matrix, rows x k), a gmm object (its parameters; or a list of
-#'   `proportions`, `means` and `covariances` as [gmm_params()] takes them), or a `function(x, k)` of
-#'   the matrix that is fitted and the number of components, which returns any of these. Labels and
-#'   responsibilities have a row for each row given, dropped ones included.
+#'   row), responsibilities (a numeric matrix, rows x k), a gmm object (its parameters; or a list
+#'   of `proportions`, `means` and `covariances` as [gmm_params()] takes them), or a
+#'   `function(x, k)` of the matrix that is fitted and the number of components, which returns any
+#'   of these. Labels and responsibilities have a row for each row given, dropped ones included.
 #' @param max_iter Largest number of iterations of a start, a whole number of at least 0. With 0 the
 #'   start itself is scored.
 #' @param tol Tolerance, a number of at least 0, in units of log-likelihood per unit of weight: a
