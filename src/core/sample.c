@@ -46,53 +46,49 @@ static void colour(const struct gm_factors* f, int j, const double* z, ptrdiff_t
   }
 }
 
-static void draw_block(uint64_t key, ptrdiff_t first, int rows, const struct gm_factors* f,
-                       const struct gm_kernel* kernel, const int* component, double* x,
-                       ptrdiff_t n, double* z) {
+struct sample {
+  uint64_t key;
+  ptrdiff_t n;
+  const struct gm_factors* f;
+  const struct gm_kernel* kernel;
+  const double* cumulative; /* k */
+  int last;                 /* components that can be drawn: rounding must not give another */
+  double* x;
+  int* component;
+  double* mem; /* of all threads */
+};
+
+static void component_block(const struct sample* s, ptrdiff_t first, int rows) {
+  for (ptrdiff_t i = first; i < first + rows; i++) {
+    double u[2];
+    gm_random(s->key, (uint64_t)i, STREAM_COMPONENT, 0, u);
+    s->component[i] = 1 + find_component(s->cumulative, s->last, u[0]);
+  }
+}
+
+static void row_block(const struct sample* s, ptrdiff_t first, int rows) {
+  const struct gm_factors* f = s->f;
   const int m = (rows + GM_PAD - 1) / GM_PAD * GM_PAD;
+  double* z = s->mem + thread_size(f->d) * gm_thread_id();
   for (int pair = 0; pair < (f->d + 1) / 2; pair++) {
     double* column = z + (ptrdiff_t)m * 2 * pair;
     for (int i = 0; i < m; i++) {
       double u[2];
-      gm_random(key, (uint64_t)(first + i), STREAM_NORMAL, (uint32_t)pair, u);
+      gm_random(s->key, (uint64_t)(first + i), STREAM_NORMAL, (uint32_t)pair, u);
       column[i] = u[0];
       column[m + i] = u[1];
     }
-    kernel->normals(column, m);
+    s->kernel->normals(column, m);
   }
   for (int i = 0; i < rows; i++)
-    colour(f, component[first + i] - 1, z + i, m, x + first + i, n);
+    colour(f, s->component[first + i] - 1, z + i, m, s->x + first + i, s->n);
 }
 
-/* component <- draws; sorted where asked. cumulative: k doubles. */
-static void draw_components(uint64_t key, ptrdiff_t n, int by_component, const double* prop, int k,
-                            int* component, double* cumulative) {
-  double sum = 0;
-  for (int j = 0; j < k; j++) cumulative[j] = sum += prop[j];
-  for (int j = 0; j < k; j++) cumulative[j] /= sum;
-  int last = k - 1; /* rounding must not give a component of proportion 0 */
-  while (last > 0 && !(prop[last] > 0)) last--;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    double u[2];
-    gm_random(key, (uint64_t)i, STREAM_COMPONENT, 0, u);
-    component[i] = 1 + find_component(cumulative, last + 1, u[0]);
-  }
-  if (!by_component) return;
-  for (int j = 0; j < k; j++) cumulative[j] = 0; /* now counts */
-  for (ptrdiff_t i = 0; i < n; i++) cumulative[component[i] - 1]++;
-  ptrdiff_t i = 0;
-  for (int j = 0; j < k; j++)
-    for (double left = cumulative[j]; left > 0; left--) component[i++] = j + 1;
-}
-
-int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* prop,
-                   const struct gm_factors* f, const struct gm_engine* engine, double* x,
-                   int* component, double* work, struct gm_error* err) {
-  const ptrdiff_t size = thread_size(f->d);
-  const ptrdiff_t blocks = (n + SAMPLE_BLOCK - 1) / SAMPLE_BLOCK;
-  const ptrdiff_t stretch = 1 + (ptrdiff_t)(STRETCH / ((double)SAMPLE_BLOCK * f->d));
-  double* mem = work + f->k;
-  draw_components(key, n, by_component, prop, f->k, component, work);
+/* block() for all rows, in stretches with a tick between them. width: doubles drawn a row. */
+static int for_rows(const struct sample* s, const struct gm_engine* engine, int width,
+                    void (*block)(const struct sample*, ptrdiff_t, int), struct gm_error* err) {
+  const ptrdiff_t blocks = (s->n + SAMPLE_BLOCK - 1) / SAMPLE_BLOCK;
+  const ptrdiff_t stretch = 1 + (ptrdiff_t)(STRETCH / ((double)SAMPLE_BLOCK * width));
   for (ptrdiff_t start = 0; start < blocks; start += stretch) {
     const ptrdiff_t end = start + stretch < blocks ? start + stretch : blocks;
     const int threads = end - start < engine->threads ? (int)(end - start) : engine->threads;
@@ -100,10 +96,9 @@ int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* pr
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static) num_threads(threads)
 #endif
-    for (ptrdiff_t block = start; block < end; block++) {
-      const ptrdiff_t first = block * SAMPLE_BLOCK;
-      const int rows = (int)(first + SAMPLE_BLOCK < n ? SAMPLE_BLOCK : n - first);
-      draw_block(key, first, rows, f, engine->kernel, component, x, n, mem + size * gm_thread_id());
+    for (ptrdiff_t b = start; b < end; b++) {
+      const ptrdiff_t first = b * SAMPLE_BLOCK;
+      block(s, first, (int)(first + SAMPLE_BLOCK < s->n ? SAMPLE_BLOCK : s->n - first));
     }
     if (engine->tick && engine->tick(engine->tick_data)) {
       *err = (struct gm_error){.code = GM_STOPPED};
@@ -111,4 +106,36 @@ int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* pr
     }
   }
   return GM_OK;
+}
+
+/* The same components in order. count: k doubles, scratch. */
+static void sort_components(int* component, ptrdiff_t n, int k, double* count) {
+  for (int j = 0; j < k; j++) count[j] = 0;
+  for (ptrdiff_t i = 0; i < n; i++) count[component[i] - 1]++;
+  ptrdiff_t i = 0;
+  for (int j = 0; j < k; j++)
+    for (double left = count[j]; left > 0; left--) component[i++] = j + 1;
+}
+
+int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* prop,
+                   const struct gm_factors* f, const struct gm_engine* engine, double* x,
+                   int* component, double* work, struct gm_error* err) {
+  const int k = f->k;
+  double* cumulative = work;
+  double sum = 0;
+  for (int j = 0; j < k; j++) cumulative[j] = sum += prop[j];
+  for (int j = 0; j < k; j++) cumulative[j] /= sum;
+  struct sample s = {.key = key,
+                     .n = n,
+                     .f = f,
+                     .kernel = engine->kernel,
+                     .cumulative = cumulative,
+                     .last = k,
+                     .x = x,
+                     .component = component,
+                     .mem = work + k};
+  while (s.last > 1 && !(prop[s.last - 1] > 0)) s.last--;
+  if (for_rows(&s, engine, 1, component_block, err)) return err->code;
+  if (by_component) sort_components(component, n, k, cumulative);
+  return for_rows(&s, engine, f->d, row_block, err);
 }
