@@ -103,9 +103,9 @@ component_hessian <- function(t0, t1, t2, part) {
   rbind(cbind(by_mean, mixed), cbind(t(mixed), crossprod(scaled, by_entry %*% scaled)))
 }
 
-# trace(D_e A D_f B) for symmetric A, B, where D_e has ones at entry e and at its mirror image.
-entry_products <- function(A, B, a, b) {
-  A[a, a] * B[b, b] + A[a, b] * B[b, a] + A[b, a] * B[a, b] + A[b, b] * B[a, a]
+# trace(D_e p D_f q) for symmetric p and q, where D_e has ones at entry e and at its mirror image.
+entry_products <- function(p, q, a, b) {
+  p[a, a] * q[b, b] + p[a, b] * q[b, a] + p[b, a] * q[a, b] + p[b, b] * q[a, a]
 }
 
 # The observed information in the free parameters. Rows are taken `chunk` at a time, to hold only
@@ -186,17 +186,17 @@ coef_jacobian <- function(params, map) {
   jacobian <- matrix(0, k + k * d + q, k - 1L + k * d + q)
   jacobian[k, seq_len(k - 1L)] <- -1
   for (l in seq_len(k - 1L)) jacobian[l, l] <- 1
-  L <- map$scale
+  scale <- map$scale
   for (j in seq_len(k)) {
     mean <- d * (j - 1L) + seq_len(d)
-    jacobian[k + mean, k - 1L + mean] <- L
+    jacobian[k + mean, k - 1L + mean] <- scale
   }
   for (j in unique(entries$component)) {
     own <- which(entries$component == j)
     a <- entries$row[own]
     b <- entries$column[own]
-    block <- L[a, a, drop = FALSE] * L[b, b, drop = FALSE] +
-      L[a, b, drop = FALSE] * L[b, a, drop = FALSE]
+    block <- scale[a, a, drop = FALSE] * scale[b, b, drop = FALSE] +
+      scale[a, b, drop = FALSE] * scale[b, a, drop = FALSE]
     cov <- k * d + own
     jacobian[k + cov, k - 1L + cov] <- sweep(block, 2L, ifelse(a == b, 0.5, 1), `*`)
   }

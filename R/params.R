@@ -139,7 +139,8 @@ component_covariance <- function(params, j) {
 # `about` says how to refuse: class of the error, and what goes before a field's name in its text.
 
 refuse <- function(about, field, expected, found) {
-  gmm_abort(about$class, sprintf("`%s%s` must be %s, not %s.", about$prefix, field, expected, found))
+  name <- paste0(about$prefix, field)
+  gmm_abort(about$class, sprintf("`%s` must be %s, not %s.", name, expected, found))
 }
 
 read_proportions <- function(proportions, about) {
@@ -333,7 +334,7 @@ validate_gmm <- function(object, arg = "fit") {
   }
   array_of <- function(dims) function(v) typeof(v) == "double" && identical(dim_or_length(v), dims)
 
-  version <- need("version", function(v) is_whole(v) && v >= 1, "a whole number")
+  version <- need("version", is_count, "a whole number")
   if (version > object_version) {
     gmm_abort("version", sprintf(
       "`%s` was written by a newer version of gaussmix (format %d; this one reads up to %d).", arg,
@@ -342,7 +343,7 @@ validate_gmm <- function(object, arg = "fit") {
   }
   code <- need("covariance", function(v) is_string(v) && v %in% names(families),
                "the code of a family of covariances")
-  k <- as.integer(need("k", function(v) is_whole(v) && v >= 1, "a whole number of at least 1"))
+  k <- as.integer(need("k", is_count, "a whole number of at least 1"))
   need("proportions", array_of(k), sprintf("a double vector of length %d", k))
   blueprint <- need("blueprint", function(v) {
     is.list(v) && is.character(v$names) && length(v$names) > 0L
@@ -361,4 +362,4 @@ validate_gmm <- function(object, arg = "fit") {
   invisible()
 }
 
-is_whole <- function(x) is_number(x) && is.finite(x) && x == trunc(x)
+is_count <- function(x) is_number(x) && isTRUE(x == trunc(x)) && x >= 1 && x <= .Machine$integer.max

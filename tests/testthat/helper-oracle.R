@@ -47,8 +47,10 @@ oracle_mstep <- function(x, resp, family, w = rep(1, nrow(x))) {
     about <- sweep(x, 2, means[j, ])
     scatter[, , j] <- crossprod(about, w * resp[, j] * about)
   }
-  each <- function(f) array(vapply(seq_len(k), function(j) f(matrix(scatter[, , j], d), nk[j]),
-                                   matrix(0, d, d)), c(d, d, k))
+  each <- function(f) {
+    one <- function(j) f(matrix(scatter[, , j], d), nk[j])
+    array(vapply(seq_len(k), one, matrix(0, d, d)), c(d, d, k))
+  }
   pooled <- apply(scatter, 1:2, sum) / sum(nk)
   covariances <- switch(family,
     VVV = , V = each(function(s, n) s / n),
@@ -75,8 +77,12 @@ oracle_em <- function(x, start, family, steps, w = rep(1, nrow(x))) {
 
 with_test_seed <- function(seed, code) {
   old <- get0(".Random.seed", globalenv(), inherits = FALSE)
-  on.exit(if (is.null(old)) rm(".Random.seed", envir = globalenv())
-          else assign(".Random.seed", old, envir = globalenv()))
+  kinds <- RNGkind()
+  on.exit({
+    suppressWarnings(RNGkind(kinds[1], kinds[2], kinds[3]))
+    if (is.null(old)) rm(".Random.seed", envir = globalenv())
+    else assign(".Random.seed", old, envir = globalenv())
+  })
   set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
   code
 }

@@ -116,8 +116,8 @@ test_that("boxes along the axes are products, in both tails", {
     x <- random_data(30, given, 7)
     part <- sapply(1:3, function(j) {
       sd <- sqrt(diag(given$covariances[, , j]))
-      given$proportions[j] * apply(x, 1, function(q) prod(pnorm(q, given$means[j, ], sd) -
-                                                            pnorm(q - 2, given$means[j, ], sd)))
+      below <- function(x) pnorm(t(x), given$means[j, ], sd)
+      given$proportions[j] * apply(below(x) - below(x - 2), 2, prod)
     })
     expect_equal(pgmm(x, m, lower = x - 2), rowSums(part), tolerance = 1e-10)
     expect_equal(pgmm(x, m, lower = x - 2, lower.tail = FALSE), 1 - rowSums(part),
@@ -138,11 +138,12 @@ test_that("boxes along the axes are products, in both tails", {
 
 # One factor: correlations l_a l_b make a box a one-dimensional integral of products.
 one_factor_box <- function(lower, upper, l) {
-  f <- function(z) vapply(z, function(at) {
-    given <- function(limit) pnorm((limit - l * at) / sqrt(1 - l^2))
-    dnorm(at) * prod(given(upper) - given(lower))
-  }, 0)
-  integrate(f, -10, 10, rel.tol = 1e-12, abs.tol = 1e-15, subdivisions = 2000)$value
+  at_factor <- function(z) {
+    given <- function(limit) pnorm((limit - l * z) / sqrt(1 - l^2))
+    dnorm(z) * prod(given(upper) - given(lower))
+  }
+  integrate(Vectorize(at_factor), -10, 10, rel.tol = 1e-12, abs.tol = 1e-15,
+            subdivisions = 2000)$value
 }
 
 test_that("boxes in two to six dimensions have their probability, inside the reported error", {
@@ -189,8 +190,10 @@ test_that("a grid of boxes adds up to everything", {
 test_that("coordinates without limits are left out", {
   given <- random_params("VVV", 6, 2, 9)
   m <- as_gmm(given, "full")
-  margin <- function(keep) gmm_params(given$proportions, given$means[, keep, drop = FALSE],
-                                      given$covariances[keep, keep, , drop = FALSE])
+  margin <- function(keep) {
+    gmm_params(given$proportions, given$means[, keep, drop = FALSE],
+               given$covariances[keep, keep, , drop = FALSE])
+  }
   expect_equal(as.numeric(pgmm(c(Inf, 0.3, Inf, Inf, Inf, Inf), m)), pgmm(0.3, margin(2)),
                tolerance = 1e-14)
   p <- pgmm(c(Inf, 0.3, Inf, Inf, 1, Inf), m)

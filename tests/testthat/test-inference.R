@@ -55,14 +55,14 @@ se <- function(fit) sqrt(diag(vcov(fit)))
 test_that("coef() has each distinct parameter once, under its name", {
   p <- c(one = 0.4, two = 0.6)
   means <- rbind(c(x = 1, y = 2), c(3, 4))
-  S <- matrix(c(2, 0.5, 0.5, 1), 2)
+  sigma <- matrix(c(2, 0.5, 0.5, 1), 2)
   first <- c(proportion.one = 0.4, proportion.two = 0.6, mean.one.x = 1, mean.one.y = 2,
              mean.two.x = 3, mean.two.y = 4)
   named <- function(...) c(first, ...)
-  expect_identical(coef(gmm_params(p, means, list(S, 3 * S))),
+  expect_identical(coef(gmm_params(p, means, list(sigma, 3 * sigma))),
                    named(cov.one.x.x = 2, cov.one.x.y = 0.5, cov.one.y.y = 1,
                          cov.two.x.x = 6, cov.two.x.y = 1.5, cov.two.y.y = 3))
-  expect_identical(coef(gmm_params(p, means, S, covariance = "tied")),
+  expect_identical(coef(gmm_params(p, means, sigma, covariance = "tied")),
                    named(cov.x.x = 2, cov.x.y = 0.5, cov.y.y = 1))
   expect_identical(coef(gmm_params(p, means, rbind(1:2, 3:4), covariance = "diag")),
                    named(cov.one.x.x = 1, cov.one.y.y = 2, cov.two.x.x = 3, cov.two.y.y = 4))
@@ -112,12 +112,14 @@ test_that("in three dimensions it agrees with curvatures along random directions
 test_that("for one component the standard errors are the textbook's", {
   fit <- gmm(faithful, 1)
   n <- nrow(faithful)
-  S <- fit$covariances[, , 1]
+  sigma <- fit$covariances[, , 1]
   v <- vcov(fit)
   expect_identical(v["proportion.1", ], 0 * v[1, ])
-  expect_equal(unname(v[2:3, 2:3]), unname(S) / n, tolerance = 1e-10)
+  expect_equal(unname(v[2:3, 2:3]), unname(sigma) / n, tolerance = 1e-10)
   expect_lt(max(abs(stats::cov2cor(v[-1, -1])[1:2, 3:5])), 1e-10)
-  expect_equal(diag(v)[4:6], c(2 * S[1, 1]^2, S[1, 1] * S[2, 2] + S[1, 2]^2, 2 * S[2, 2]^2) / n,
+  products <- sigma[c(1, 1, 2), c(1, 1, 2)] * sigma[c(1, 2, 2), c(1, 2, 2)] +
+    sigma[c(1, 1, 2), c(1, 2, 2)] * sigma[c(1, 2, 2), c(1, 1, 2)]
+  expect_equal(unname(v[4:6, 4:6]), unname(products) / n,
                tolerance = 1e-10, ignore_attr = TRUE)
   round <- gmm(faithful, 1, "spherical")
   expect_equal(se(round)[["cov.1.eruptions.eruptions"]], round$covariances[1, 1, 1] / sqrt(n),
@@ -135,8 +137,8 @@ test_that("separated groups have the standard errors of each alone", {
 test_that("a strong correlation costs no digits", {
   z <- with_test_seed(2, matrix(rnorm(900), 300))
   fit <- gmm(cbind(z[, 1:2], z[, 1] + z[, 2] + 1e-4 * z[, 3]), 1)
-  S <- fit$covariances[, , 1]
-  expect_equal(se(fit)[["cov.1.V1.V3"]], sqrt((S[1, 1] * S[3, 3] + S[1, 3]^2) / 300),
+  sigma <- fit$covariances[, , 1]
+  expect_equal(se(fit)[["cov.1.V1.V3"]], sqrt((sigma[1, 1] * sigma[3, 3] + sigma[1, 3]^2) / 300),
                tolerance = 1e-9)
 })
 

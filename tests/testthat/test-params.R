@@ -2,7 +2,7 @@ as_gmm <- function(params, family) {
   gmm_params(params$proportions, params$means, params$covariances, covariance = family)
 }
 
-S <- matrix(c(2, 0.5, 0.5, 1), 2)
+sigma <- matrix(c(2, 0.5, 0.5, 1), 2)
 
 test_that("gmm_params() holds what it was given, with names, for every family", {
   for_each_case(function(family, d, k) {
@@ -27,12 +27,12 @@ test_that("gmm_params() holds what it was given, with names, for every family", 
 test_that("covariances may come as array, list, one matrix, variances", {
   p <- c(0.4, 0.6)
   means <- rbind(c(0, 0), c(3, 1))
-  array <- gmm_params(p, means, array(c(S, 2 * S), c(2, 2, 2)))
-  expect_identical(gmm_params(p, means, list(S, 2 * S))$covariances, array$covariances)
-  common <- gmm_params(p, means, S, covariance = "tied")
-  expect_identical(unname(common$covariances[, , 2]), S)
-  expect_identical(gmm_params(p, means, S)$covariances, common$covariances)
-  expect_identical(gmm_params(p, means, S)$covariance, "VVV")
+  array <- gmm_params(p, means, array(c(sigma, 2 * sigma), c(2, 2, 2)))
+  expect_identical(gmm_params(p, means, list(sigma, 2 * sigma))$covariances, array$covariances)
+  common <- gmm_params(p, means, sigma, covariance = "tied")
+  expect_identical(unname(common$covariances[, , 2]), sigma)
+  expect_identical(gmm_params(p, means, sigma)$covariances, common$covariances)
+  expect_identical(gmm_params(p, means, sigma)$covariance, "VVV")
 
   variances <- rbind(c(1, 2), c(3, 4))
   diag <- gmm_params(p, means, variances, covariance = "diag")
@@ -44,14 +44,14 @@ test_that("covariances may come as array, list, one matrix, variances", {
   expect_identical(c(line$covariances), c(1, 4))
   expect_identical(gmm_params(p, c(0, 3), list(1, 4))$covariances, line$covariances)
   expect_identical(c(gmm_params(p, c(0, 3), matrix(2))$covariances), c(2, 2))
-  expect_identical(dim(gmm_params(1, c(1, 2), S)$means), c(1L, 2L))
+  expect_identical(dim(gmm_params(1, c(1, 2), sigma)$means), c(1L, 2L))
 })
 
 test_that("the names and the order are those given", {
-  m <- gmm_params(c(small = 0.2, large = 0.8), rbind(c(x = 1, y = 2), c(3, 4)), S)
+  m <- gmm_params(c(small = 0.2, large = 0.8), rbind(c(x = 1, y = 2), c(3, 4)), sigma)
   expect_identical(dimnames(m$means), list(c("small", "large"), c("x", "y")))
   expect_true(m$blueprint$named)
-  rows <- gmm_params(c(0.2, 0.8), rbind(a = c(1, 2), b = c(3, 4)), S)
+  rows <- gmm_params(c(0.2, 0.8), rbind(a = c(1, 2), b = c(3, 4)), sigma)
   expect_identical(names(rows$proportions), c("a", "b"))
   expect_false(rows$blueprint$named)
   one <- gmm_params(1, colMeans(faithful), cov(faithful))
@@ -63,7 +63,7 @@ test_that("the names and the order are those given", {
 
 test_that("what is right to 1e-8 is made exact", {
   m <- gmm_params(c(0.5, 0.5 + 5e-9), rbind(c(0, 0), c(1, 1)),
-                  list(S + c(0, 1e-9, 0, 0), S * (1 + 1e-9)), covariance = "tied")
+                  list(sigma + c(0, 1e-9, 0, 0), sigma * (1 + 1e-9)), covariance = "tied")
   expect_identical(sum(m$proportions), 1)
   expect_identical(m$covariances[, , 1], m$covariances[, , 2])
   expect_identical(m$covariances[, , 1], t(m$covariances[, , 1]))
@@ -75,35 +75,35 @@ test_that("wrong parameters are refused, with the argument named", {
   p <- c(0.4, 0.6)
   means <- rbind(c(0, 0), c(3, 1))
   refused <- function(..., text) expect_gm_error(gmm_params(...), "argument", text, "gmm_params")
-  refused(means = means, covariances = S, text = "`proportions` must be given")
-  refused(c(0.5, 0.6), means, S, text = "numbers with the sum 1, not with the sum 1.1")
-  refused(c(-0.5, 1.5), means, S, text = "`proportions` must be finite and at least 0, not -0.5")
-  refused(c(NA, 1), means, S, text = "`proportions` must be finite")
-  refused("1", means, S, text = "`proportions` must be a numeric vector")
-  refused(p, rbind(means, 1), S, text = c("`means` must be a numeric matrix of 2 rows", "3 rows"))
-  refused(p, c(1, 2, 3), S, text = c("`means` must be", "a vector of 2 means", "3 rows"))
-  refused(p, means * NA, S, text = "`means` must be finite, not NA")
+  refused(means = means, covariances = sigma, text = "`proportions` must be given")
+  refused(c(0.5, 0.6), means, sigma, text = "numbers with the sum 1, not with the sum 1.1")
+  refused(c(-0.5, 1.5), means, sigma, text = "finite and at least 0, not -0.5")
+  refused(c(NA, 1), means, sigma, text = "`proportions` must be finite")
+  refused("1", means, sigma, text = "`proportions` must be a numeric vector")
+  refused(p, rbind(means, 1), sigma, text = c("`means` must be", "of 2 rows", "3 rows"))
+  refused(p, c(1, 2, 3), sigma, text = c("`means` must be", "a vector of 2 means", "3 rows"))
+  refused(p, means * NA, sigma, text = "`means` must be finite, not NA")
   refused(p, means, diag(3), text = c("`covariances` must be an array of 2 x 2 x 2",
                                          "one matrix of 2 x 2"))
-  refused(p, means, list(S), text = "a list of 2 matrices of 2 x 2")
+  refused(p, means, list(sigma), text = "a list of 2 matrices of 2 x 2")
   refused(p, c(0, 1), c(1, 2, 3), text = c("a vector of 2 variances", "length 3"))
-  refused(p, means, S * Inf, text = "`covariances` must be finite, not Inf")
-  refused(p, means, S + c(0, 1, 0, 0), text = "symmetric, not that of component 1")
-  refused(p, means, list(S, matrix(c(1, 2, 2, 1), 2)),
+  refused(p, means, sigma * Inf, text = "`covariances` must be finite, not Inf")
+  refused(p, means, sigma + c(0, 1, 0, 0), text = "symmetric, not that of component 1")
+  refused(p, means, list(sigma, matrix(c(1, 2, 2, 1), 2)),
           text = "`covariances` must be positive definite, not that of component 2")
-  refused(p, means, list(S, diag(c(1, 0))), text = "not with a variance of 0 in component 2")
+  refused(p, means, list(sigma, diag(c(1, 0))), text = "not with a variance of 0 in component 2")
   refused(p, c(0, 1), c(1, 1e-320), text = "positive definite")
   refused(p, c(0, 1), c(1, -1), text = "positive definite, not with a variance of -1")
-  refused(p, means, list(S, 2 * S), covariance = "tied",
+  refused(p, means, list(sigma, 2 * sigma), covariance = "tied",
           text = "equal for tied (EEE), not different in components 1 and 2")
-  refused(p, means, list(S, S), covariance = "diag", text = "diagonal for diag (VVI)")
+  refused(p, means, list(sigma, sigma), covariance = "diag", text = "diagonal for diag (VVI)")
   refused(p, means, diag(c(1, 2)), covariance = "spherical",
           text = "multiples of the identity matrix for spherical (VII)")
   refused(p, means, diag(2), covariance = "diag", text = "not with a variance of 0")
-  refused(p, means, S, covariance = "dia", text = "`covariance` must be")
-  refused(p, means, S, "diag", text = "without a name")
-  expect_gm_error(gmm_params(p, rbind(a = c(0, 0), a = c(1, 1)), S), "names", "distinct")
-  expect_gm_error(gmm_params(p, rbind(c(x = 0, x = 0), c(1, 1)), S), "names", "distinct")
+  refused(p, means, sigma, covariance = "dia", text = "`covariance` must be")
+  refused(p, means, sigma, "diag", text = "without a name")
+  expect_gm_error(gmm_params(p, rbind(a = c(0, 0), a = c(1, 1)), sigma), "names", "distinct")
+  expect_gm_error(gmm_params(p, rbind(c(x = 0, x = 0), c(1, 1)), sigma), "names", "distinct")
   expect_gm_error(gmm_params(p, rbind(c(x = 0, y = 0), c(1, 1)), cov(faithful)), "names",
                   c("`x`, `y`", "`eruptions`, `waiting`"))
 })
@@ -150,7 +150,7 @@ test_that("the variables of a start are taken by name", {
 })
 
 test_that("a damaged object is refused, and the field named", {
-  m <- gmm_params(c(0.4, 0.6), rbind(c(x = 0, y = 0), c(3, 1)), list(S, 2 * S))
+  m <- gmm_params(c(0.4, 0.6), rbind(c(x = 0, y = 0), c(3, 1)), list(sigma, 2 * sigma))
   broken <- function(field, value, text = paste0("`fit$", field, "` must be"), class = "object") {
     bad <- m
     bad[[field]] <- value
@@ -164,6 +164,7 @@ test_that("a damaged object is refused, and the field named", {
   }
   broken("k", 3, "`fit$proportions` must be a double vector of length 3, not")
   broken("k", 1.5)
+  broken("k", 2^40)
   broken("proportions", c(0.4, 0.7))
   broken("proportions", c(-0.4, 1.4))
   broken("proportions", c(NA, 1))
