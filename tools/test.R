@@ -3,7 +3,7 @@
 #
 #   Rscript tools/test.R [filter]     filter: a regular expression on the names of the files
 
-Sys.setenv(NOT_CRAN = "true", TESTTHAT_MAX_FAILS = "Inf")
+Sys.setenv(NOT_CRAN = "true")
 filter <- commandArgs(trailingOnly = TRUE)
 
 results <- tryCatch(
@@ -12,7 +12,7 @@ results <- tryCatch(
     filter = if (length(filter)) filter[1],
     package = "gaussmix",
     load_package = "installed",
-    reporter = "check",
+    reporter = testthat::SummaryReporter$new(show_praise = FALSE, max_reports = Inf),
     stop_on_failure = FALSE
   )),
   error = function(e) {
