@@ -8,6 +8,16 @@ params_to_c <- function(params) {
   list(proportions = params$proportions, means = t(params$means), covariances = params$covariances)
 }
 
+# Memory that can't be had is the one failure that the core does not foresee.
+with_memory <- function(call) {
+  tryCatch(call, error = function(e) {
+    lacking <- gettextf("cannot allocate vector of size %0.1f %s", 0, "", domain = "R")
+    patterns <- c("cannot allocate", sub("0.0.*", "", lacking))
+    if (!any(startsWith(conditionMessage(e), patterns))) stop(e)
+    gmm_abort("memory", sprintf("There is not enough memory: %s.", conditionMessage(e)))
+  })
+}
+
 # x: double matrix n x d; w: double n or NULL; start: "kmeans++", "random", integer labels (n), a
 # double matrix of responsibilities (n x k), or list(proportions, means, covariances).
 # Value: list(which, starts (data.frame), proportions, means, covariances, loglik, trace, gain,
@@ -21,7 +31,9 @@ engine_fit <- function(x, w, code, k, scale, start, control) {
     verbose = as.integer(control$verbose)
   )
   if (is.list(start)) start <- params_to_c(start)
-  out <- .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, as.double(scale), start, options)
+  out <- with_memory(
+    .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, as.double(scale), start, options)
+  )
   starts <- list2DF(out$starts)
   starts$objective <- unit * starts$objective
   starts$loglik <- unit * starts$loglik
@@ -40,12 +52,13 @@ engine_fit <- function(x, w, code, k, scale, start, control) {
 
 # x: double matrix without NA. type: "logdensity" (n), "prob", "component", "mahalanobis" (n x k).
 engine_score <- function(x, params, type, threads = NULL) {
-  .Call(ffi_gmm_score, x, params$covariance, params_to_c(params), type, threads)
+  with_memory(.Call(ffi_gmm_score, x, params$covariance, params_to_c(params), type, threads))
 }
 
 # list(x (n x d), component (n))
 engine_sample <- function(n, params, by_component = FALSE, threads = NULL) {
-  .Call(ffi_gmm_sample, n, params$covariance, params_to_c(params), as.integer(by_component), threads)
+  with_memory(.Call(ffi_gmm_sample, n, params$covariance, params_to_c(params),
+                    as.integer(by_component), threads))
 }
 
 # For tests: one block of rows through the stages of a kernel, and the generator itself.

@@ -174,9 +174,10 @@ check_survivors <- function(out, x, k, code, control) {
     return(invisible())
   }
   collinear <- if (families[[code]]$shape == "full") collinear_columns(x)
-  ways <- c("fewer components", if (families[[code]]$shape == "full") "a narrower `covariance`",
+  ways <- c(if (k > 1L) "fewer components",
+            if (families[[code]]$shape == "full") "a narrower `covariance`",
             "a larger `floor` in gmm_control()")
-  hint <- sprintf("Try %s.", paste(ways, collapse = ", or "))
+  hint <- sprintf("Try %s.", paste(ways, collapse = ", "))
   if (length(collinear)) {
     gmm_abort("degenerate", sprintf(
       "The columns are collinear (rank %d of %d), so that no full covariance exists: %s depends on the others.",

@@ -64,7 +64,7 @@ score <- function(object, x, type) {
   names <- rownames(object$means)
   engine_type <- switch(type, class = , uncertainty = "prob", density = "logdensity", type)
   out <- engine_score(x, object, engine_type, object$control$threads)
-  if (engine_type == "prob") out[is.nan(out)] <- NA
+  if (engine_type == "prob") out <- without_limits(out)
   if (is.matrix(out)) dimnames(out) <- list(rownames(x), names) else names(out) <- rownames(x)
   switch(type,
     class = stats::setNames(factor(most_probable(out), seq_along(names), names), rownames(x)),
@@ -72,6 +72,18 @@ score <- function(object, x, type) {
     density = exp(out),
     out
   )
+}
+
+# Infinite rows have no posterior.
+without_limits <- function(prob) {
+  lost <- which(is.nan(prob[, 1L]))
+  if (length(lost)) {
+    prob[lost, ] <- NA
+    gmm_warn("infinite", sprintf("%s of `newdata` %s infinite and %s no posterior: %s.",
+                                 plural(length(lost), "row"), if (length(lost) == 1L) "is" else "are",
+                                 if (length(lost) == 1L) "has" else "have", some(lost)))
+  }
+  prob
 }
 
 most_probable <- function(prob) {

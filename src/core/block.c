@@ -6,6 +6,7 @@
 
    What is a block, a group and a stretch depends on d, k and the row index only, so that the bits
    of a result do not depend on the number of threads. */
+#include <math.h>
 #include <string.h>
 
 #include "gm.h"
@@ -13,8 +14,12 @@
 
 #define CACHE_BYTES 524288.0 /* a block's rows, twice, and its k columns stay in L2 */
 #define GROUP_MIN 1e6        /* operations that are worth a slot of their own */
-#define GROUP_MAX 2e8        /* operations, so that a stretch stays below ~0.1 s */
-#define SLOTS 16
+#define GROUP_MAX 2e8
+#define STRETCH 5e8       /* operations: below ~0.1 s, and long against a time slice, so that a
+                             busy machine does not leave threads waiting for each other */
+#define SLOT_BYTES 8388608.0 /* of all slots, about */
+#define SLOTS_MIN 8
+#define SLOTS_MAX 1024
 #define THREAD_MIN 4e5 /* operations that are worth a second thread */
 
 struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k) {
@@ -25,8 +30,12 @@ struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k) {
   double blocks = 1024 / block;
   while (blocks < 64 && blocks * block * cost < GROUP_MIN) blocks *= 2;
   while (blocks > 1 && blocks * block * cost > GROUP_MAX) blocks /= 2;
+  const double group = blocks * block;
+  const double slot = 8.0 * k * (2.0 + d * (shape == GM_TRIANG ? 1.0 + d : 2.0));
+  double slots = floor(fmin(STRETCH / (group * cost), SLOT_BYTES / slot));
+  slots = fmax(SLOTS_MIN, fmin(slots, SLOTS_MAX));
   return (struct gm_plan){
-      .block = block, .group = (ptrdiff_t)blocks * block, .slots = SLOTS, .cost = cost};
+      .block = block, .group = (ptrdiff_t)group, .slots = (int)slots, .cost = cost};
 }
 
 /* A thread's own: one padded block (x, w, label), the block's scratch (component, lse, maha), and

@@ -67,3 +67,9 @@ test_that("unloading and loading again leaves a working package", {
                     env = paste0("R_LIBS=", libs))
   expect_identical(status, 0L)
 })
+
+test_that("memory that can't be had is a classed error, and the session goes on", {
+  m <- gmm_params(1, t(seq_len(300)), diag(300))
+  expect_gm_error(rgmm(.Machine$integer.max, m), "memory", "not enough memory")
+  expect_identical(dim(rgmm(3, m)), c(3L, 300L))
+})

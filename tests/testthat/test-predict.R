@@ -81,10 +81,11 @@ test_that("far rows keep finite log-densities, and posteriors that sum to 1", {
 test_that("infinite values have density 0 and no posterior", {
   new <- cbind(eruptions = c(Inf, -Inf, 3), waiting = c(1, Inf, 60))
   expect_identical(predict(fit, new, type = "logdensity")[1:2], c(-Inf, -Inf))
-  prob <- predict(fit, new, type = "prob")
+  expect_gm_warning(prob <- predict(fit, new, type = "prob"), "infinite", "2 rows of `newdata`")
   expect_true(all(is.na(prob[1:2, ])) && !any(is.nan(prob[1:2, ])))
   expect_equal(sum(prob[3, ]), 1)
-  expect_identical(is.na(predict(fit, new)), c(TRUE, TRUE, FALSE))
+  expect_gm_warning(class <- predict(fit, new), "infinite")
+  expect_identical(is.na(class), c(TRUE, TRUE, FALSE))
 })
 
 test_that("a tie goes to the first component", {
