@@ -7,7 +7,7 @@ trap 'rm -rf "$lib"' EXIT
 
 R_MAKEVARS_USER="$(pwd)/tools/san.Makevars" sh tools/install.sh "$lib" --no-test-load
 R_LIBS="$lib:$R_LIBS" \
-  ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1 \
+  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=1 \
   UBSAN_OPTIONS=print_stacktrace=1 \
   LD_PRELOAD="$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)" \
   Rscript tools/test.R

@@ -12,7 +12,9 @@ results <- tryCatch(
     filter = if (length(filter)) filter[1],
     package = "gaussmix",
     load_package = "installed",
-    reporter = testthat::SummaryReporter$new(show_praise = FALSE, max_reports = Inf),
+    reporter = testthat::SummaryReporter$new(
+      show_praise = FALSE, omit_dots = TRUE, max_reports = Inf
+    ),
     stop_on_failure = FALSE
   )),
   error = function(e) {
