@@ -163,7 +163,7 @@ cell_widths <- function(ticks) {
 # ---- words -----------------------------------------------------------------------------
 
 plot_title <- function(x) {
-  sprintf("Gaussian mixture: %s, %s", plural(x$k, "component"), family_label(x$covariance))
+  sprintf("%s, %s", plural(x$k, "component"), family_label(x$covariance))
 }
 
 plot_note <- function(x, dims, rows, contours) {
