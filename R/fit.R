@@ -105,26 +105,41 @@ gmm_bridge <- function(data, k, covariance, control, call) {
     gmm_abort("argument", "`k`, the number of components, is lacking.", paste(
       "Fit several, as in lapply(1:9, function(k) gmm(x, k)), and take the one of lowest BIC()."))
   }
-  x <- data$x
   k <- check_whole(k)
-  code <- resolve_covariance(covariance, ncol(x))
+  code <- resolve_covariance(covariance, ncol(data$x))
   control <- check_control(control)
-  rows <- if (is.null(data$weights)) nrow(x) else sum(data$weights > 0)
-  if (rows < k) {
-    gmm_abort("dimension", sprintf("`k` must be at most the number of rows: k = %d components but %s.",
-                                   k, plural(rows, "row")))
-  }
-  start <- resolve_start(control$init, k, code, data)
-  out <- engine_fit(x, data$weights, code, k, data$scale, start, control)
-  out$starts <- starts_table(out$starts, start)
-  check_survivors(out, x, k, code, control)
+  check_rows(data, k)
+  out <- run_engine(data, k, code, control)
+  check_survivors(out, data$x, k, code, control)
+  fit <- build_fit(out, data, k, code, control, call)
+  warn_of_fit(fit, out$gain)
+  fit
+}
 
-  named <- !is.character(start)
-  order <- if (named && k > 1L) seq_len(k) else component_order(out)
+check_rows <- function(data, k) {
+  rows <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
+  if (rows >= k) return(invisible())
+  gmm_abort("dimension", sprintf("`k` must be at most the number of rows: k = %d components but %s.",
+                                 k, plural(rows, "row")))
+}
+
+# All starts of one model -> what engine_fit() returns, with `components` (names, where the start
+# gives some) and `named` (whether the start fixes their order).
+run_engine <- function(data, k, code, control) {
+  start <- resolve_start(control$init, k, code, data)
+  out <- engine_fit(data$x, data$weights, code, k, data$scale, start, control)
+  out$starts <- starts_table(out$starts, start)
+  out$components <- attr(start, "components")
+  out$named <- !is.character(start)
+  out
+}
+
+build_fit <- function(out, data, k, code, control, call) {
+  x <- data$x
+  order <- if (out$named) seq_len(k) else component_order(out)
   best <- out$starts[out$which, ]
-  names <- attr(start, "components")
-  if (is.null(names)) names <- as.character(seq_len(k))
-  fit <- c(
+  names <- if (is.null(out$components)) as.character(seq_len(k)) else out$components
+  fit <- new_gmm(c(
     name_parameters(list(proportions = out$proportions[order],
                          means = out$means[order, , drop = FALSE],
                          covariances = out$covariances[, , order, drop = FALSE]),
@@ -135,15 +150,13 @@ gmm_bridge <- function(data, k, covariance, control, call) {
          starts = out$starts[c("kind", "objective", "loglik", "iterations", "converged", "spurious",
                                "reason")],
          verdict = cbind(component = names, out$verdict[order, ])),
-    data[intersect(c("weights", "na.action", "terms"), names(Filter(Negate(is.null), data)))],
+    Filter(Negate(is.null), data[c("weights", "na.action", "terms")]),
     list(control = control, call = call, blueprint = data$blueprint, scale = data$scale, x = x)
-  )
-  fit <- new_gmm(fit)
+  ))
   if (!control$keep) {
     fit$logdensity <- score(fit, x, "logdensity")
     fit$x <- NULL
   }
-  warn_of_fit(fit, out$gain)
   fit
 }
 
