@@ -44,8 +44,12 @@ machine <- c(
   cores = parallel::detectCores(), R = paste(R.version$major, R.version$minor, sep = "."),
   R_blas = extSoftVersion()[["BLAS"]],
   commit = system2("git", c("describe", "--always", "--dirty"), stdout = TRUE),
-  date = format(Sys.Date())
+  date = format(Sys.Date()),
+  load = scan("/proc/loadavg", "", quiet = TRUE)[1]
 )
+if (as.numeric(machine[["load"]]) > 0.3) {
+  message("Others use this machine (load ", machine[["load"]], "): times will be too long.")
+}
 
 # ---- Clocks --------------------------------------------------------------------------------------
 
@@ -218,13 +222,16 @@ write.csv(written, file.path("bench/results", paste0(machine[["date"]], ".csv"))
 
 report <- c(
   with(as.list(machine), sprintf(
-    "%s, %s (family and model %s, %s cores, kernels: %s), R %s, BLAS of R %s; commit %s.",
-    date, cpu, model, cores, written$simd[1], R, R_blas, commit
+    paste(
+      "%s, %s (family and model %s, %s cores, kernels: %s), R %s, BLAS of R %s; commit %s;",
+      "load at the start %s."
+    ),
+    date, cpu, model, cores, written$simd[1], R, R_blas, commit, load
   )),
   "",
-  "| task | software | threads | median | lowest | highest | repeats | unit | ours times |",
-  "|---|---|---|---|---|---|---|---|---|",
-  with(results, sprintf("| %s | %s %s | %d | %.3g | %.3g | %.3g | %d | %s | %.3g |",
+  "| task | software | version | threads | median | lowest | highest | repeats | unit | times ours |",
+  "|---|---|---|---|---|---|---|---|---|---|",
+  with(results, sprintf("| %s | %s | %s | %d | %.3g | %.3g | %.3g | %d | %s | %.3g |",
     task, software, version, threads, median, min, max, repeats, unit, ratio))
 )
 readme <- readLines("bench/README.md")
