@@ -229,7 +229,7 @@ report <- c(
     date, cpu, model, cores, written$simd[1], R, R_blas, commit, load
   )),
   "",
-  "| task | software | version | threads | median | lowest | highest | repeats | unit | times ours |",
+  "| task | software | version | threads | median | low | high | repeats | unit | times ours |",
   "|---|---|---|---|---|---|---|---|---|---|",
   with(results, sprintf("| %s | %s | %s | %d | %.3g | %.3g | %.3g | %d | %s | %.3g |",
     task, software, version, threads, median, min, max, repeats, unit, ratio))
