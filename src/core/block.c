@@ -20,7 +20,7 @@
 #define SLOT_BYTES 8388608.0 /* of all slots, about */
 #define SLOTS_MIN 8
 #define SLOTS_MAX 1024
-#define THREAD_MIN 4e5 /* operations that are worth a second thread */
+#define THREAD_MIN 4e6       /* operations that are worth a second thread */
 
 struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k) {
   const double rows = CACHE_BYTES / (8.0 * (2.0 * d + k));
