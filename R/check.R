@@ -115,7 +115,7 @@ scalar_text <- function(x) {
 
 # Does not depend on options(digits, OutDec, scipen).
 number_text <- function(x, digits = 15L) {
-  if (!is.numeric(x)) return(as.character(x))
+  if (!is.numeric(x)) return(paste(x))
   vapply(x, format, "", digits = digits, decimal.mark = ".", scientific = 0L, USE.NAMES = FALSE)
 }
 
