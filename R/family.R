@@ -6,21 +6,75 @@
 #   parameters   free parameters of the covariances, an expression in d and k
 #   description  plain English
 families <- list(
-  VVV = list(
-    name = "full", shape = "full", shared = FALSE, parameters = quote(k * (d * (d + 1) / 2)),
-    description = "each component has a size, shape and orientation of its own"
-  ),
-  EEE = list(
-    name = "tied", shape = "full", shared = TRUE, parameters = quote(d * (d + 1) / 2),
-    description = "all components share one size, shape and orientation"
-  ),
-  VVI = list(
-    name = "diag", shape = "diag", shared = FALSE, parameters = quote(k * d),
-    description = "each component has a size and shape of its own, along the axes"
+  EII = list(
+    name = "EII", shape = "spherical", shared = TRUE,
+    parameters = quote(1),
+    description = "all components are spheres of one size"
   ),
   VII = list(
-    name = "spherical", shape = "spherical", shared = FALSE, parameters = quote(k),
+    name = "spherical", shape = "spherical", shared = FALSE,
+    parameters = quote(k),
     description = "each component is a sphere with a size of its own"
+  ),
+  EEI = list(
+    name = "EEI", shape = "diag", shared = TRUE,
+    parameters = quote(d),
+    description = "all components share one size and shape, along the axes"
+  ),
+  VEI = list(
+    name = "VEI", shape = "diag", shared = FALSE,
+    parameters = quote(d + k - 1),
+    description = "one shape along the axes; each component has a size of its own"
+  ),
+  EVI = list(
+    name = "EVI", shape = "diag", shared = FALSE,
+    parameters = quote(k * d - k + 1),
+    description = "one size; each component has a shape of its own, along the axes"
+  ),
+  VVI = list(
+    name = "diag", shape = "diag", shared = FALSE,
+    parameters = quote(k * d),
+    description = "each component has a size and shape of its own, along the axes"
+  ),
+  EEE = list(
+    name = "tied", shape = "full", shared = TRUE,
+    parameters = quote(d * (d + 1) / 2),
+    description = "all components share one size, shape and orientation"
+  ),
+  VEE = list(
+    name = "VEE", shape = "full", shared = FALSE,
+    parameters = quote(d * (d + 1) / 2 + k - 1),
+    description = "one shape and orientation; each component has a size of its own"
+  ),
+  EVE = list(
+    name = "EVE", shape = "full", shared = FALSE,
+    parameters = quote(d * (d + 1) / 2 + (k - 1) * (d - 1)),
+    description = "one size and orientation; each component has a shape of its own"
+  ),
+  VVE = list(
+    name = "VVE", shape = "full", shared = FALSE,
+    parameters = quote(d * (d + 1) / 2 + (k - 1) * d),
+    description = "one orientation; each component has a size and shape of its own"
+  ),
+  EEV = list(
+    name = "EEV", shape = "full", shared = FALSE,
+    parameters = quote(k * (d * (d + 1) / 2) - (k - 1) * d),
+    description = "one size and shape; each component has an orientation of its own"
+  ),
+  VEV = list(
+    name = "VEV", shape = "full", shared = FALSE,
+    parameters = quote(k * (d * (d + 1) / 2) - (k - 1) * (d - 1)),
+    description = "one shape; each component has a size and orientation of its own"
+  ),
+  EVV = list(
+    name = "EVV", shape = "full", shared = FALSE,
+    parameters = quote(k * (d * (d + 1) / 2) - (k - 1)),
+    description = "one size; each component has a shape and orientation of its own"
+  ),
+  VVV = list(
+    name = "full", shape = "full", shared = FALSE,
+    parameters = quote(k * (d * (d + 1) / 2)),
+    description = "each component has a size, shape and orientation of its own"
   )
 )
 

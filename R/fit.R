@@ -168,7 +168,7 @@ component_order <- function(params) {
 # Why a start failed, in words.
 starts_table <- function(starts, start) {
   reasons <- c("covariance of component %d not positive definite", "component %d empty",
-               "log-likelihood fell or was not a number")
+               "log-likelihood fell or was not a number", "covariance of component %d on the floor")
   starts$kind <- switch(typeof(start), character = start, integer = "labels", list = "parameters",
                         "responsibilities")
   starts$converged <- as.logical(starts$converged)

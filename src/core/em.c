@@ -53,7 +53,8 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
   while (run->iterations < control->max_iter && !run->converged) {
     const double before = run->objective;
     err->iteration = run->iterations + 1;
-    if (gm_mstep(stats, bounds, params, work, err) || look(home, params, stats, run, err)) break;
+    if (gm_mstep(stats, bounds, params, work, err)) break;
+    if (look(home, params, stats, run, err)) break;
     trace[++run->iterations] = run->objective = run->loglik;
     run->gain = run->objective - before;
     if (run->gain < -1e-8 * (fabs(before) + stats->total[1])) {
@@ -63,6 +64,10 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
     if (control->tol > 0)
       run->converged = params->k == 1 || watch_step(&watch, run->gain, run->objective,
                                                     stats->total[1], control->tol);
+  }
+  if (err->code == GM_FLOOR) { /* the last admissible iterate is the result */
+    run->floored = err->component;
+    *err = (struct gm_error){.code = GM_OK};
   }
   if (err->code) err->iteration = run->iterations + 1;
   return err->code;

@@ -8,6 +8,7 @@ enum gm_status {
   GM_NOT_POSITIVE, /* a covariance has no Cholesky factor */
   GM_EMPTY,        /* a component lost all its rows */
   GM_NUMERIC,      /* the objective fell, or is not a number */
+  GM_FLOOR,        /* an M-step would take a covariance below the floor */
   GM_STOPPED       /* tick() asked to stop: interrupt or time limit */
 };
 

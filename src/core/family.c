@@ -4,13 +4,21 @@
      -1/2 sum_j { n_j log|Sigma_j| + tr(Sigma_j^-1 S_j) },
    under the family's restriction and the floor (Celeux & Govaert 1995, section 2.2). With the
    floor the maximum is still exact: for a free or common covariance its eigenvalues in standardised
-   coordinates are clipped, for a diagonal one its elements, for a spherical one its variance. */
+   coordinates are clipped, for a diagonal one its elements, for a spherical one its variance. The
+   families of mstep_iter.c share a part; clipping would break that, so they are not bounded. */
 #include <math.h>
 #include <string.h>
 
 #include "blas.h"
-#include "gm.h"
+#include "family.h"
 #include "matrix.h"
+
+static void standardise(const double* cov, int d, const struct gm_bounds* bounds, double* out) {
+  for (int b = 0; b < d; b++)
+    for (int a = b; a < d; a++)
+      out[a + (ptrdiff_t)d * b] =
+          cov[a + (ptrdiff_t)d * b] / (bounds->scale[a] * bounds->scale[b]);
+}
 
 /* Sigma (d x d, lower triangle set) -> both triangles, no standardised eigenvalue below the
    floor. work: 2 d^2 + gm_eigen_work(d). */
@@ -19,9 +27,7 @@ static void bound_matrix(double* cov, int d, const struct gm_bounds* bounds, dou
   double* std = work;
   double* value = work + (ptrdiff_t)d * d;
   double* spare = value + d;
-  for (int b = 0; b < d; b++)
-    for (int a = b; a < d; a++)
-      std[a + (ptrdiff_t)d * b] = cov[a + (ptrdiff_t)d * b] / (scale[a] * scale[b]);
+  standardise(cov, d, bounds, std);
   if (!gm_exceeds(std, NULL, bounds->floor, d, spare)) {
     gm_eigen(std, d, 1, value, spare);
     for (int b = 0; b < d; b++)
@@ -33,8 +39,24 @@ static void bound_matrix(double* cov, int d, const struct gm_bounds* bounds, dou
         cov[a + (ptrdiff_t)d * b] = sum * scale[a] * scale[b];
       }
   }
-  for (int b = 0; b < d; b++)
-    for (int a = b + 1; a < d; a++) cov[b + (ptrdiff_t)d * a] = cov[a + (ptrdiff_t)d * b];
+  gm_mirror(cov, d);
+}
+
+int gm_below_floor(enum gm_shape shape, int d, const double* cov, const struct gm_bounds* bounds,
+                   double margin, double* work) {
+  int count = 0;
+  if (shape == GM_TRIANG) {
+    double* value = work + (ptrdiff_t)d * d;
+    standardise(cov, d, bounds, work);
+    if (gm_exceeds(work, NULL, bounds->floor * margin, d, value)) return 0;
+    gm_eigen(work, d, 0, value, value + d);
+    for (int a = 0; a < d; a++) count += !(value[a] > bounds->floor * margin);
+  } else if (shape == GM_DIAG) {
+    for (int a = 0; a < d; a++) count += !(cov[a] > gm_floor(bounds, a) * margin);
+  } else {
+    for (int a = 0; a < d; a++) count |= !(cov[0] > gm_floor(bounds, a) * margin);
+  }
+  return count;
 }
 
 static void mstep_vvv(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
@@ -63,24 +85,51 @@ static void mstep_vvi(const struct gm_scatter* s, const struct gm_bounds* bounds
           fmax(s->s[a + s->stride * j] / s->n[j], gm_floor(bounds, a));
 }
 
+static void mstep_eei(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                      double* work) {
+  (void)work;
+  for (int a = 0; a < s->d; a++) cov[a] = fmax(s->s[a] / s->total, gm_floor(bounds, a));
+}
+
+/* One variance within the bounds; n: the weight that the scatter s rests on. */
+static double sphere(const double* s, double n, int d, const struct gm_bounds* bounds) {
+  double trace = 0, floor = 0;
+  for (int a = 0; a < d; a++) {
+    trace += s[a];
+    floor = fmax(floor, gm_floor(bounds, a));
+  }
+  return fmax(trace / (d * n), floor);
+}
+
 static void mstep_vii(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
                       double* work) {
   (void)work;
-  double floor = 0;
-  for (int a = 0; a < s->d; a++) floor = fmax(floor, gm_floor(bounds, a));
-  for (int j = 0; j < s->k; j++) {
-    double trace = 0;
-    for (int a = 0; a < s->d; a++) trace += s->s[a + s->stride * j];
-    cov[j] = fmax(trace / (s->d * s->n[j]), floor);
-  }
+  for (int j = 0; j < s->k; j++) cov[j] = sphere(s->s + s->stride * j, s->n[j], s->d, bounds);
 }
 
+static void mstep_eii(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                      double* work) {
+  (void)work;
+  cov[0] = sphere(s->s, s->total, s->d, bounds);
+}
+
+/* shared and bounded: 0 no, 1 yes */
 static const struct gm_family families[] = {
-    /* code   shape      shared  own                 M-step */
-    {"VVV", GM_TRIANG, 0, GM_OWN_ORIENTATION, mstep_vvv},
-    {"EEE", GM_TRIANG, 1, GM_OWN_NOTHING, mstep_eee},
-    {"VVI", GM_DIAG, 0, GM_OWN_SIZE, mstep_vvi},
-    {"VII", GM_SPHER, 0, GM_OWN_SIZE, mstep_vii},
+    /* code   shape   shared   own         bounded   M-step */
+    {"EII", GM_SPHER, 1, GM_OWN_NOTHING, 1, mstep_eii},
+    {"VII", GM_SPHER, 0, GM_OWN_SIZE, 1, mstep_vii},
+    {"EEI", GM_DIAG, 1, GM_OWN_NOTHING, 1, mstep_eei},
+    {"VEI", GM_DIAG, 0, GM_OWN_SIZE, 0, gm_mstep_vei},
+    {"EVI", GM_DIAG, 0, GM_OWN_SIZE, 0, gm_mstep_evi},
+    {"VVI", GM_DIAG, 0, GM_OWN_SIZE, 1, mstep_vvi},
+    {"EEE", GM_TRIANG, 1, GM_OWN_NOTHING, 1, mstep_eee},
+    {"VEE", GM_TRIANG, 0, GM_OWN_SIZE, 0, gm_mstep_vee},
+    {"EVE", GM_TRIANG, 0, GM_OWN_SIZE, 0, gm_mstep_eve},
+    {"VVE", GM_TRIANG, 0, GM_OWN_SIZE, 0, gm_mstep_vve},
+    {"EEV", GM_TRIANG, 0, GM_OWN_ORIENTATION, 0, gm_mstep_eev},
+    {"VEV", GM_TRIANG, 0, GM_OWN_ORIENTATION, 0, gm_mstep_vev},
+    {"EVV", GM_TRIANG, 0, GM_OWN_ORIENTATION, 0, gm_mstep_evv},
+    {"VVV", GM_TRIANG, 0, GM_OWN_ORIENTATION, 1, mstep_vvv},
 };
 
 const struct gm_family* gm_family_find(const char* code) {

@@ -47,12 +47,17 @@ struct gm_family {
   enum gm_shape shape;
   int shared; /* 1: one covariance (and one scatter) common to all components */
   int own;    /* what of its covariance a component shares with no other, see verdict.c */
-  /* scatter -> covariances (laid out as gm_params.cov), each within the bounds */
+  int bounded; /* 1: the M-step keeps the bounds; 0: gm_mstep() takes back one that crosses them */
+  /* scatter -> covariances (laid out as gm_params.cov). In: the current ones, or cov[0] = 0 */
   void (*mstep)(const struct gm_scatter* scatter, const struct gm_bounds* bounds, double* cov,
                 double* work);
 };
 enum { GM_OWN_NOTHING, GM_OWN_SIZE, GM_OWN_ORIENTATION };
 
+/* Eigenvalues of one covariance that are not above margin times the floor. For a sphere 0 or 1.
+   work: 2 d^2 + d + gm_eigen_work(d). */
+int gm_below_floor(enum gm_shape shape, int d, const double* cov, const struct gm_bounds* bounds,
+                   double margin, double* work);
 const struct gm_family* gm_family_find(const char* code); /* NULL: no such family */
 
 /* ---- parameters ---------------------------------------------------------------------- */
@@ -235,7 +240,8 @@ int gm_estep(const struct gm_rows* rows, const struct gm_factors* f, const struc
 /* ---- M-step -------------------------------------------------------------------------- */
 
 ptrdiff_t gm_mstep_work(const struct gm_family* family, int d, int k);
-/* stats about params->mean, params (the current ones) -> params (the new ones). */
+/* stats about params->mean, params (the current ones) -> params (the new ones). On error params
+   stay as they were. */
 int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds, struct gm_params* params,
              double* work, struct gm_error* err) GM_MUST_CHECK;
 
@@ -256,6 +262,7 @@ struct gm_em_control {
 struct gm_run { /* what a run reached */
   double objective, loglik, gain; /* gain: of the last step */
   int iterations, passes, converged;
+  int floored; /* component that a further step would take below the floor, from 1; 0: none */
 };
 
 /* params: start in, result out; stats: those of the result. trace: max_iter + 1 doubles, the

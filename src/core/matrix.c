@@ -11,6 +11,11 @@ double gm_floor(const struct gm_bounds* bounds, int a) {
   return bounds->floor * bounds->scale[a] * bounds->scale[a];
 }
 
+void gm_mirror(double* m, int d) {
+  for (int b = 0; b < d; b++)
+    for (int a = b + 1; a < d; a++) m[b + (ptrdiff_t)d * a] = m[a + (ptrdiff_t)d * b];
+}
+
 int gm_cholesky(double* a, int d) {
   int info;
   F77_CALL(dpotrf)("L", &d, a, &d, &info FCONE);

@@ -9,6 +9,9 @@ struct gm_bounds;
 /* Smallest variance of variable a alone. */
 double gm_floor(const struct gm_bounds* bounds, int a);
 
+/* The upper triangle becomes the mirror image of the lower. */
+void gm_mirror(double* a, int d);
+
 /* Lower Cholesky factor in place (the upper triangle is left as it is). 0: not positive definite. */
 int gm_cholesky(double* a, int d);
 

@@ -6,16 +6,26 @@
    cancels. */
 #include <string.h>
 
-#include "gm.h"
+#include "family.h"
 #include "matrix.h"
 
 /* A component that holds less than this share of a mean row is empty. */
 #define EMPTY 1e-10
 
+/* The scatter about the new means, the old parameters, and what the family needs. */
 ptrdiff_t gm_mstep_work(const struct gm_family* family, int d, int k) {
-  const ptrdiff_t bound =
-      family->shape == GM_TRIANG ? 2 * (ptrdiff_t)d * d + d + gm_eigen_work(d) : 0;
-  return gm_stats_size(family, d, k) + bound;
+  ptrdiff_t own = 2 * k + (ptrdiff_t)d * (k + 1);
+  if (family->shape == GM_TRIANG) own = gm_mstep_iter_work(d, k);
+  return gm_stats_size(family, d, k) + gm_params_size(family, d, k) + own;
+}
+
+/* The component whose covariance is not above the floor, from 1; 0: none. */
+static int floored(const struct gm_params* params, const struct gm_bounds* bounds, double* work) {
+  const ptrdiff_t stride = gm_cov_stride(params->family, params->d);
+  for (int j = 0; j < params->k; j++)
+    if (gm_below_floor(params->family->shape, params->d, params->cov + stride * j, bounds, 1, work))
+      return j + 1;
+  return 0;
 }
 
 int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds, struct gm_params* params,
@@ -33,7 +43,10 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds, struc
       return err->code;
     }
 
-  double* scatter = work;
+  struct gm_params old;
+  double* scatter = gm_params_init(&old, params->family, d, k, work);
+  double* own = scatter + length;
+  gm_params_copy(&old, params);
   memcpy(scatter, stats->scatter, (size_t)length * sizeof *scatter);
   for (int j = 0; j < k; j++) {
     const double* sum = stats->sum + (ptrdiff_t)d * j;
@@ -52,6 +65,12 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds, struc
 
   const struct gm_scatter seen = {
       .d = d, .k = k, .n = stats->nk, .total = total, .s = scatter, .stride = stats->stride};
-  params->family->mstep(&seen, bounds, params->cov, work + length);
+  params->family->mstep(&seen, bounds, params->cov, own);
+  const int at = params->family->bounded ? 0 : floored(params, bounds, own);
+  if (at) {
+    gm_params_copy(params, &old);
+    *err = (struct gm_error){.code = GM_FLOOR, .component = at};
+    return err->code;
+  }
   return GM_OK;
 }

@@ -21,6 +21,11 @@ static int matrix_estep(void* data, const struct gm_params* params, struct gm_st
 static void judge(const struct gm_seeder* seeder, const struct gm_spurious* spurious,
                   struct gm_result* result, struct gm_record* record, double* work) {
   gm_verdict_set(&result->params, &result->stats, seeder->bounds, spurious, result->verdict, work);
+  if (record->run.floored) {
+    struct gm_verdict* v = result->verdict + record->run.floored - 1;
+    v->on_floor += !v->on_floor;
+    v->spurious = 1;
+  }
   for (int j = 0; j < result->params.k; j++) {
     record->spurious += result->verdict[j].spurious;
     record->on_floor += result->verdict[j].on_floor;

@@ -200,5 +200,6 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
     if (centred_stats(&rows, seeder, params, stats, work, err)) return err->code;
   }
   if (kind == GM_SEED_KMEANS) shrink(stats, d + 1, work);
+  params->cov[0] = 0; /* none yet */
   return gm_mstep(stats, seeder->bounds, params, work, err);
 }

@@ -10,7 +10,7 @@
 #include "gm.h"
 #include "matrix.h"
 
-#define ON_FLOOR (1 + 1e-6)
+#define ON_FLOOR (1 + 1e-6) /* the rounding of clipping */
 
 static int rows_needed(const struct gm_family* family, int d) {
   return family->own == GM_OWN_ORIENTATION ? d + 1 : family->own == GM_OWN_SIZE ? 2 : 1;
@@ -23,26 +23,6 @@ static double smallest(enum gm_shape shape, int d, const double* cov, const doub
   double least = INFINITY;
   for (ptrdiff_t a = 0; a < gm_cov_length(shape, d); a++) least = fmin(least, cov[a] / pooled[a]);
   return least;
-}
-
-static int count_on_floor(enum gm_shape shape, int d, const double* cov,
-                          const struct gm_bounds* bounds, double* work) {
-  int count = 0;
-  if (shape == GM_TRIANG) {
-    double* value = work + (ptrdiff_t)d * d;
-    for (int b = 0; b < d; b++)
-      for (int a = b; a < d; a++)
-        work[a + (ptrdiff_t)d * b] =
-            cov[a + (ptrdiff_t)d * b] / (bounds->scale[a] * bounds->scale[b]);
-    if (gm_exceeds(work, NULL, bounds->floor * ON_FLOOR, d, value)) return 0;
-    gm_eigen(work, d, 0, value, value + d);
-    for (int a = 0; a < d; a++) count += !(value[a] > bounds->floor * ON_FLOOR);
-  } else if (shape == GM_DIAG) {
-    for (int a = 0; a < d; a++) count += !(cov[a] > gm_floor(bounds, a) * ON_FLOOR);
-  } else {
-    for (int a = 0; a < d; a++) count |= !(cov[0] > gm_floor(bounds, a) * ON_FLOOR);
-  }
-  return count;
 }
 
 ptrdiff_t gm_verdict_work(const struct gm_family* family, int d) {
@@ -69,7 +49,7 @@ void gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats
     struct gm_verdict* v = verdict + j;
     v->size = stats->nk[j] * stats->nk[j] / stats->nk2[j];
     v->eigenvalue = stride ? smallest(family->shape, d, cov, pooled, work + length) : 1;
-    v->on_floor = count_on_floor(family->shape, d, cov, bounds, work + length);
+    v->on_floor = gm_below_floor(family->shape, d, cov, bounds, ON_FLOOR, work + length);
     v->spurious = !(v->size >= spurious->size * rows) ||
                   (v->size < spurious->thin_size * rows && !(v->eigenvalue >= spurious->thin)) ||
                   v->on_floor;

@@ -1,0 +1,319 @@
+/* M-steps of the families that share a part of the covariance and let another part vary
+   (Celeux & Govaert 1995, section 4). With Sigma_j = lambda_j D_j A_j D_j', det A_j = 1, each
+   minimises
+     F = sum_j { n_j log det Sigma_j + tr(Sigma_j^-1 W_j) },
+   W_j the scatter of component j: in closed form, or by turns over the parts until they stand
+   still. Each turn lowers F, so EM stays monotone. For a common orientation (EVE, VVE) the turns
+   rotate two axes at a time by the angle that is best for the pair, starting from the current
+   orientation (a common-principal-components step, cf. Flury & Gautschi 1986; Browne & McNicholas
+   2014 give another).
+
+   The floor is not kept here: gm_mstep() takes back a step that crosses it. */
+#include <math.h>
+#include <string.h>
+
+#include "blas.h"
+#include "family.h"
+#include "matrix.h"
+
+enum { TURNS = 200, SWEEPS = 30 };
+#define STILL 1e-12
+
+/* v <- v / (product of v)^(1/d); returns that root. */
+static double normalise(double* v, int d) {
+  double log_root = 0;
+  for (int a = 0; a < d; a++) log_root += log(v[a]) / d;
+  const double root = exp(log_root);
+  for (int a = 0; a < d; a++) v[a] /= root;
+  return root;
+}
+
+/* ---- along the axes ---- */
+
+/* lambda_j B. By turns: lambda_j = sum_a w_ja / B_a / (d n_j), B = sum_j w_j / lambda_j. */
+static void by_turns(int d, int k, const double* n, const double* w, ptrdiff_t stride,
+                     double* lambda, double* b) {
+  for (int a = 0; a < d; a++) {
+    b[a] = 0;
+    for (int j = 0; j < k; j++) b[a] += w[a + stride * j];
+  }
+  normalise(b, d);
+  for (int j = 0; j < k; j++) lambda[j] = 1;
+  for (int turn = 0; turn < TURNS; turn++) {
+    double moved = 0;
+    for (int j = 0; j < k; j++) {
+      double sum = 0;
+      for (int a = 0; a < d; a++) sum += w[a + stride * j] / b[a];
+      sum /= d * n[j];
+      moved = fmax(moved, fabs(sum / lambda[j] - 1));
+      lambda[j] = sum;
+    }
+    if (moved < STILL) return;
+    for (int a = 0; a < d; a++) {
+      b[a] = 0;
+      for (int j = 0; j < k; j++) b[a] += w[a + stride * j] / lambda[j];
+    }
+    normalise(b, d);
+  }
+}
+
+void gm_mstep_vei(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                  double* work) {
+  (void)bounds;
+  double* b = work + s->k;
+  by_turns(s->d, s->k, s->n, s->s, s->stride, work, b);
+  for (int j = 0; j < s->k; j++)
+    for (int a = 0; a < s->d; a++) cov[a + (ptrdiff_t)s->d * j] = work[j] * b[a];
+}
+
+void gm_mstep_evi(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                  double* work) {
+  const int d = s->d;
+  double lambda = 0;
+  (void)bounds;
+  (void)work;
+  for (int j = 0; j < s->k; j++) {
+    double* shape = cov + (ptrdiff_t)d * j;
+    memcpy(shape, s->s + s->stride * j, (size_t)d * sizeof *shape);
+    lambda += normalise(shape, d) / s->total;
+  }
+  for (ptrdiff_t a = 0; a < (ptrdiff_t)d * s->k; a++) cov[a] *= lambda;
+}
+
+/* ---- common shape and orientation, own size ---- */
+
+void gm_mstep_vee(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                  double* work) {
+  const int d = s->d, k = s->k;
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  double* lambda = work;
+  double* c = lambda + k; /* lower triangle */
+  double* inverse = c + len;
+  (void)bounds;
+  for (int j = 0; j < k; j++) lambda[j] = 1;
+  for (int turn = 0; turn < TURNS; turn++) {
+    double moved = 0, log_root = 0;
+    int info;
+    memset(c, 0, (size_t)len * sizeof *c);
+    for (int j = 0; j < k; j++)
+      for (ptrdiff_t a = 0; a < len; a++) c[a] += s->s[a + s->stride * j] / lambda[j];
+    memcpy(inverse, c, (size_t)len * sizeof *c);
+    if (!gm_cholesky(inverse, d)) break; /* cov below is then on the floor */
+    for (int a = 0; a < d; a++) log_root += 2 * log(inverse[a + (ptrdiff_t)d * a]) / d;
+    for (ptrdiff_t a = 0; a < len; a++) c[a] /= exp(log_root);
+    F77_CALL(dpotri)("L", &d, inverse, &d, &info FCONE);
+    for (int j = 0; j < k; j++) {
+      const double* w = s->s + s->stride * j;
+      double trace = 0;
+      for (int b = 0; b < d; b++)
+        for (int a = b; a < d; a++)
+          trace += (a == b ? 1 : 2) * inverse[a + (ptrdiff_t)d * b] * w[a + (ptrdiff_t)d * b];
+      trace *= exp(log_root) / (d * s->n[j]);
+      moved = fmax(moved, fabs(trace / lambda[j] - 1));
+      lambda[j] = trace;
+    }
+    if (moved < STILL) break;
+  }
+  for (int j = 0; j < k; j++) {
+    for (ptrdiff_t a = 0; a < len; a++) cov[a + len * j] = lambda[j] * c[a];
+    gm_mirror(cov + len * j, d);
+  }
+}
+
+/* ---- own orientation ---- */
+
+/* cov_j <- vectors_j diag(value) vectors_j' */
+static void rebuild(double* cov, const double* vectors, const double* value, double factor, int d) {
+  for (int b = 0; b < d; b++)
+    for (int a = b; a < d; a++) {
+      double sum = 0;
+      for (int e = 0; e < d; e++)
+        sum += vectors[a + (ptrdiff_t)d * e] * value[e] * vectors[b + (ptrdiff_t)d * e];
+      cov[a + (ptrdiff_t)d * b] = factor * sum;
+    }
+  gm_mirror(cov, d);
+}
+
+/* Eigenvectors of each scatter into cov's place, eigenvalues (d x k, ascending) into value. */
+static void eigen_scatters(const struct gm_scatter* s, double* vectors, double* value,
+                           double* work) {
+  const ptrdiff_t len = (ptrdiff_t)s->d * s->d;
+  for (int j = 0; j < s->k; j++) {
+    memcpy(vectors + len * j, s->s + s->stride * j, (size_t)len * sizeof *vectors);
+    gm_eigen(vectors + len * j, s->d, 1, value + (ptrdiff_t)s->d * j, work);
+  }
+}
+
+void gm_mstep_eev(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                  double* work) {
+  const int d = s->d, k = s->k;
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  double* value = work;
+  double* shape = value + (ptrdiff_t)d * k;
+  double* vectors = shape + d;
+  (void)bounds;
+  eigen_scatters(s, vectors, value, vectors + len * k);
+  for (int a = 0; a < d; a++) {
+    shape[a] = 0;
+    for (int j = 0; j < k; j++) shape[a] += value[a + (ptrdiff_t)d * j] / s->total;
+  }
+  for (int j = 0; j < k; j++) rebuild(cov + len * j, vectors + len * j, shape, 1, d);
+}
+
+void gm_mstep_vev(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                  double* work) {
+  const int d = s->d, k = s->k;
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  double* value = work;
+  double* lambda = value + (ptrdiff_t)d * k;
+  double* shape = lambda + k;
+  double* vectors = shape + d;
+  (void)bounds;
+  eigen_scatters(s, vectors, value, vectors + len * k);
+  by_turns(d, k, s->n, value, d, lambda, shape);
+  for (int j = 0; j < k; j++) rebuild(cov + len * j, vectors + len * j, shape, lambda[j], d);
+}
+
+void gm_mstep_evv(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                  double* work) {
+  const int d = s->d, k = s->k;
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  double lambda = 0;
+  (void)bounds;
+  for (int j = 0; j < k; j++) {
+    const double* w = s->s + s->stride * j;
+    double log_root = -INFINITY;
+    memcpy(work, w, (size_t)len * sizeof *work);
+    if (gm_cholesky(work, d)) {
+      log_root = 0;
+      for (int a = 0; a < d; a++) log_root += 2 * log(work[a + (ptrdiff_t)d * a]) / d;
+    }
+    const double root = exp(log_root);
+    lambda += root / s->total;
+    for (ptrdiff_t a = 0; a < len; a++) cov[a + len * j] = root > 0 ? w[a] / root : 0;
+  }
+  for (int j = 0; j < k; j++) {
+    for (ptrdiff_t a = 0; a < len; a++) cov[a + len * j] *= lambda;
+    gm_mirror(cov + len * j, d);
+  }
+}
+
+/* ---- common orientation ---- */
+
+/* The orientation that all cov_j share: the eigenvectors of a sum in which no two of them can
+   cancel each other's eigenvalues; without covariances yet, those of the pooled scatter. */
+static void current_orientation(const struct gm_scatter* s, const double* cov, double* axes,
+                                double* work) {
+  const int d = s->d, k = s->k;
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  memset(axes, 0, (size_t)len * sizeof *axes);
+  for (int j = 0; j < k; j++) {
+    const double* m = cov[0] > 0 ? cov + len * j : s->s + s->stride * j;
+    double trace = 0;
+    for (int a = 0; a < d; a++) trace += m[a + (ptrdiff_t)d * a];
+    const double factor = cov[0] > 0 ? (1 + fmod(0.6180339887498949 * (j + 1), 1)) / trace : 1;
+    for (ptrdiff_t a = 0; a < len; a++) axes[a] += factor * m[a];
+  }
+  gm_eigen(axes, d, 1, work, work + d);
+}
+
+/* b <- axes' w axes (both triangles). half: d x d of scratch. */
+static void turn_scatter(const double* w, const double* axes, int d, double* b, double* half) {
+  const double one = 1, zero = 0;
+  F77_CALL(dsymm)("L", "L", &d, &d, &one, w, &d, axes, &d, &zero, half, &d FCONE FCONE);
+  F77_CALL(dgemm)("T", "N", &d, &d, &d, &one, axes, &d, half, &d, &zero, b, &d FCONE FCONE);
+}
+
+/* The variances along the axes that are best for the turned scatters. */
+static void best_values(const struct gm_scatter* s, int own_size, const double* turned,
+                        double* value) {
+  const int d = s->d, k = s->k;
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  double lambda = 0;
+  for (int j = 0; j < k; j++) {
+    double* v = value + (ptrdiff_t)d * j;
+    for (int a = 0; a < d; a++) v[a] = turned[a + (ptrdiff_t)d * a + len * j];
+    if (own_size) {
+      for (int a = 0; a < d; a++) v[a] /= s->n[j];
+    } else {
+      lambda += normalise(v, d) / s->total;
+    }
+  }
+  for (ptrdiff_t a = 0; a < (ptrdiff_t)d * k && !own_size; a++) value[a] *= lambda;
+}
+
+static void rotate(double* m, ptrdiff_t at_a, ptrdiff_t at_b, ptrdiff_t step, int d, double c,
+                   double s) {
+  for (int e = 0; e < d; e++) {
+    const double a = m[at_a + step * e], b = m[at_b + step * e];
+    m[at_a + step * e] = c * a + s * b;
+    m[at_b + step * e] = c * b - s * a;
+  }
+}
+
+/* Rotates each pair of axes by the angle t that is best for the values as they are: it minimises
+   C cos 2t + S sin 2t, with p = 1 / value,
+     C = sum_j (p_ja - p_jb) (b_aa - b_bb) / 2,   S = sum_j (p_ja - p_jb) b_ab.
+   Returns the largest sin t. */
+static double sweep_axes(const struct gm_scatter* s, const double* value, double* turned,
+                         double* axes) {
+  const int d = s->d, k = s->k;
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  double largest = 0;
+  for (int b = 1; b < d; b++)
+    for (int a = 0; a < b; a++) {
+      double cosine = 0, sine = 0;
+      for (int j = 0; j < k; j++) {
+        const double* m = turned + len * j;
+        const double p = 1 / value[a + (ptrdiff_t)d * j] - 1 / value[b + (ptrdiff_t)d * j];
+        cosine += p * (m[a + (ptrdiff_t)d * a] - m[b + (ptrdiff_t)d * b]) / 2;
+        sine += p * m[a + (ptrdiff_t)d * b];
+      }
+      const double angle = 0.5 * atan2(-sine, -cosine);
+      const double ct = cos(angle), st = sin(angle);
+      if (!(fabs(st) > 0)) continue;
+      largest = fmax(largest, fabs(st));
+      rotate(axes, (ptrdiff_t)d * a, (ptrdiff_t)d * b, 1, d, ct, st);
+      for (int j = 0; j < k; j++) {
+        rotate(turned + len * j, (ptrdiff_t)d * a, (ptrdiff_t)d * b, 1, d, ct, st);
+        rotate(turned + len * j, a, b, d, d, ct, st);
+      }
+    }
+  return largest;
+}
+
+static void common_orientation(const struct gm_scatter* s, int own_size, double* cov,
+                               double* work) {
+  const int d = s->d, k = s->k;
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  double* axes = work;
+  double* value = axes + len;
+  double* turned = value + (ptrdiff_t)d * k;
+  double* spare = turned + len * k;
+  current_orientation(s, cov, axes, spare);
+  for (int j = 0; j < k; j++)
+    turn_scatter(s->s + s->stride * j, axes, d, turned + len * j, spare);
+  for (int sweep = 0; sweep < SWEEPS; sweep++) {
+    best_values(s, own_size, turned, value);
+    if (sweep_axes(s, value, turned, axes) < 1e-9) break;
+  }
+  best_values(s, own_size, turned, value);
+  for (int j = 0; j < k; j++) rebuild(cov + len * j, axes, value + (ptrdiff_t)d * j, 1, d);
+}
+
+void gm_mstep_eve(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                  double* work) {
+  (void)bounds;
+  common_orientation(s, 0, cov, work);
+}
+
+void gm_mstep_vve(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
+                  double* work) {
+  (void)bounds;
+  common_orientation(s, 1, cov, work);
+}
+
+/* The largest of the above. */
+ptrdiff_t gm_mstep_iter_work(int d, int k) {
+  return (ptrdiff_t)d * d * (k + 3) + (ptrdiff_t)d * (k + 2) + 2 * k + gm_eigen_work(d);
+}
