@@ -40,13 +40,14 @@
 #' @examples
 #' gmm_control(n_init = 20, tol = 1e-8)
 #' @export
-gmm_control <- function(..., n_init = 10, init = "auto", max_iter = 10000, tol = 1e-9,
+gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter = 10000, tol = 1e-9,
                         floor = 1e-10, spurious = c(size = 2, thin_size = 10, thin = 1e-3),
                         threads = NULL, verbose = interactive(), keep = TRUE) {
   check_dots_empty(...)
   structure(class = "gmm_control", list(
     n_init = check_whole(n_init),
     init = check_init(init),
+    search = if (!is.null(search)) check_whole(search, min = 0),
     max_iter = check_whole(max_iter, min = 0),
     tol = check_number(tol, min = 0),
     floor = check_number(floor, min = 0, max = 1, ends = "()"),
@@ -110,8 +111,9 @@ check_spurious <- function(spurious) {
 format.gmm_control <- function(x, ...) {
   spurious <- paste(names(x$spurious), "=", number_text(x$spurious), collapse = ", ")
   values <- c(
-    n_init = number_text(x$n_init), init = describe(x$init), max_iter = number_text(x$max_iter),
-    tol = number_text(x$tol), floor = number_text(x$floor), spurious = spurious,
+    n_init = number_text(x$n_init), init = describe(x$init),
+    search = if (is.null(x$search)) "NULL (40 + 20 k)" else number_text(x$search),
+    max_iter = number_text(x$max_iter), tol = number_text(x$tol), floor = number_text(x$floor), spurious = spurious,
     threads = if (is.null(x$threads)) "NULL (at most 2)" else number_text(x$threads),
     verbose = as.character(x$verbose), keep = as.character(x$keep)
   )
