@@ -47,10 +47,12 @@
 #'   \item{objective}{what EM raised: here the log-likelihood}
 #'   \item{df}{number of free parameters}
 #'   \item{nobs}{number of rows, or the sum of the weights}
-#'   \item{converged, iterations, passes}{did it; steps taken; E-steps over all rows}
+#'   \item{converged, iterations, passes}{of the run that gave the result: did it; steps taken;
+#'     E-steps over all rows}
 #'   \item{trace}{the objective of the start and after each iteration}
-#'   \item{starts}{data frame, a row a start: kind, objective, loglik, iterations, converged, number
-#'     of spurious components, and why it failed}
+#'   \item{starts}{data frame, a row a start: kind, objective, loglik, iterations, converged (`NA`:
+#'     only a short run), number of spurious components, and why it failed; see [gmm_control()]}
+#'   \item{reached}{number of starts that found the best optimum; 0 where a proposal found it}
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not}
 #'   \item{weights, na.action, terms}{where used}

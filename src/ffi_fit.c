@@ -175,7 +175,10 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   memset(records, 0, quest.starts * sizeof *records);
 
   struct gm_error err = {0};
-  if (search(&quest, &seeder, sample, &pool, records, &err)) ffi_watch_end(&watch, &err);
+  if (search(&quest, &seeder, sample, &pool, records, &err)) {
+    ffi_watch_end(&watch, &err);
+    for (int i = 0; i < quest.starts; i++) records[i].err = err; /* before any of them */
+  }
 
   const struct gm_result* best = pool.result;
   SEXP out = PROTECT(ffi_list(10, names));

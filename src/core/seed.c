@@ -195,7 +195,7 @@ static void label_cuts(const struct gm_seeder* seeder, uint32_t stream,
     const double w = rows->w ? rows->w[i] : 1;
     const int part = (int)((below + w / 2) / seeder->weight * k);
     below += w;
-    seeder->dist[i] = part < k ? part : k - 1;
+    seeder->dist[i] = part < 0 ? 0 : part < k ? part : k - 1;
   }
   for (ptrdiff_t i = 0; i < rows->n; i++) seeder->label[i] = (int)seeder->dist[i] + 1;
 }
