@@ -125,10 +125,8 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder, ptrdif
     if (prepare(&few, quest->kind, params->family, params->k, err) ||
         gm_search(quest, &few, pool, records, work, err))
       return err->code;
-    if (pool->count) {
-      seeder->weight = weight_of(rows);
-      return gm_refine(quest, seeder, pool, work, err);
-    }
+    seeder->weight = weight_of(rows);
+    if (gm_refine(quest, seeder, pool, work, err) || pool->count) return err->code;
   }
   if (prepare(seeder, quest->kind, params->family, params->k, err)) return err->code;
   return gm_search(quest, seeder, pool, records, work, err);

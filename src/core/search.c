@@ -144,12 +144,12 @@ static void tell(const struct searcher* s, const char* what, int at, int of) {
 
 /* Start i, into the spare and the record; returns not 0 where it was stopped. */
 static int run_start(struct searcher* s, int i, const struct gm_em_control* em,
-                     struct gm_record* record) {
+                     enum gm_state state, struct gm_record* record) {
   struct gm_result* spare = &s->pool->spare;
   const enum gm_seed kind = s->quest->kind;
   spare->record = (struct gm_record){.run = {.objective = NAN, .loglik = NAN}};
   spare->record.kind = kind == GM_SEED_MIXED ? (enum gm_seed)(i % GM_SEED_KINDS) : kind;
-  spare->record.state = em->max_iter < s->quest->em.max_iter ? GM_SHORT : GM_FINISHED;
+  spare->record.state = state;
   if (!gm_seed_params(kind, s->seeder, (uint32_t)i, &spare->params, &spare->stats,
                       &spare->record.err))
     run(s, spare, em);
@@ -164,7 +164,7 @@ static int run_starts(struct searcher* s, struct gm_record* records, struct gm_e
   if (!all && em.max_iter > SHORT_STEPS) em.max_iter = SHORT_STEPS;
   for (int i = 0; i < quest->starts; i++) {
     tell(s, "start", i, quest->starts);
-    if (run_start(s, i, &em, records + i)) {
+    if (run_start(s, i, &em, all ? GM_FINISHED : GM_SHORT, records + i)) {
       *err = records[i].err;
       return err->code;
     }
@@ -181,11 +181,10 @@ static int run_starts(struct searcher* s, struct gm_record* records, struct gm_e
       if (i != best && records[i].state == GM_SHORT && same(s, records + i, records + best, ALIKE))
         records[i].state = GM_DUPLICATE;
     tell(s, "finishing start", n, quest->finish);
-    if (run_start(s, best, &quest->em, records + best)) {
+    if (run_start(s, best, &quest->em, GM_FINISHED, records + best)) {
       *err = records[best].err;
       return err->code;
     }
-    records[best].state = GM_FINISHED;
     offer(s);
   }
   return GM_OK;
