@@ -348,6 +348,9 @@ int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) G
 int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
                    struct gm_params* params, struct gm_stats* stats, struct gm_error* err) GM_MUST_CHECK;
 
+/* order <- the indices 0 to n - 1 by increasing key (heap sort). */
+void gm_sort_by(const double* key, int* order, ptrdiff_t n);
+
 /* A row drawn with probability in proportion to w * share (NULL: 1); -1 where all are 0. */
 ptrdiff_t gm_draw_row(const struct gm_rows* rows, const double* share, double u);
 

@@ -14,6 +14,7 @@
 
 /* Numbers of the generator's lanes and streams that starts do not use. */
 enum { LANE = 2 };
+#define LOCAL 0.5 /* share of the swaps with a local covariance */
 
 static double uniform(const struct gm_seeder* seeder, uint32_t p, int index, double* second) {
   double u[2];
@@ -41,25 +42,74 @@ static void set_total(const struct gm_seeder* seeder, enum gm_shape shape, int d
   }
 }
 
+/* Mean and covariance of the rows nearest to row `at` that make up about `share` of the weight, with
+   a thousandth of the total covariance; returns the share. Distances are in standardised columns. */
+static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double share, double* mean,
+                        enum gm_shape shape, int d, double* cov) {
+  const struct gm_rows* rows = seeder->rows;
+  double weight = 0;
+  ptrdiff_t count = 0;
+  for (ptrdiff_t i = 0; i < rows->n; i++) seeder->dist[i] = 0;
+  for (int a = 0; a < d; a++) {
+    const double* x = rows->x + rows->ld * a;
+    const double unit = 1 / seeder->bounds->scale[a];
+    for (ptrdiff_t i = 0; i < rows->n; i++) {
+      const double z = (x[i] - x[at]) * unit;
+      seeder->dist[i] += z * z;
+    }
+  }
+  gm_sort_by(seeder->dist, seeder->label, rows->n);
+  while (count < rows->n && weight < share * seeder->weight) {
+    const ptrdiff_t i = seeder->label[count++];
+    weight += rows->w ? rows->w[i] : 1;
+  }
+  for (int a = 0; a < d; a++) {
+    double sum = 0;
+    for (ptrdiff_t t = 0; t < count; t++) {
+      const ptrdiff_t i = seeder->label[t] + rows->ld * a;
+      sum += (rows->w ? rows->w[seeder->label[t]] : 1) * (rows->x[i] - rows->x[at + rows->ld * a]);
+    }
+    mean[a] = rows->x[at + rows->ld * a] + sum / weight;
+  }
+  set_total(seeder, shape, d, 1e-3, cov);
+  for (int b = 0; b < d; b++)
+    for (int a = shape == GM_TRIANG ? 0 : b; a < (shape == GM_TRIANG ? d : b + 1); a++) {
+      double sum = 0;
+      for (ptrdiff_t t = 0; t < count; t++) {
+        const ptrdiff_t i = seeder->label[t];
+        sum += (rows->w ? rows->w[i] : 1) * (rows->x[i + rows->ld * a] - mean[a]) *
+               (rows->x[i + rows->ld * b] - mean[b]);
+      }
+      if (shape == GM_SPHER) sum /= d;
+      cov[shape == GM_TRIANG ? a + (ptrdiff_t)d * b : shape == GM_DIAG ? a : 0] += sum / weight;
+    }
+  return weight / seeder->weight;
+}
+
 static void swap(const struct gm_seeder* seeder, uint32_t p, struct gm_params* to) {
   const struct gm_rows* rows = seeder->rows;
   const int d = to->d, k = to->k;
   const enum gm_shape shape = to->family->shape;
   const ptrdiff_t stride = gm_cov_stride(to->family, d);
-  double other, factor, row, by_total = uniform(seeder, p, 0, &row);
+  double other, size, row, share = 1.0 / k;
+  const double how = uniform(seeder, p, 0, &row), u = uniform(seeder, p, 2, &size);
   const int j = pick(uniform(seeder, p, 1, &other), k);
   const int from = (j + 1 + pick(other, k - 1)) % k;
   const ptrdiff_t at = gm_draw_row(rows, NULL, row);
-  for (int a = 0; a < d; a++) to->mean[a + (ptrdiff_t)d * j] = rows->x[at + rows->ld * a];
-  if (stride && by_total < 0.5) {
-    set_total(seeder, shape, d, gm_random_factor(uniform(seeder, p, 2, &factor)),
-              to->cov + stride * j);
+  double* mean = to->mean + (ptrdiff_t)d * j;
+  double* cov = to->cov + stride * j;
+  for (int a = 0; a < d; a++) mean[a] = rows->x[at + rows->ld * a];
+  if (stride && how < LOCAL) {
+    const double least = fmin((d + 2) * seeder->weight2 / (seeder->weight * seeder->weight), share);
+    share = set_local(seeder, at, share * pow(least / share, size), mean, shape, d, cov);
+  } else if (stride && how < LOCAL + (1 - LOCAL) / 2) {
+    set_total(seeder, shape, d, gm_random_factor(u), cov);
   } else if (stride) {
-    memcpy(to->cov + stride * j, to->cov + stride * from, (size_t)stride * sizeof *to->cov);
+    memcpy(cov, to->cov + stride * from, (size_t)stride * sizeof *cov);
   }
-  const double rest = (1 - 1.0 / k) / (1 - to->prop[j]);
+  const double rest = (1 - share) / (1 - to->prop[j]);
   for (int i = 0; i < k; i++) to->prop[i] *= rest;
-  to->prop[j] = 1.0 / k;
+  to->prop[j] = share;
 }
 
 /* Component a gets the moments of a and b. */

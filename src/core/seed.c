@@ -165,8 +165,7 @@ static void sift(const double* key, int* order, ptrdiff_t top, ptrdiff_t n) {
   order[top] = held;
 }
 
-/* order <- the indices 0 to n - 1 by increasing key (heap sort). */
-static void sort_by(const double* key, int* order, ptrdiff_t n) {
+void gm_sort_by(const double* key, int* order, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i++) order[i] = (int)i;
   for (ptrdiff_t i = n / 2; i-- > 0;) sift(key, order, i, n);
   for (ptrdiff_t end = n; end-- > 1;) {
@@ -189,7 +188,7 @@ static void label_cuts(const struct gm_seeder* seeder, uint32_t stream,
       seeder->dist[i] +=
           along * inverse_scale[a] * (rows->x[i + rows->ld * a] - seeder->total.mean[a]);
   }
-  sort_by(seeder->dist, seeder->label, rows->n);
+  gm_sort_by(seeder->dist, seeder->label, rows->n);
   for (ptrdiff_t at = 0; at < rows->n; at++) {
     const int i = seeder->label[at];
     const double w = rows->w ? rows->w[i] : 1;
