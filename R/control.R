@@ -42,8 +42,8 @@
 #' a random direction; repeated halving between two random rows; and balls around random rows. Each
 #' gets ten EM steps. Those without a spurious component come first, then the higher log-likelihoods;
 #' of those that differ the best `n_init` are run again, to convergence. Two kinds of change are then
-#' proposed to the best two distinct optima, by turns: a component moves to a random row; or two
-#' components are merged and a third is split. EM goes on from each until it is clear that it can't
+#' proposed to the best two distinct optima, by turns: a component moves to a random row or to a
+#' random row's nearest ones; or two components are merged and a third is split. EM goes on from each until it is clear that it can't
 #' win. After `search` proposals without success the best is returned.
 #'
 #' Where there are more than twice as many rows as max(4000, 20 k (d + 1)), all this is done on a

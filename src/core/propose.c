@@ -1,8 +1,9 @@
 /* Proposals: changes of an optimum that EM can't make by itself, as starts for further runs. Each is
    a function of (key, number) and of the optimum.
 
-   Swap: one component moves to a random row, with the covariance of another one or the scaled total
-   one, and a mean share of the proportions (cf. Franti 2018, random swap for k-means).
+   Swap: one component moves to a random row, with a mean share of the proportions and the covariance
+   of another one or the scaled total one (cf. Franti 2018, random swap for k-means); or it gets
+   mean, covariance and share of the rows nearest to it, so that small tight groups are found.
    Merge and split: two components become one with their joint moments, a third is cut in two along
    a random direction, its moments kept (cf. Ueda, Nakano, Ghahramani & Hinton 2000). With two
    components the merged one is cut. */
