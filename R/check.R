@@ -12,6 +12,15 @@ check_whole <- function(x, arg = deparse1(substitute(x)), min = 1, max = .Machin
   if (max <= .Machine$integer.max) as.integer(x) else as.double(x)
 }
 
+# One or more whole numbers -> sorted, each once.
+check_wholes <- function(x, arg = deparse1(substitute(x)), min = 1) {
+  force(arg)
+  if (!is.numeric(x) || is.object(x) || length(x) == 0L) {
+    gmm_abort("argument", must_be(arg, paste0("whole numbers", range_text(min, Inf)), x))
+  }
+  sort(unique(vapply(x, check_whole, 0L, arg = arg, min = min)))
+}
+
 # `ends`: "[]" both ends belong, "(]" the lower doesn't, "[)" the upper doesn't, "()" neither does.
 # Infinite values only where `finite` is FALSE.
 check_number <- function(x, arg = deparse1(substitute(x)), min = -Inf, max = Inf, ends = "[]",

@@ -20,15 +20,16 @@ with_memory <- function(call) {
 
 # x: double matrix n x d; w: double n or NULL; start: "kmeans++", "random", integer labels (n), a
 # double matrix of responsibilities (n x k), or list(proportions, means, covariances).
+# `title` begins messages of progress.
 # Value: list(which, starts (data.frame), proportions, means, covariances, loglik, trace, gain,
 # nobs, verdict (data.frame)); which = 0 and no parameters where no start survived.
-engine_fit <- function(x, w, code, k, scale, start, control) {
+engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()") {
   unit <- weight_unit(w)
   given <- !is.character(start)
   options <- list(
     n_starts = if (given) 1L else control$n_init, max_iter = control$max_iter, tol = control$tol,
     floor = control$floor, spurious = as.double(control$spurious), threads = control$threads,
-    verbose = as.integer(control$verbose)
+    progress = if (control$verbose) title else ""
   )
   if (is.list(start)) start <- params_to_c(start)
   out <- with_memory(

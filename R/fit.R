@@ -28,7 +28,7 @@
 #' @param x A numeric vector, a numeric matrix (n rows, d columns), a data frame of numeric columns
 #'   (tibbles and data.tables too), or a one-sided formula as `~ a + b`. Integers and logicals count
 #'   as numbers; factors, text, dates and lists are refused.
-#' @param k Number of components, a whole number of at least 1.
+#' @param k Number of components, a whole number of at least 1. [gmm_select()] compares several.
 #' @param covariance Shape of the covariances: `"full"`, `"tied"`, `"diag"`, `"spherical"`, or a code
 #'   of [gmm_families()].
 #' @param ... For methods; else must be empty: a misspelt argument is an error.
@@ -64,7 +64,8 @@
 #'   data via the EM algorithm. *Journal of the Royal Statistical Society B* 39, 1-38.
 #'
 #'   McLachlan, G. J. and Peel, D. (2000) *Finite Mixture Models*. Wiley, chapters 2 and 3.
-#' @seealso [gmm_control()], [predict.gaussmix()], [dgmm()], [rgmm()], [gmm_params()]
+#' @seealso [gmm_select()], which chooses `k` and `covariance`; [gmm_control()], [predict.gaussmix()],
+#'   [dgmm()], [rgmm()], [gmm_params()]
 #' @examples
 #' fit <- gmm(faithful, k = 2)
 #' fit
@@ -102,18 +103,33 @@ gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = N
 gmm_bridge <- function(data, k, covariance, control, call) {
   call[[1L]] <- quote(gmm)
   if (missing(k)) {
-    gmm_abort("argument", "`k`, the number of components, is lacking.", paste(
-      "Fit several, as in lapply(1:9, function(k) gmm(x, k)), and take the one of lowest BIC()."))
+    gmm_abort("argument", "`k`, the number of components, is lacking.",
+              "gmm_select(x) fits several and chooses.")
   }
+  check_single(k, "a whole number of at least 1")
+  check_single(covariance, "the name or code of a family")
   k <- check_whole(k)
   code <- resolve_covariance(covariance, ncol(data$x))
   control <- check_control(control)
-  check_rows(data, k)
-  out <- run_engine(data, k, code, control)
-  check_survivors(out, data$x, k, code, control)
+  out <- fit_model(data, k, code, control)
   fit <- build_fit(out, data, k, code, control, call)
   warn_of_fit(fit, out$gain)
   fit
+}
+
+check_single <- function(x, expected, arg = deparse1(substitute(x))) {
+  force(arg)
+  if (length(x) > 1L) {
+    gmm_abort("argument", must_be(arg, expected, x), "gmm_select() fits several and chooses.")
+  }
+}
+
+# One model -> what run_engine() returns, or an error that says why there is no such model.
+fit_model <- function(data, k, code, control, title = "gmm()") {
+  check_rows(data, k)
+  out <- run_engine(data, k, code, control, title)
+  check_survivors(out, data$x, k, code, control)
+  out
 }
 
 check_rows <- function(data, k) {
@@ -125,9 +141,9 @@ check_rows <- function(data, k) {
 
 # All starts of one model -> what engine_fit() returns, with `components` (names, where the start
 # gives some) and `named` (whether the start fixes their order).
-run_engine <- function(data, k, code, control) {
+run_engine <- function(data, k, code, control, title) {
   start <- resolve_start(control$init, k, code, data)
-  out <- engine_fit(data$x, data$weights, code, k, data$scale, start, control)
+  out <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title)
   out$starts <- starts_table(out$starts, start)
   out$components <- attr(start, "components")
   out$named <- !is.character(start)

@@ -52,13 +52,10 @@ format.gaussmix <- function(x, digits = 4, ...) {
     return(c(sprintf("%s, in %s", head, plural(d, "dimension")), shares,
              "given parameters, no data"))
   }
-  dropped <- length(x$na.action)
   number <- function(v) format(v, digits = max(digits, 3L) + 3L)
   c(
     head,
-    sprintf("%s x %s%s%s", plural(fit_rows(x), "row"), plural(d, "variable"),
-            if (is.null(x$weights)) "" else sprintf(", weights that sum to %s", number(x$nobs)),
-            if (dropped) sprintf(", %s dropped (missing values)", plural(dropped, "row")) else ""),
+    data_text(fit_rows(x), d, if (!is.null(x$weights)) number(x$nobs), length(x$na.action)),
     shares,
     sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),
             as.integer(x$df), number(stats::BIC(x)), number(stats::AIC(x))),
@@ -67,6 +64,12 @@ format.gaussmix <- function(x, digits = 4, ...) {
       sprintf("spurious (too few rows): component %s", some(x$verdict$component[x$verdict$spurious]))
     }
   )
+}
+
+data_text <- function(rows, d, weights_sum, dropped) {
+  paste0(plural(rows, "row"), " x ", plural(d, "variable"),
+         if (!is.null(weights_sum)) paste(", weights that sum to", weights_sum),
+         if (dropped) sprintf(", %s dropped (missing values)", plural(dropped, "row")))
 }
 
 convergence_text <- function(x) {
@@ -100,10 +103,17 @@ summary.gaussmix <- function(object, ...) {
     out$starts <- object$starts
     out$criteria <- c(logLik = object$loglik, df = object$df, AIC = stats::AIC(object),
                       BIC = stats::BIC(object))
-    w <- object$weights
-    if (!is.null(w)) out$effective_n <- sum(w / max(w))^2 / sum((w / max(w))^2)
+    out$effective_n <- effective_rows(object$weights)
   }
   structure(out, class = "summary.gaussmix")
+}
+
+# sum(w)^2 / sum(w^2); NULL without weights.
+effective_rows <- function(w) if (!is.null(w)) sum(w / max(w))^2 / sum((w / max(w))^2)
+
+effective_text <- function(n) {
+  if (is.null(n)) return("")
+  sprintf("effective number of rows %.1f: scale importance weights to sum to it for AIC, BIC\n", n)
 }
 
 #' @rdname print.gaussmix
@@ -111,10 +121,7 @@ summary.gaussmix <- function(object, ...) {
 print.summary.gaussmix <- function(x, digits = 4, ...) {
   shown <- 10L # components and variables
   cat(x$text, sep = "\n")
-  if (!is.null(x$effective_n)) {
-    cat(sprintf("effective number of rows %.1f: scale importance weights to sum to it for AIC, BIC\n",
-                x$effective_n))
-  }
+  cat(effective_text(x$effective_n))
   k <- nrow(x$means)
   d <- ncol(x$means)
   top <- seq_len(min(k, shown))

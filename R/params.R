@@ -319,7 +319,8 @@ check_covariances <- function(params, about) {
 # and from users' hands. Fields are taken without dispatch.
 validate_gmm <- function(object, arg = "fit") {
   if (typeof(object) != "list" || !inherits(object, "gaussmix")) {
-    gmm_abort("argument", must_be(arg, "an object of class gmm, by gmm() or gmm_params()", object))
+    gmm_abort("argument", must_be(arg, "an object of class gmm, by gmm() or gmm_params()", object),
+              if (inherits(object, "gmm_select")) sprintf("Give gmm_best(%s), its best fit.", arg))
   }
   about <- list(class = "object", prefix = paste0(arg, "$"))
   if (!identical(utils::tail(class(object), 2L), c("gaussmix", "gmm"))) {

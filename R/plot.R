@@ -14,9 +14,9 @@
 #' @param x A fit by [gmm()], or a mixture by [gmm_params()].
 #' @param dims Names or numbers of the variables to draw. By default all, but at most the first
 #'   four.
-#' @param ... Graphical parameters: `xlim`, `ylim`, `xlab`, `ylab` (where one panel is drawn), `asp`,
-#'   `las`, `bty`, `family`, `tck`, `tcl`, `mgp`, `axes`, `ann`, and `cex.`, `col.` and `font.` with
-#'   `axis`, `lab` and `main`; see [graphics::par()].
+#' @param ... Graphical parameters: `xlim`, `ylim`, `xlab`, `ylab` (where one panel is drawn),
+#'   `asp`, `las`, `bty`, `family`, `tck`, `tcl`, `mgp`, `axes`, `ann`, and `cex.`, `col.` and
+#'   `font.` with `axis`, `lab` and `main`; see [graphics::par()].
 #' @param contours Shares of the probability that the contours enclose, between 0 and 1; `NULL` for
 #'   no contours.
 #' @param max_rows The number of rows drawn at most. Of more, equally spaced ones are drawn, and the
@@ -26,8 +26,8 @@
 #' @param main,sub Title and the line below the picture; `""` for none.
 #' @return `x`, invisibly.
 #' @section Errors:
-#' `gaussmix_error_argument` for variables that the mixture doesn't have, shares that are not between
-#' 0 and 1, and graphical parameters that are not in the list above.
+#' `gaussmix_error_argument` for variables that the mixture doesn't have, shares that are not
+#' between 0 and 1, and graphical parameters that are not in the list above.
 #' @references Okabe, M. and Ito, K. (2008) *Color universal design: how to make figures and
 #'   presentations that are friendly to colorblind people.*
 #'
@@ -68,8 +68,9 @@ check_contours <- function(contours) {
 }
 
 check_graphical <- function(names) {
+  of_text <- outer(c("cex", "col", "font"), c("axis", "lab", "main"), paste, sep = ".")
   known <- c("xlim", "ylim", "xlab", "ylab", "asp", "las", "bty", "family", "tck", "tcl", "mgp",
-             "axes", "ann", outer(c("cex", "col", "font"), c("axis", "lab", "main"), paste, sep = "."))
+             "axes", "ann", of_text)
   unknown <- setdiff(names, known)
   if (length(unknown)) {
     gmm_abort("argument", sprintf("%s is not an argument of plot().", backtick(unknown[1L])),
@@ -139,8 +140,8 @@ plot_bins <- function(values, weights = NULL, max_bins = 100) {
   list(breaks = breaks, heights = as.vector(counts) / sum(weights) / diff(breaks))
 }
 
-# The density of two variables on a grid (`z`, as contour() takes it), and the `levels` whose contours
-# enclose the shares of probability asked for.
+# The density of two variables on a grid (`z`, as contour() takes it), and the `levels` whose
+# contours enclose the shares of probability asked for.
 plot_density_grid <- function(x, dims, xlim, ylim, shares) {
   ticks_x <- plot_ticks(x, dims[1], xlim)
   ticks_y <- plot_ticks(x, dims[2], ylim)
@@ -187,8 +188,8 @@ plot_note <- function(x, dims, rows, contours) {
 
 # ---- drawing ---------------------------------------------------------------------------
 
-# Colour and symbol of each component. The numbers of colours and of symbols have no common factor, so
-# that 56 components differ.
+# Colour and symbol of each component. The numbers of colours and of symbols have no common factor,
+# so that 56 components differ.
 component_style <- function(k, col = NULL, pch = NULL) {
   okabe_ito <- c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
                  "#999999")
@@ -267,8 +268,8 @@ draw_means <- function(at, labels, col) {
   }
 }
 
-# Panel (i, j) shows variable j across and variable i upwards. Limits and labels of axes are for single
-# panels, and stop here.
+# Panel (i, j) shows variable j across and variable i upwards. Limits and labels of axes are for
+# single panels, and stop here.
 draw_matrix <- function(x, dims, rows, contours, style, main, sub, ..., xlim, ylim, xlab, ylab) {
   m <- length(dims)
   labels <- rownames(x$means)

@@ -28,6 +28,12 @@ rgmm <- function(n, fit, order = c("random", "component")) {
             component = factor(draws$component, seq_along(names), names))
 }
 
+# The state of R's random numbers, made where there is none yet.
+random_state <- function() {
+  if (!exists(".Random.seed", envir = globalenv(), inherits = FALSE)) stats::runif(1)
+  get(".Random.seed", envir = globalenv())
+}
+
 #' Simulate data sets from a fit
 #'
 #' @param object A fit.
@@ -47,8 +53,7 @@ simulate.gaussmix <- function(object, nsim = 1, seed = NULL, ...) {
   check_dots_empty(...)
   need_fit(object, "simulate()")
   nsim <- check_whole(nsim)
-  if (!exists(".Random.seed", envir = globalenv(), inherits = FALSE)) stats::runif(1)
-  state <- get(".Random.seed", envir = globalenv())
+  state <- random_state()
   if (is.null(seed)) {
     stamp <- state
   } else {

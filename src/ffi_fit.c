@@ -75,7 +75,7 @@ static SEXP doubles(const double* from, R_xlen_t n) {
   return out;
 }
 
-/* control: list(n_starts, max_iter, tol, floor, spurious (3), threads, verbose). Value: the best
+/* control: list(n_starts, max_iter, tol, floor, spurious (3), threads, progress). Value: the best
    start (which = 0: none survived, and then no parameters), and a record of each. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
                  SEXP control) {
@@ -96,7 +96,7 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   if (rows.n < 1) Rf_error("internal error: no rows");
 
   struct ffi_watch watch = {.n_starts = n_starts,
-                            .verbose = ffi_count(ffi_field(control, "verbose"), 0, "verbose")};
+                            .title = ffi_string(ffi_field(control, "progress"), "progress")};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(ffi_field(control, "threads"), &watch);
 

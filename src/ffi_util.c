@@ -204,9 +204,9 @@ static double seconds(void) {
 static void tell(const struct ffi_watch* watch) {
   int start = 0;
   while (start + 1 < watch->n_starts && watch->records[start + 1].run.passes > 0) start++;
-  char text[120];
-  snprintf(text, sizeof text, "gmm(): start %d of %d, iteration %d", start + 1, watch->n_starts,
-           watch->records[start].run.iterations);
+  char text[200];
+  snprintf(text, sizeof text, "%s: start %d of %d, iteration %d", watch->title, start + 1,
+           watch->n_starts, watch->records[start].run.iterations);
   SEXP call = PROTECT(Rf_lang2(Rf_install("message"), Rf_mkString(text)));
   Rf_eval(call, R_BaseEnv);
   UNPROTECT(1);
@@ -215,7 +215,7 @@ static void tell(const struct ffi_watch* watch) {
 static SEXP poll(void* data) {
   struct ffi_watch* watch = data;
   R_CheckUserInterrupt();
-  if (watch->verbose && watch->polled - watch->told > TELL_S) {
+  if (watch->title && *watch->title && watch->polled - watch->told > TELL_S) {
     watch->told = watch->polled;
     tell(watch);
   }

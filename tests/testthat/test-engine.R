@@ -5,7 +5,7 @@ good <- list(
   params = list(proportions = c(.5, .5), means = matrix(c(0, 0, 1, 1), 2),
                 covariances = array(diag(2), c(2, 2, 2))),
   control = list(n_starts = 2L, max_iter = 5L, tol = 1e-9, floor = 1e-10, spurious = c(2, 10, 1e-3),
-                 threads = NULL, verbose = 0L)
+                 threads = NULL, progress = "")
 )
 strange <- list(
   NULL, list(), list(1), "a", NA_character_, raw(0), sum, function(x) x, globalenv(), quote(a + b), as.name("a"),

@@ -77,6 +77,7 @@ test_that("groups far apart are fitted exactly, each by itself", {
 })
 
 test_that("every family gives a sound fit of real data", {
+  skip_if_not_installed("MASS")
   for (family in c("full", "tied", "diag", "spherical")) {
     for (k in 1:4) expect_sound(with_test_seed(k, suppressWarnings(gmm(x, k, family))), x)
   }
@@ -179,6 +180,7 @@ test_that("effective size and smallest eigenvalue are as defined", {
 })
 
 test_that("the galaxies: the default reaches the optimum behind the plateau", {
+  skip_if_not_installed("MASS")
   for (seed in 1:5) {
     fit <- with_test_seed(seed, gmm(MASS::galaxies / 1000, 2, "tied"))
     expect_equal(fit$loglik, -230.352, tolerance = 1e-3 / 230)
