@@ -47,13 +47,25 @@ shape_entries <- function(shape, d) {
 }
 
 # The free parameters of the covariances that the entries of component j's depend on: `at`, their
-# numbers; `jacobian`, entries x at.
-covariance_jacobian <- function(params, j) {
+# numbers; `jacobian`, entries x at. `chart`: of family_chart(), for families that need one.
+covariance_jacobian <- function(params, j, chart) {
   family <- families[[params$covariance]]
-  entries <- length(shape_entries(family$shape, ncol(params$means))$row)
+  shape <- shape_entries(family$shape, ncol(params$means))
+  if (!is.null(chart)) {
+    f <- chart$covariance[[j]]
+    place <- cbind(shape$row, shape$column)
+    at <- chart$at[[j]]
+    jacobian <- differences(function(free) f(free)[place], length(at))
+    return(list(at = at, jacobian = matrix(jacobian, ncol = length(at))))
+  }
+  entries <- length(shape$row)
   jacobian <- if (family$shape == "spherical") matrix(1, entries, 1L) else diag(entries)
   own <- ncol(jacobian)
   list(at = seq_len(own) + if (family$shared) 0L else own * (j - 1L), jacobian = jacobian)
+}
+
+needed_chart <- function(params) {
+  if (!family_is_linear(params$covariance)) family_chart(params)
 }
 
 # ---- scores ----------------------------------------------------------------------------
@@ -62,12 +74,12 @@ covariance_jacobian <- function(params, j) {
 #   at        the free parameters of its mean and covariance
 #   gradient  of log(proportion_j) by the free proportions
 #   twice     1 for an entry off the diagonal, which stands twice in the matrix, else 1/2
-derivative_parts <- function(params, j) {
+derivative_parts <- function(params, j, chart = needed_chart(params)) {
   d <- ncol(params$means)
   k <- nrow(params$means)
   p <- params$proportions
   entries <- shape_entries(families[[params$covariance]]$shape, d)
-  by_family <- covariance_jacobian(params, j)
+  by_family <- covariance_jacobian(params, j, chart)
   list(
     mean = params$means[j, ],
     precision = chol2inv(chol(component_covariance(params, j))),
@@ -112,7 +124,8 @@ entry_products <- function(p, q, a, b) {
 # so many scores.
 observed_information <- function(x, w, posterior, params, chunk = NULL) {
   k <- nrow(params$means)
-  parts <- lapply(seq_len(k), function(j) derivative_parts(params, j))
+  chart <- needed_chart(params)
+  parts <- lapply(seq_len(k), function(j) derivative_parts(params, j, chart))
   free <- max(unlist(lapply(parts, `[[`, "at")))
   mixing <- seq_len(k - 1L)
   hessian <- matrix(0, free, free)
@@ -143,8 +156,23 @@ observed_information <- function(x, w, posterior, params, chunk = NULL) {
     at <- parts[[j]]$at
     t <- sums[[j]]
     hessian[at, at] <- hessian[at, at] + component_hessian(t$t0, t$t1, t$t2, parts[[j]])
+    if (!is.null(chart)) {
+      cov <- tail_of(at, length(chart$at[[j]]))
+      hessian[cov, cov] <- hessian[cov, cov] + curvature(t$t0, t$t2, parts[[j]], chart, j)
+    }
   }
   -hessian
+}
+
+tail_of <- function(x, n) x[length(x) - n + seq_len(n)]
+
+# What the bend of the entries as functions of the free parameters adds to the second derivatives:
+# their sum, weighted by the scores of the entries (which need not vanish at the maximum).
+curvature <- function(t0, t2, part, chart, j) {
+  place <- cbind(part$row, part$column)
+  score <- part$twice * (t2 - t0 * part$precision)[place]
+  f <- chart$covariance[[j]]
+  second_differences(function(free) sum(score * f(free)[place]), length(chart$at[[j]]))
 }
 
 # ---- coordinates -----------------------------------------------------------------------
@@ -158,7 +186,9 @@ whitening <- function(params) {
   for (j in which(params$proportions > 0)) {
     pooled <- pooled + params$proportions[j] * component_covariance(params, j)
   }
-  scale <- switch(families[[params$covariance]]$shape,
+  shape <- families[[params$covariance]]$shape
+  if (!family_is_linear(params$covariance)) shape <- "spherical" # keeps the shared part as it is
+  scale <- switch(shape,
     full = t(chol(pooled)),
     diag = diag(sqrt(diag(pooled)), d),
     spherical = diag(sqrt(mean(diag(pooled))), d)
@@ -183,7 +213,9 @@ coef_jacobian <- function(params, map) {
   d <- ncol(params$means)
   entries <- covariance_entries(params)
   q <- length(entries$row)
-  jacobian <- matrix(0, k + k * d + q, k - 1L + k * d + q)
+  chart <- needed_chart(params)
+  free <- if (is.null(chart)) q else chart$free
+  jacobian <- matrix(0, k + k * d + q, k - 1L + k * d + free)
   jacobian[k, seq_len(k - 1L)] <- -1
   for (l in seq_len(k - 1L)) jacobian[l, l] <- 1
   scale <- map$scale
@@ -193,6 +225,11 @@ coef_jacobian <- function(params, map) {
   }
   for (j in unique(entries$component)) {
     own <- which(entries$component == j)
+    if (!is.null(chart)) { # relative to the fit, so that units don't matter
+      part <- covariance_jacobian(params, j, chart)
+      jacobian[k + k * d + own, k - 1L + k * d + part$at] <- part$jacobian
+      next
+    }
     a <- entries$row[own]
     b <- entries$column[own]
     block <- scale[a, a, drop = FALSE] * scale[b, b, drop = FALSE] +
@@ -363,17 +400,20 @@ estfun.gaussmix <- function(x, ...) {
   check_dots_empty(...)
   need_rows(x, "estfun()")
   k <- x$k
-  names <- names(coef_vector(x))
+  chart <- needed_chart(x)
   posterior <- score(x, x$x, "prob")
-  value <- matrix(0, nrow(x$x), length(names), dimnames = list(rownames(x$x), names))
-  by_proportion <- sweep(posterior, 2L, x$proportions, `/`)
-  value[, seq_len(k)] <- by_proportion - rowMeans(by_proportion)
+  jacobian <- coef_jacobian(x, list(scale = diag(ncol(x$means))))
+  free <- matrix(0, nrow(x$x), ncol(jacobian))
+  mixing <- seq_len(k - 1L)
   for (j in seq_len(k)) {
-    part <- derivative_parts(x, j)
-    at <- part$at + 1L # coef() has one proportion more
+    part <- derivative_parts(x, j, chart)
     scores <- component_scores(standardised_rows(x$x, part), part)
-    value[, at] <- value[, at] + posterior[, j] * scores
+    free[, part$at] <- free[, part$at] + posterior[, j] * scores
+    free[, mixing] <- free[, mixing] + tcrossprod(posterior[, j], part$gradient)
   }
+  # the coefficients move in the directions that the free parameters leave them
+  value <- free %*% solve(crossprod(jacobian), t(jacobian))
+  dimnames(value) <- list(rownames(x$x), names(coef_vector(x)))
   case_weights(x) * value
 }
 

@@ -306,11 +306,35 @@ check_covariances <- function(params, about) {
       refuse(about, "covariances", paste(expected, "for", family_label(params$covariance)),
              of_component(j))
     }
-    if (family$shared && differ(s, first)) {
-      refuse(about, "covariances", paste("equal for", family_label(params$covariance)),
+    shared <- if (j > 1L) unshared_part(first, s, params$covariance, differ)
+    if (!is.null(shared)) {
+      refuse(about, "covariances", paste(shared, "for", family_label(params$covariance)),
              sprintf("different in components 1 and %d", j))
     }
   }
+}
+
+# What the family says is common to all components, and the covariances a and b don't share, in words;
+# NULL where they share it all. differ(): by more than rounding, for matrices of b's size.
+unshared_part <- function(a, b, code, differ) {
+  letters <- family_letters(code)
+  if (families[[code]]$shared) return(if (differ(a, b)) "equal")
+  size <- function(s) exp(2 * mean(log(diag(chol(s)))))
+  if (letters[["size"]] == "E" && abs(size(a) / size(b) - 1) > 1e-7) return("of one size")
+  a <- a * (size(b) / size(a)) # sizes no longer matter
+  if (letters[["shape"]] == "E") {
+    turned <- if (letters[["orientation"]] == "V") {
+      values <- function(s) diag(eigen(s, symmetric = TRUE, only.values = TRUE)$values, nrow(s))
+      max(abs(values(a) - values(b))) > 1e-7 * max(b)
+    } else {
+      differ(a, b)
+    }
+    if (turned) return(if (letters[["orientation"]] == "E") "of one shape and orientation" else "of one shape")
+  } else if (letters[["orientation"]] == "E") {
+    commutator <- a %*% b - b %*% a
+    if (max(abs(commutator)) > 1e-7 * max(abs(a)) * max(abs(b))) return("of one orientation")
+  }
+  NULL
 }
 
 # ---- gmm objects -----------------------------------------------------------------------
