@@ -74,7 +74,7 @@ needed_chart <- function(params) {
 #   at        the free parameters of its mean and covariance
 #   gradient  of log(proportion_j) by the free proportions
 #   twice     1 for an entry off the diagonal, which stands twice in the matrix, else 1/2
-derivative_parts <- function(params, j, chart = needed_chart(params)) {
+derivative_parts <- function(params, j, chart) {
   d <- ncol(params$means)
   k <- nrow(params$means)
   p <- params$proportions
@@ -122,9 +122,9 @@ entry_products <- function(p, q, a, b) {
 
 # The observed information in the free parameters. Rows are taken `chunk` at a time, to hold only
 # so many scores.
-observed_information <- function(x, w, posterior, params, chunk = NULL) {
+observed_information <- function(x, w, posterior, params, chart = needed_chart(params),
+                                 chunk = NULL) {
   k <- nrow(params$means)
-  chart <- needed_chart(params)
   parts <- lapply(seq_len(k), function(j) derivative_parts(params, j, chart))
   free <- max(unlist(lapply(parts, `[[`, "at")))
   mixing <- seq_len(k - 1L)
@@ -207,13 +207,24 @@ whiten_parameters <- function(params, map) {
   params
 }
 
+# The same chart in whitened coordinates, which are the old ones but for a factor: its axes must be
+# the same ones, in sign and order.
+whiten_chart <- function(chart, map) {
+  if (is.null(chart)) return(NULL)
+  unit <- map$scale[1L, 1L]^2
+  chart$covariance <- lapply(chart$covariance, function(f) {
+    force(f)
+    function(free) f(free) / unit
+  })
+  chart
+}
+
 # coef() by the free parameters of the whitened mixture: coefficients x free.
-coef_jacobian <- function(params, map) {
+coef_jacobian <- function(params, map, chart = needed_chart(params)) {
   k <- nrow(params$means)
   d <- ncol(params$means)
   entries <- covariance_entries(params)
   q <- length(entries$row)
-  chart <- needed_chart(params)
   free <- if (is.null(chart)) q else chart$free
   jacobian <- matrix(0, k + k * d + q, k - 1L + k * d + free)
   jacobian[k, seq_len(k - 1L)] <- -1
@@ -296,13 +307,15 @@ vcov.gaussmix <- function(object, ...) {
   } else {
     map <- whitening(object)
     posterior <- score(object, object$x, "prob")
+    chart <- needed_chart(object)
     information <- observed_information(whiten_rows(object$x, map), case_weights(object), posterior,
-                                        whiten_parameters(as_parameters(object), map))
+                                        whiten_parameters(as_parameters(object), map),
+                                        whiten_chart(chart, map))
     root <- inverse_root(information)
     if (is.null(root)) {
       fail("the observed information is not positive definite")
     } else {
-      tcrossprod(coef_jacobian(object, map) %*% root)
+      tcrossprod(coef_jacobian(object, map, chart) %*% root)
     }
   }
   dimnames(value) <- list(names(coef), names(coef))
@@ -402,7 +415,7 @@ estfun.gaussmix <- function(x, ...) {
   k <- x$k
   chart <- needed_chart(x)
   posterior <- score(x, x$x, "prob")
-  jacobian <- coef_jacobian(x, list(scale = diag(ncol(x$means))))
+  jacobian <- coef_jacobian(x, list(scale = diag(ncol(x$means))), chart)
   free <- matrix(0, nrow(x$x), ncol(jacobian))
   mixing <- seq_len(k - 1L)
   for (j in seq_len(k)) {
