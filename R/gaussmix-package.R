@@ -8,6 +8,8 @@
 #' * build without data: [gmm_params()].
 #' * use: `predict()` assigns rows to groups, hard or soft; [dgmm()], [pgmm()] and [qgmm()] give
 #'   densities, probabilities and quantiles; [rgmm()] and `simulate()` draw.
+#' * flag: [gmm_anomaly()] finds the odd rows; [gmm_region()] and [gmm_hdr()] give regions and their
+#'   probability, drawn.
 #' * judge: `logLik()`, `AIC()`, `BIC()` (lower is better), `vcov()`, `confint()`, `plot()`.
 #'
 #' The engine is plain C. It uses the vector instructions that the processor has, at most two

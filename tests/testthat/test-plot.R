@@ -1,16 +1,4 @@
 # Pictures are drawn on a device that keeps nothing; what they show is tested as numbers.
-draw <- function(...) {
-  grDevices::pdf(NULL)
-  on.exit(grDevices::dev.off())
-  before <- graphics::par(no.readonly = TRUE)
-  value <- withVisible(plot(...))
-  expect_false(value$visible)
-  after <- graphics::par(no.readonly = TRUE)
-  kept <- c("mfrow", "mar", "oma", "cex", "xpd", "fig", "new")
-  expect_equal(after[kept], before[kept])
-  value$value
-}
-
 round_pair <- function(distance = 3) {
   gmm_params(c(0.5, 0.5), rbind(c(a = 0, b = 0), c(distance, 0)), diag(2), covariance = "tied")
 }
