@@ -455,8 +455,8 @@ draw_anomalies <- function(x, dims, max_rows, main, sub, ..., contours) {
   draw_one <- function(dims, main, sub, ...) {
     plot(marks$fit, dims = dims, contours = contours, max_rows = max_rows, main = main, sub = sub,
          ...)
-    if (whole) draw_threshold(x, dims)
     draw_marks(marks, dims)
+    if (whole) draw_threshold(x, dims)
   }
   if (length(dims) <= 2L) return(draw_one(dims, main, sub, ...))
   draw_anomaly_matrix(draw_one, dims, colnames(x$fit$means), main, sub, ...)
@@ -490,13 +490,14 @@ draw_threshold <- function(x, dims) {
 }
 
 draw_marks <- function(marks, dims) {
-  place <- function(rows) {
-    if (length(dims) == 2L) return(rows[, dims, drop = FALSE])
-    usr <- par("usr")
-    cbind(rows[, dims], usr[3] + 0.04 * (usr[4] - usr[3]))
-  }
-  draw_rings(place(marks$rings))
-  draw_stars(place(marks$stars))
+  draw_rings(mark_places(marks$rings, dims, par("usr")))
+  draw_stars(mark_places(marks$stars, dims, par("usr")))
+}
+
+# Where rows are marked on a panel with the limits `usr`: of one variable a little above the axis.
+mark_places <- function(rows, dims, usr) {
+  if (length(dims) == 2L) return(rows[, dims, drop = FALSE])
+  cbind(rows[, dims], rep(usr[3] + 0.04 * (usr[4] - usr[3]), nrow(rows)))
 }
 
 draw_rings <- function(at) points(at, pch = 1, cex = 2 * crowded(at), lwd = 1.5)

@@ -303,6 +303,10 @@ test_that("marks are the rows flagged and the true anomalies, thinned in the ord
   few <- anomaly_marks(gmm_anomaly(fit, rate = 0.5), 100)
   expect_identical(nrow(few$stars), 20L)
   expect_identical(few$n[["stars"]], 136L)
+  expect_identical(nrow(anomaly_marks(odd, 100)$rings), 0L)
+  # a panel of one variable; no rows have no places
+  expect_identical(mark_places(x[1:2, ], 1, c(0, 5, 0, 2)), cbind(x[1:2, 1], 0.08))
+  expect_identical(dim(mark_places(x[0, ], 1, c(0, 5, 0, 2))), c(0L, 2L))
   # the ends of the order stay
   expect_equal(few$stars[1, ], x[which.min(odd$score), ])
 
