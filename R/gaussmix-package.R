@@ -11,6 +11,7 @@
 #' * flag: [gmm_anomaly()] finds the odd rows; [gmm_region()] and [gmm_hdr()] give regions and their
 #'   probability, drawn.
 #' * judge: `logLik()`, `AIC()`, `BIC()` (lower is better), `vcov()`, `confint()`, `plot()`.
+#' * teach: [gmm_likelihood()] shows density and likelihood as two cuts through one function.
 #'
 #' The engine is plain C. It uses the vector instructions that the processor has, at most two
 #' threads unless told otherwise, and gives the same bits for any number of threads.
