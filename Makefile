@@ -28,7 +28,7 @@ $(STAMP): $(SOURCES) | setup-run
 
 install: $(STAMP) ## install the package into .lib
 
-demo: $(STAMP) ## fit real and simulated data, print results, draw pictures into demo-output
+demo: setup-demo $(STAMP) ## fit real and simulated data; pictures and a report into demo-output
 	@Rscript tools/demo.R
 
 test: setup-test $(STAMP) ## run the tests
@@ -60,7 +60,7 @@ figures: $(STAMP) ## draw the pictures of README.md
 san: setup-test ## the tests under AddressSanitizer and UBSan
 	@sh tools/san.sh
 
-valgrind: setup-test $(STAMP) ## the tests under valgrind (slow)
+valgrind: setup-test $(STAMP) ## the tests under valgrind (an hour or more)
 	@sh tools/valgrind.sh
 
 bench: setup-test $(STAMP) ## time the engine against other implementations, see bench/README.md
