@@ -47,10 +47,12 @@
 #'   \item{objective}{what EM raised: here the log-likelihood}
 #'   \item{df}{number of free parameters}
 #'   \item{nobs}{number of rows, or the sum of the weights}
-#'   \item{converged, iterations, passes}{did it; steps taken; E-steps over all rows}
+#'   \item{converged, iterations, passes}{of the run that gave the result: did it; steps taken;
+#'     E-steps over all rows}
 #'   \item{trace}{the objective of the start and after each iteration}
-#'   \item{starts}{data frame, a row a start: kind, objective, loglik, iterations, converged, number
-#'     of spurious components, and why it failed}
+#'   \item{starts}{data frame, a row a start: kind, objective, loglik, iterations, converged (`NA`:
+#'     only a short run), number of spurious components, and why it failed; see [gmm_control()]}
+#'   \item{reached}{number of starts that found the best optimum; 0 where a proposal found it}
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not}
 #'   \item{weights, na.action, terms}{where used}
@@ -113,7 +115,7 @@ gmm_bridge <- function(data, k, covariance, control, call) {
   control <- check_control(control)
   out <- fit_model(data, k, code, control)
   fit <- build_fit(out, data, k, code, control, call)
-  warn_of_fit(fit, out$gain)
+  warn_of_fit(fit, out$best$gain)
   fit
 }
 
@@ -144,7 +146,7 @@ check_rows <- function(data, k) {
 run_engine <- function(data, k, code, control, title) {
   start <- resolve_start(control$init, k, code, data)
   out <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title)
-  out$starts <- starts_table(out$starts, start)
+  out$starts <- starts_table(out$starts)
   out$components <- attr(start, "components")
   out$named <- !is.character(start)
   out
@@ -153,18 +155,18 @@ run_engine <- function(data, k, code, control, title) {
 build_fit <- function(out, data, k, code, control, call) {
   x <- data$x
   order <- if (out$named) seq_len(k) else component_order(out)
-  best <- out$starts[out$which, ]
+  best <- out$best
   names <- if (is.null(out$components)) as.character(seq_len(k)) else out$components
   fit <- new_gmm(c(
     name_parameters(list(proportions = out$proportions[order],
                          means = out$means[order, , drop = FALSE],
                          covariances = out$covariances[, , order, drop = FALSE]),
                     names, colnames(x)),
-    list(covariance = code, k = k, loglik = out$loglik, objective = best$objective,
+    list(covariance = code, k = k, loglik = best$loglik, objective = best$objective,
          df = df_of(code, ncol(x), k), nobs = out$nobs, converged = best$converged,
          iterations = best$iterations, passes = best$passes, trace = out$trace,
          starts = out$starts[c("kind", "objective", "loglik", "iterations", "converged", "spurious",
-                               "reason")],
+                               "reason")], reached = out$reached,
          verdict = cbind(component = names, out$verdict[order, ])),
     Filter(Negate(is.null), data[c("weights", "na.action", "terms")]),
     list(control = control, call = call, blueprint = data$blueprint, scale = data$scale, x = x)
@@ -182,12 +184,9 @@ component_order <- function(params) {
 }
 
 # Why a start failed, in words.
-starts_table <- function(starts, start) {
+starts_table <- function(starts) {
   reasons <- c("covariance of component %d not positive definite", "component %d empty",
                "log-likelihood fell or was not a number", "covariance of component %d on the floor")
-  starts$kind <- switch(typeof(start), character = start, integer = "labels", list = "parameters",
-                        "responsibilities")
-  starts$converged <- as.logical(starts$converged)
   starts$reason <- ""
   for (i in which(starts$status > 0L)) {
     reason <- sub("%d", starts$component[i], reasons[starts$status[i]], fixed = TRUE)
@@ -199,7 +198,8 @@ starts_table <- function(starts, start) {
 # No start survived, or all lie on the floor although that was not asked for.
 check_survivors <- function(out, x, k, code, control) {
   default <- formals(gmm_control)$floor
-  if (out$which > 0L && (control$floor > default || any(out$starts$status == 0L & out$starts$on_floor == 0L))) {
+  runs <- rbind(out$starts[out$starts$finished, names(out$best)], out$best)
+  if (!is.null(out$best) && (control$floor > default || any(runs$status == 0L & runs$on_floor == 0L))) {
     return(invisible())
   }
   collinear <- if (families[[code]]$shape == "full") collinear_columns(x)
@@ -214,7 +214,7 @@ check_survivors <- function(out, x, k, code, control) {
     ), sprintf("Leave %s out, or use covariance = \"diag\".", if (length(collinear) == 1L) "it" else "them"),
     starts = out$starts)
   }
-  if (out$which == 0L) {
+  if (is.null(out$best)) {
     first <- out$starts[1L, ]
     gmm_abort("degenerate", sprintf("No start survived; the first: %s.", first$reason), hint,
               component = first$component, iteration = first$at, starts = out$starts)
@@ -224,8 +224,8 @@ check_survivors <- function(out, x, k, code, control) {
     "Every start ended with a singular covariance; in the best, component %d (about %.1f rows) has",
     "%s on the floor after %s."), worst, out$verdict$size[worst],
     plural(out$verdict$on_floor[worst], "eigenvalue"),
-    plural(out$starts$iterations[out$which], "iteration")), hint,
-    component = worst, iteration = out$starts$iterations[out$which], size = out$verdict$size[worst],
+    plural(out$best$iterations, "iteration")), hint,
+    component = worst, iteration = out$best$iterations, size = out$verdict$size[worst],
     starts = out$starts)
 }
 
