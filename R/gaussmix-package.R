@@ -5,6 +5,7 @@
 #' fits such mixtures by maximum likelihood and puts the fit to use:
 #'
 #' * fit: [gmm()], tuned by [gmm_control()]; the shapes of covariance are in [gmm_families()].
+#' * choose: [gmm_select()] compares numbers of components and shapes, [gmm_best()] gives the fit.
 #' * build without data: [gmm_params()].
 #' * use: `predict()` assigns rows to groups, hard or soft; [dgmm()], [pgmm()] and [qgmm()] give
 #'   densities, probabilities and quantiles; [rgmm()] and `simulate()` draw.
