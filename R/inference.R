@@ -272,12 +272,15 @@ coef_jacobian <- function(params, map, chart = needed_chart(params)) {
 #' @param object A fit by [gmm()] that holds its rows (`gmm_control(keep = TRUE)`).
 #' @param parm Names or numbers of the coefficients, as in [coef()][coef.gaussmix]. Left out: all.
 #' @param level The probability that an interval is to cover the parameter, between 0 and 1.
+#' @param complete As for [stats::vcov()]; it changes nothing, as no coefficient is ever left out.
 #' @param ... Must be empty.
 #' @return `vcov()`: a matrix with the names of `coef()`. `confint()`: a matrix with a row for each
 #'   coefficient and the columns lower and upper end, named as `"2.5 %"`, `"97.5 %"`.
 #'
 #'   Where the information is not positive definite (a component of proportion 0, or a fit that is
 #'   not at a maximum), the values are NA, with a warning of class `gaussmix_warning_information`.
+#'   Where entries leave the range of a double (variances beyond 1e154 or below 1e-154), `vcov()`
+#'   warns by the same class, and `confint()` still has the standard errors.
 #'   For a fit with a spurious component there is a warning of class `gaussmix_warning_spurious`.
 #' @section Errors: `gaussmix_error_data` where the object holds no rows; `gaussmix_error_argument`
 #'   for coefficients that there are not, or a `level` that is not between 0 and 1.
@@ -291,14 +294,28 @@ coef_jacobian <- function(params, map, chart = needed_chart(params)) {
 #' confint(fit, "proportion.1")
 #' confint(fit, 1:6, level = 0.9)
 #' @export
-vcov.gaussmix <- function(object, ...) {
+vcov.gaussmix <- function(object, complete = TRUE, ...) {
   check_dots_empty(...)
+  check_flag(complete)
   need_rows(object, "vcov()")
-  warn_if_spurious(object)
+  root <- vcov_root(object)
+  value <- tcrossprod(root)
+  lost <- diag(value) < .Machine$double.xmin & row_norms(root) > 0
+  if (!anyNA(root) && (any(lost) || any(!is.finite(value)))) {
+    gmm_warn("information", "Some entries leave the range of a double: they are 0 or not finite.",
+             "confint() does without them; or rescale the columns.")
+  }
+  value
+}
+
+# A matrix with a row for each coefficient, whose product with its transpose is their covariance:
+# unlike that, it is as large as the standard errors only. NA where there are none.
+vcov_root <- function(object) {
+  warn_if_spurious(object, ", and so must their standard errors not be")
   fail <- function(why) {
     gmm_warn("information", sprintf("There are no standard errors: %s.", why),
              "Fewer components, or a fit that has converged, may have some.")
-    matrix(NA_real_, length(coef), length(coef))
+    matrix(NA_real_, length(coef), 1L)
   }
   coef <- coef_vector(object)
   empty <- which(object$proportions == 0)
@@ -315,25 +332,21 @@ vcov.gaussmix <- function(object, ...) {
     if (is.null(root)) {
       fail("the observed information is not positive definite")
     } else {
-      tcrossprod(coef_jacobian(object, map, chart) %*% root)
+      coef_jacobian(object, map, chart) %*% root
     }
   }
-  dimnames(value) <- list(names(coef), names(coef))
+  rownames(value) <- names(coef)
   value
+}
+
+# Euclidean norms of rows, without squares that overflow.
+row_norms <- function(m) {
+  most <- pmax(apply(abs(m), 1L, max), .Machine$double.xmin)
+  most * sqrt(rowSums((m / most)^2))
 }
 
 case_weights <- function(object) {
   if (is.null(object$weights)) rep(1, nrow(object$x)) else object$weights
-}
-
-warn_if_spurious <- function(object) {
-  bad <- object$verdict[object$verdict$spurious, ]
-  if (nrow(bad) > 0L) {
-    gmm_warn("spurious", sprintf(paste(
-      "Component %s rests on too few rows to be believed, and so do its standard errors."
-    ), bad$component[1L]),
-             "Try fewer components or a narrower `covariance`.", verdict = bad)
-  }
 }
 
 # R with R R' the inverse; NULL where the matrix is not positive definite, to rounding.
@@ -353,7 +366,7 @@ confint.gaussmix <- function(object, parm, level = 0.95, ...) {
   need_rows(object, "confint()")
   estimate <- coef_vector(object)
   chosen <- if (missing(parm)) names(estimate) else check_parm(parm, names(estimate))
-  se <- sqrt(diag(vcov.gaussmix(object)))
+  se <- row_norms(vcov_root(object))
   tail <- (1 - level) / 2
   ends <- confidence_ends(estimate, se, coef_scale(object), stats::qnorm(tail, lower.tail = FALSE))
   percent <- format(100 * c(tail, 1 - tail), trim = TRUE, scientific = FALSE, digits = 3L,
