@@ -69,7 +69,10 @@
 #' head(as.data.frame(choice))
 #' gmm_select(~ waiting, faithful, k = 1:4, criterion = "ICL")
 #' @export
-gmm_select <- function(x, ...) UseMethod("gmm_select")
+gmm_select <- function(x, ...) {
+  if (missing(x)) refuse_no_data(...names())
+  UseMethod("gmm_select")
+}
 
 #' @rdname gmm_select
 #' @export
@@ -110,20 +113,20 @@ select_model <- function(data, k, covariance, criterion, control, call) {
   grid <- model_grid(codes, k, ncol(data$x))
   models <- fit_grid(grid, data, control)
   table <- grid_table(grid, models, ncol(data$x))
-  if (all(table$status != "ok")) refuse_all(models[[1L]], table)
+  if (all(table$status != "ok")) refuse_all(models[[1L]], table, ncol(data$x))
   nobs <- Find(Negate(is_error), models)$nobs
   best <- unique(vapply(criteria, best_row, 0L, table = table, nobs = nobs))
   select <- structure(class = "gmm_select", list(
     table = table, criterion = criterion, chosen = best_row(criterion, table, nobs), nobs = nobs,
     rows = nrow(data$x), solutions = stats::setNames(models[best], best),
     data = data[c("x", "weights", "na.action", "terms", "scale", "blueprint")],
-    control = control, call = call
+    control = stored_control(control), call = call
   ))
   if (!control$keep) {
     select$solutions[] <- lapply(best, solution_fit, select = select)
     select$data$x <- NULL
   }
-  warn_of_table(table, control)
+  warn_of_table(table, control, ncol(data$x))
   select
 }
 
@@ -173,9 +176,10 @@ fit_grid <- function(grid, data, control, clock = elapsed) {
   before <- after <- random_state()
   on.exit(assign(".Random.seed", after, envir = globalenv()))
   models <- vector("list", nrow(grid))
+  texts <- model_text(grid, ncol(data$x))
   told <- clock()
   for (i in seq_along(models)) {
-    title <- sprintf("gmm_select(): model %d of %d, %s", i, length(models), model_text(grid[i, ]))
+    title <- sprintf("gmm_select(): model %d of %d, %s", i, length(models), texts[i])
     begun <- clock()
     if (control$verbose && begun - told > 2) {
       gmm_inform(title)
@@ -251,21 +255,21 @@ best_row <- function(criterion, table, nobs) {
   tied[order(table$df[tied], table$k[tied])][1L]
 }
 
-refuse_all <- function(error, table) {
+refuse_all <- function(error, table, d) {
   error$message <- sprintf("None of %s can be fitted; the first, %s: %s",
-                           plural(nrow(table), "model"), model_text(table[1L, ]),
+                           plural(nrow(table), "model"), model_text(table[1L, ], d),
                            conditionMessage(error))
   error$table <- table
   stop(error)
 }
 
-warn_of_table <- function(table, control) {
+warn_of_table <- function(table, control, d) {
   ok <- table$status == "ok"
   short <- which(ok & !table$converged & !table$spurious)
   if (length(short) && control$tol > 0 && control$max_iter > 0) {
     gmm_warn("convergence", sprintf(
       "%d of %s did not converge in %s: %s.", length(short), plural(nrow(table), "model"),
-      plural(control$max_iter, "iteration"), some(model_text(table[short, ]), 3L)),
+      plural(control$max_iter, "iteration"), some(model_text(table[short, ], d), 3L)),
       "Raise `max_iter`: their criteria may still fall.", rows = short)
   }
   if (all(table$spurious[ok])) {
@@ -295,6 +299,10 @@ gmm_best <- function(select, criterion = select$criterion) {
   criterion <- check_choice(criterion, criteria)
   row <- best_row(criterion, select$table, select$nobs)
   solution <- select$solutions[[as.character(row)]]
+  if (is.null(solution)) {
+    refuse(list(class = "object", prefix = "select$"), "solutions", "the best models' solutions",
+           "without that of the model chosen")
+  }
   fit <- if (select$control$keep) solution_fit(row, select) else solution
   warn_of_fit(fit, utils::tail(diff(fit$trace), 1L))
   fit
@@ -305,7 +313,23 @@ check_select <- function(select, arg = deparse1(substitute(select))) {
   if (!inherits(select, "gmm_select")) {
     gmm_abort("argument", must_be(arg, "the result of gmm_select()", select))
   }
+  about <- list(class = "object", prefix = paste0(arg, "$"))
+  check <- function(field, ok, expected) {
+    if (!isTRUE(ok(select[[field]]))) refuse(about, field, expected, describe(select[[field]]))
+  }
+  check("table", function(v) {
+    is.data.frame(v) && all(table_columns %in% names(v)) && any(v$status == "ok")
+  }, paste("a data frame with the columns", some(table_columns, Inf)))
+  check("criterion", function(v) is_string(v) && v %in% criteria, "a criterion")
+  check("chosen", function(v) is_number(v) && v %in% eligible_rows(select$table),
+        "the row of a model that may be chosen")
+  check("nobs", function(v) is_number(v) && v > 0, "a number above 0")
+  check("data", function(v) is.list(v) && is.list(v$blueprint), "a list with a blueprint")
+  check("solutions", is.list, "a list of solutions")
 }
+
+table_columns <- c("covariance", "name", "k", "loglik", "df", "BIC", "AIC", "ICL", "converged",
+                   "spurious", "status", "reason")
 
 solution_fit <- function(row, select) {
   model <- select$table[row, ]
@@ -337,7 +361,9 @@ print.gmm_select <- function(x, digits = 4, ...) {
 #' @export
 format.gmm_select <- function(x, digits = 4, ...) {
   check_select(x)
-  number <- function(v) format(v, digits = max(digits, 3L) + 3L)
+  digits <- check_whole(digits, max = 15)
+  number <- function(v) format(v, digits = digits + 3L)
+  d <- dimension_of(x)
   ranked <- x$table[rank_models(x), ]
   values <- ranked[[x$criterion]]
   next_ones <- seq_len(min(nrow(ranked), 4L))[-1L]
@@ -346,11 +372,11 @@ format.gmm_select <- function(x, digits = 4, ...) {
   c(
     sprintf("Choice among %s: k = %s; %s", plural(nrow(x$table), "Gaussian mixture"),
             span(unique(x$table$k)), families_text(unique(x$table$name))),
-    data_text(x$rows, length(x$data$blueprint$names), if (!is.null(x$data$weights)) number(x$nobs),
+    data_text(x$rows, d, if (!is.null(x$data$weights)) number(x$nobs),
               length(x$data$na.action)),
-    sprintf("chosen by %s (lower is better): %s, %s %s", x$criterion, model_text(ranked[1L, ]),
+    sprintf("chosen by %s (lower is better): %s, %s %s", x$criterion, model_text(ranked[1L, ], d),
             x$criterion, number(values[1L])),
-    sprintf("%s %s, +%s", heads, model_text(ranked[next_ones, ]), more),
+    sprintf("%s %s, +%s", heads, model_text(ranked[next_ones, ], d), more),
     others_text(x),
     flaws_text(x)
   )
@@ -362,10 +388,12 @@ rank_models <- function(x) {
   union(x$chosen, open[order(x$table[[x$criterion]][open])])
 }
 
+dimension_of <- function(x) length(x$data$blueprint$names)
+
 # "3 components, tied (EEE)" for each row.
-model_text <- function(model) {
+model_text <- function(model, d) {
   sprintf("%s, %s", vapply(model$k, plural, "", one = "component"),
-          vapply(model$covariance, family_label, ""))
+          vapply(model$covariance, family_label, "", d = d))
 }
 
 # Increasing whole numbers: "1 to 9", "1, 2, 5".
@@ -382,7 +410,7 @@ families_text <- function(names) {
 others_text <- function(x) {
   others <- setdiff(criteria, x$criterion)
   rows <- vapply(others, best_row, 0L, table = x$table, nobs = x$nobs)
-  texts <- ifelse(rows == x$chosen, "the same", model_text(x$table[rows, ]))
+  texts <- ifelse(rows == x$chosen, "the same", model_text(x$table[rows, ], dimension_of(x)))
   paste(sprintf("by %s: %s", others, texts), collapse = "; ")
 }
 
@@ -400,17 +428,21 @@ flaws_text <- function(x) {
 }
 
 #' @rdname gmm_select
-#' @param row.names,optional As in [as.data.frame()].
+#' @param row.names,optional,stringsAsFactors As in [as.data.frame()].
 #' @export
-as.data.frame.gmm_select <- function(x, row.names = NULL, optional = FALSE, ...) {
+as.data.frame.gmm_select <- function(x, row.names = NULL, optional = FALSE, ...,
+                                     stringsAsFactors = FALSE) {
+  check_dots_empty(...)
   check_select(x)
-  as.data.frame(x$table, row.names = row.names, optional = optional)
+  as.data.frame(as.list(x$table), row.names = row.names, optional = optional,
+                stringsAsFactors = stringsAsFactors)
 }
 
 #' @rdname gmm_select
 #' @param object The result of `gmm_select()`.
 #' @export
 summary.gmm_select <- function(object, ...) {
+  check_dots_empty(...)
   check_select(object)
   table <- object$table
   rows <- vapply(criteria, best_row, 0L, table = table, nobs = object$nobs)
@@ -421,7 +453,7 @@ summary.gmm_select <- function(object, ...) {
     comparison = compare_criteria(table[rows[["BIC"]], ], table[rows[["AIC"]], ], object$nobs),
     top = table[utils::head(rank_models(object), 5L), shown],
     failed = table[table$status != "ok", c("covariance", "name", "k", "status", "reason")],
-    flaws = flaws_text(object), criterion = object$criterion,
+    d = dimension_of(object), flaws = flaws_text(object), criterion = object$criterion,
     effective_n = effective_rows(object$data$weights)
   ))
 }
@@ -440,6 +472,7 @@ compare_criteria <- function(bic, aic, nobs) {
 
 #' @export
 print.summary.gmm_select <- function(x, digits = 4, ...) {
+  digits <- check_whole(digits, max = 15)
   cat(x$text, sep = "\n")
   cat(effective_text(x$effective_n))
   shown <- function(table) print(table, digits = digits + 2L, row.names = FALSE)
@@ -451,7 +484,7 @@ print.summary.gmm_select <- function(x, digits = 4, ...) {
   if (!is.null(x$flaws)) cat("\n", x$flaws, "\n", sep = "")
   failed <- utils::head(x$failed, 5L)
   if (nrow(failed)) {
-    cat(sprintf("  %s: %s\n", model_text(failed), failed$reason), sep = "")
+    cat(sprintf("  %s: %s\n", model_text(failed, x$d), failed$reason), sep = "")
     more <- nrow(x$failed) - nrow(failed)
     if (more) cat(sprintf("  and %s\n", plural(more, "more", "more")))
   }
@@ -517,7 +550,7 @@ plot.gmm_select <- function(x, criteria = NULL, ..., ylim = NULL, main = NULL, s
   many <- length(shown) > 1L
   titles <- rep_len(if (is.null(main)) NA_character_ else main, length(shown))
   codes <- unique(x$table$covariance)
-  key <- select_key(codes, any(x$table$spurious, na.rm = TRUE))
+  key <- select_key(codes, dimension_of(x), any(x$table$spurious, na.rm = TRUE))
   key$rows <- key_rows(key$labels, if (many) par("din")[1L] else par("fin")[1L])
   below <- 0.9 * key$rows + 1
   old <- if (many) {
@@ -546,7 +579,7 @@ panel_criteria <- function(shown, chosen_by) {
 # the one that the criterion chooses. What several families share is on the curve of each.
 select_curves <- function(x, criterion) {
   table <- x$table
-  d <- length(x$data$blueprint$names)
+  d <- dimension_of(x)
   key <- function(code, k) mapply(model_key, code, k, d)
   curves <- expand.grid(k = sort(unique(table$k)), covariance = unique(table$covariance),
                         stringsAsFactors = FALSE)
@@ -583,7 +616,7 @@ draw_criterion <- function(x, criterion, style, main, sub, ylim, ..., xlim = ran
   if (is.null(ylim)) ylim <- curves_limits(curves)
   if (is.na(main)) {
     chosen <- x$table[best_row(criterion, x$table, x$nobs), ]
-    main <- sprintf("%s: %s", criterion, model_text(chosen))
+    main <- sprintf("%s: %s", criterion, model_text(chosen, dimension_of(x)))
   }
   if (is.null(sub)) sub <- curves_note(curves, ylim)
   draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, main = main, sub = sub, xaxt = "n", ...)
@@ -598,10 +631,10 @@ draw_criterion <- function(x, criterion, style, main, sub, ylim, ..., xlim = ran
 }
 
 # What the key shows: a line a family, the ring, and the cross where there is one.
-select_key <- function(codes, spurious) {
+select_key <- function(codes, d, spurious) {
   style <- family_style(codes)
   extra <- c("chosen", if (spurious) "spurious (too few rows)")
-  list(labels = c(vapply(codes, family_label, ""), extra),
+  list(labels = c(vapply(codes, family_label, "", d = d), extra),
        col = c(style$col, rep("black", length(extra))), lty = c(style$lty, rep(0L, length(extra))),
        pch = c(style$pch, 1, 4)[seq_len(length(codes) + length(extra))],
        size = rep(c(1, 1.8, 1), c(length(codes), 1L, spurious)))
@@ -617,8 +650,8 @@ key_rows <- function(labels, width) {
 draw_key <- function(key, foot) {
   legend(graphics::grconvertX(0.5, foot, "user"), graphics::grconvertY(0.01, foot, "user"),
          key$labels, col = key$col, lty = key$lty, pch = key$pch, pt.cex = key$size, lwd = 1.5,
-         ncol = ceiling(length(key$labels) / key$rows), xjust = 0.5, yjust = 0, bty = "n", cex = 0.8,
-         seg.len = 3, xpd = NA)
+         ncol = ceiling(length(key$labels) / key$rows), xjust = 0.5, yjust = 0, bty = "n",
+         cex = 0.8, seg.len = 3, xpd = NA)
 }
 
 curves_note <- function(curves, ylim) {

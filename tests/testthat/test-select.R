@@ -68,7 +68,8 @@ test_that("one component: full is tied, and each shape is fitted once, under the
   expect_identical(gmm_select(x, 1, "full")$table$covariance, "VVV")
   expect_identical(nrow(gmm_select(x, 1:2, c("full", "VVV", "tied"))$table), 3L)
   for (code in names(families)) {
-    like <- one[one$covariance == switch(families[[code]]$shape, full = "EEE", diag = "EEI", "EII"), ]
+    narrowest <- switch(families[[code]]$shape, full = "EEE", diag = "EEI", "EII")
+    like <- one[one$covariance == narrowest, ]
     fit <- gmm(x, 1, code)
     expect_equal(like$loglik, fit$loglik, tolerance = 1e-12, label = code)
     expect_equal(like$df, attr(logLik(fit), "df"), label = code)
@@ -115,7 +116,7 @@ test_that("the lowest value is chosen; ties go to fewer parameters, then to smal
   expect_identical(best_row("BIC", table, 100), 3L)
 })
 
-test_that("a spurious model keeps its values, is marked, and is chosen only where all are spurious", {
+test_that("a spurious model keeps its values, and is chosen only where all are spurious", {
   clump <- rbind(x, x[1, ] + 30, x[1, ] + 30 + 1e-3 * c(1, 2), x[1, ] + 30 + 1e-3 * c(2, 1))
   labels <- rep(1:2, c(272, 3))
   start <- function(x, k) if (k == 2) labels else "random"
@@ -169,7 +170,8 @@ test_that("a start serves one k; a function, each", {
   table <- gmm_select(x, 1:3, "diag", control = gmm_control(init = wrong))$table
   expect_identical(table$status, c("ok", "start", "ok"))
   expect_match(table$reason[2], "Labels")
-  expect_error(gmm_select(x, 1:2, control = gmm_control(init = function(x, k) stop("mine"))), "mine")
+  own <- gmm_control(init = function(x, k) stop("mine"))
+  expect_error(gmm_select(x, 1:2, control = own), "mine")
 })
 
 test_that("gmm_best() is the fit by gmm(), with a call that update() can use", {
@@ -228,8 +230,10 @@ test_that("the kinds of data are one choice", {
 
 test_that("arguments are checked, and misspelt ones refused", {
   refused <- function(expr, pattern = NULL) expect_gm_error(expr, "argument", pattern, "gmm_select")
-  for (k in list(0, c(1, 2.5), NA, "2", NULL, integer(), Inf, TRUE)) refused(gmm_select(x, k), "`k` must be")
-  for (covariance in list("ful", 1, character(), NA_character_, c("full", "diagonal"), list("full"))) {
+  for (k in list(0, c(1, 2.5), NA, "2", NULL, integer(), Inf, TRUE)) {
+    refused(gmm_select(x, k), "`k` must be")
+  }
+  for (covariance in list("ful", 1, character(), NA_character_, c("full", "dia"), list("full"))) {
     refused(gmm_select(x, 2, covariance), "`covariance` must be")
   }
   refused(gmm_select(x, 2, "dia"), "Did you mean \"diag\"?")
@@ -240,6 +244,11 @@ test_that("arguments are checked, and misspelt ones refused", {
   refused(gmm_select(x, 2, n_init = 3), "gmm_control(n_init = )")
   expect_gm_error(gmm_select(x, 2, weights = -1), "weights")
   expect_gm_error(gmm_select(iris), "type", "`Species`")
+  expect_gm_error(gmm_select(k = 2), "argument", "`x`, the data, is lacking", "gmm_select")
+  refused <- function(expr, pattern) expect_gm_error(expr, "argument", pattern)
+  refused(print(choice, digits = 0), "`digits` must be")
+  refused(summary(choice, digit = 3), "`digit` is not an argument of summary()")
+  refused(as.data.frame(choice, rows = 1), "`rows` is not an argument")
   expect_gm_error(gmm_best(1), "argument", "result of gmm_select()", "gmm_best")
   expect_gm_error(gmm_best(choice, "icl"), "argument", "Did you mean", "gmm_best")
   expect_gm_error(gmm(x), "argument", "gmm_select(x)", "gmm")
@@ -253,6 +262,23 @@ test_that("what needs a fit is refused, and points to the best one", {
   }
   expect_gm_error(BIC(choice), "argument", "gmm_best")
   expect_gm_error(rgmm(3, choice), "argument", "gmm_best(fit)")
+})
+
+test_that("a damaged object is refused with its field named", {
+  damage <- function(field, value) {
+    choice[[field]] <- value
+    choice
+  }
+  for (field in c("table", "criterion", "chosen", "nobs", "data", "solutions")) {
+    for (value in list(NULL, "a", NA, list())) {
+      bad <- damage(field, value)
+      if (field == "solutions" && is.list(value)) next
+      expect_gm_error(print(bad), "object", sprintf("$%s` must be", field))
+    }
+  }
+  expect_gm_error(gmm_best(damage("solutions", list())), "object", "select$solutions", "gmm_best")
+  expect_gm_error(plot(damage("chosen", 99)), "object", "chosen", "plot")
+  expect_identical(unserialize(serialize(choice, NULL))$table, choice$table)
 })
 
 test_that("models that max_iter ended are counted in one warning", {
@@ -355,7 +381,7 @@ test_that("plot() returns its object, restores the graphical parameters, and is 
   expect_silent(draw(choice, criteria = criteria, xlab = "k", las = 1, cex.axis = 0.7))
   expect_silent(draw(gmm_select(x, 2, "full")))
   expect_silent(draw(gmm_select(faithful$waiting, 1:3)))
-  expect_silent(draw(suppressWarnings(gmm_select(cbind(x, x[, 1] + x[, 2]), 1:2, c("full", "diag")))))
+  expect_silent(draw(gmm_select(cbind(x, both = x[, 1] + x[, 2]), 1:2, c("full", "diag"))))
   expect_identical(panel_criteria(NULL, "BIC"), c("BIC", "AIC"))
   expect_identical(panel_criteria(NULL, "ICL"), c("ICL", "BIC"))
   expect_gm_error(plot(choice, criteria = "bic"), "argument", "Did you mean", "plot")
