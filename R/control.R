@@ -3,16 +3,18 @@
 #' Gathers what says how [gmm()] computes, as against what it fits. All arguments go by name.
 #'
 #' @param ... Must be empty: a misspelt argument is an error.
-#' @param n_init Number of starts, a whole number of at least 1. The best is kept; `starts` of the
-#'   fit tells what each reached. A start that is given (labels, responsibilities, parameters) is
-#'   the only one, whatever `n_init` is.
-#' @param init Where to start: `"kmeans++"` (k-means++ seeds, then Lloyd's steps), `"random"`
-#'   (random rows), `"auto"` (the package's choice); or labels (a vector or factor with an element a
-#'   row), responsibilities (a numeric matrix, rows x k), a gmm object (its parameters, which are
-#'   all that is kept of it; or a list of `proportions`, `means` and `covariances` as
-#'   [gmm_params()] takes them), or a `function(x, k)` of the matrix that is fitted and the number
-#'   of components, which returns any of these. Labels and responsibilities have a row for each row
-#'   given, dropped ones included.
+#' @param n_init Number of starts that are run to convergence, a whole number of at least 1. The best
+#'   is kept; `starts` of the fit tells what each reached. A start that is given (labels,
+#'   responsibilities, parameters) is the only one, whatever `n_init` is.
+#' @param init Where to start: `"auto"`, the wide search below; `"kmeans++"` (k-means++ seeds, then
+#'   Lloyd's steps); `"random"` (random rows, the total covariance); or labels (a vector or factor
+#'   with an element a row), responsibilities (a numeric matrix, rows x k), a gmm object (its
+#'   parameters, which are all that is kept of it; or a list of `proportions`, `means` and
+#'   `covariances` as [gmm_params()] takes them), or a `function(x, k)` of the matrix that is fitted and the number of components, which
+#'   returns any of these. Labels and responsibilities have a row for each row given, dropped ones
+#'   included.
+#' @param search Number of proposals without success after which the wide search ends, a whole number
+#'   of at least 0 (none are made); or `NULL`: 40 + 20 k.
 #' @param max_iter Largest number of iterations of a start, a whole number of at least 0. With 0 the
 #'   start itself is scored.
 #' @param tol Tolerance, a number of at least 0, in units of log-likelihood per unit of weight: a
@@ -33,21 +35,48 @@
 #' @param verbose `TRUE` or `FALSE`: whether to tell of progress in long fits.
 #' @param keep `TRUE` or `FALSE`: whether the fit keeps the rows. Without them there is no
 #'   `predict()` without `newdata`.
+#' @section The wide search:
+#' With `init = "auto"`, 40 starts (`n_init` of them where that is more) are made in seven ways by
+#' turns: k-means++ on standardised columns; the same in the metric of the total covariance; the rows
+#' nearest to each of k random rows; random rows with a scaled total covariance; quantile cuts along
+#' a random direction; repeated halving between two random rows; and balls around random rows. Each
+#' gets ten EM steps. Those without a spurious component come first, then the higher log-likelihoods;
+#' of those that differ the best `n_init` are run again, to convergence. Two kinds of change are then
+#' proposed to the best two distinct optima, by turns: a component moves to a random row; or two
+#' components are merged and a third is split. EM goes on from each until it is clear that it can't
+#' win. After `search` proposals without success the best is returned.
+#'
+#' Where there are more than twice as many rows as max(4000, 20 k (d + 1)), all this is done on a
+#' sample of that size, which follows the weights, and the best three distinct optima go on
+#' from there on all rows. `starts` of the fit then tells of the sample, scaled to all rows.
+#'
+#' `"kmeans++"` and `"random"` run all of their `n_init` starts to convergence on all rows and
+#' propose nothing.
 #' @return A list of class `"gmm_control"` with the values above; `format()` and `print()` show
 #'   them.
 #' @section Errors: `gaussmix_error_argument` names the argument, what it must be and what was
 #'   given; `gaussmix_error_start` where `init` is of a kind that can't be a start.
+#' @references Arthur, D. and Vassilvitskii, S. (2007) k-means++: the advantages of careful seeding.
+#'   *Proceedings of SODA 2007*, 1027-1035.
+#'
+#'   Biernacki, C., Celeux, G. and Govaert, G. (2003) Choosing starting values for the EM algorithm for
+#'   getting the highest likelihood in multivariate Gaussian mixture models. *Computational
+#'   Statistics and Data Analysis* 41, 561-575 (short runs of EM).
+#'
+#'   Ueda, N., Nakano, R., Ghahramani, Z. and Hinton, G. E. (2000) SMEM algorithm for mixture models.
+#'   *Neural Computation* 12, 2109-2128.
 #' @seealso [gmm()]
 #' @examples
 #' gmm_control(n_init = 20, tol = 1e-8)
 #' @export
-gmm_control <- function(..., n_init = 10, init = "auto", max_iter = 10000, tol = 1e-9,
+gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter = 10000, tol = 1e-9,
                         floor = 1e-10, spurious = c(size = 2, thin_size = 10, thin = 1e-3),
                         threads = NULL, verbose = interactive(), keep = TRUE) {
   check_dots_empty(...)
   structure(class = "gmm_control", list(
     n_init = check_whole(n_init),
     init = check_init(init),
+    search = if (!is.null(search)) check_whole(search, min = 0),
     max_iter = check_whole(max_iter, min = 0),
     tol = check_number(tol, min = 0),
     floor = check_number(floor, min = 0, max = 1, ends = "()"),
@@ -114,8 +143,10 @@ check_spurious <- function(spurious) {
 format.gmm_control <- function(x, ...) {
   spurious <- paste(names(x$spurious), "=", number_text(x$spurious), collapse = ", ")
   values <- c(
-    n_init = number_text(x$n_init), init = init_text(x$init), max_iter = number_text(x$max_iter),
-    tol = number_text(x$tol), floor = number_text(x$floor), spurious = spurious,
+    n_init = number_text(x$n_init), init = init_text(x$init),
+    search = if (is.null(x$search)) "NULL (40 + 20 k)" else number_text(x$search),
+    max_iter = number_text(x$max_iter), tol = number_text(x$tol), floor = number_text(x$floor),
+    spurious = spurious,
     threads = if (is.null(x$threads)) "NULL (at most 2)" else number_text(x$threads),
     verbose = as.character(x$verbose), keep = as.character(x$keep)
   )

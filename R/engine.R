@@ -18,37 +18,67 @@ with_memory <- function(call) {
   })
 }
 
-# x: double matrix n x d; w: double n or NULL; start: "kmeans++", "random", integer labels (n), a
-# double matrix of responsibilities (n x k), or list(proportions, means, covariances).
+# What the search does: short runs (all finished where there are no more than those to be finished),
+# proposals without success that end it, and rows of the sample that it is done on where there are
+# more than twice as many.
+search_plan <- function(start, n, d, k, control) {
+  short_runs <- 40L
+  plan <- list(n_starts = 1L, n_finish = 1L, proposals = 0L, sample = n)
+  if (!is.character(start)) return(plan)
+  plan$n_starts <- plan$n_finish <- control$n_init
+  if (start != "auto") return(plan)
+  plan$n_starts <- max(short_runs, control$n_init)
+  plan$proposals <- if (is.null(control$search)) 40L + 20L * k else control$search
+  size <- max(4000, 20 * k * (d + 1))
+  if (n > 2 * size) plan$sample <- as.integer(size)
+  plan
+}
+
+# x: double matrix n x d; w: double n or NULL; start: "auto", "kmeans++", "random", integer labels
+# (n), a double matrix of responsibilities (n x k), or list(proportions, means, covariances).
 # `title` begins messages of progress.
-# Value: list(which, starts (data.frame), proportions, means, covariances, loglik, trace, gain,
-# nobs, verdict (data.frame)); which = 0 and no parameters where no start survived.
+# Value: list(starts (data.frame, a row a start), best (the same, of the run that gave the result),
+# proportions, means, covariances, trace, nobs, verdict (data.frame), reached (number of starts that
+# found the best optimum)); `best` is NULL, and there are no parameters, where no start survived.
 engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()") {
   unit <- weight_unit(w)
-  given <- !is.character(start)
-  options <- list(
-    n_starts = if (given) 1L else control$n_init, max_iter = control$max_iter, tol = control$tol,
+  options <- c(search_plan(start, nrow(x), ncol(x), k, control), list(
+    max_iter = control$max_iter, tol = control$tol,
     floor = control$floor, spurious = as.double(control$spurious), threads = control$threads,
     progress = if (control$verbose) title else ""
-  )
+  ))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_memory(
     .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, as.double(scale), start, options)
   )
-  starts <- list2DF(out$starts)
-  starts$objective <- unit * starts$objective
-  starts$loglik <- unit * starts$loglik
-  out$starts <- starts
-  if (out$which > 0L) {
-    out$means <- t(out$means)
-    out$trace <- unit * out$trace
-    out$gain <- unit * out$gain
-    out$loglik <- starts$loglik[out$which]
-    out$nobs <- unit * out$total
-    out$verdict <- list2DF(out$verdict)
-    out$verdict$spurious <- as.logical(out$verdict$spurious)
-  }
+  out$starts <- records_table(out$starts, unit)
+  if (is.null(out$best)) return(out)
+  out$best <- records_table(out$best, unit)
+  out$means <- t(out$means)
+  out$trace <- unit * out$trace
+  out$nobs <- unit * out$total
+  out$verdict <- list2DF(out$verdict)
+  out$verdict$spurious <- as.logical(out$verdict$spurious)
+  seen <- unit * out$seen
+  near <- max(1e-6 * unit * out$weight, 1e-9 * abs(seen))
+  out$reached <- sum(abs(out$starts$objective - seen) <= near & out$starts$finished, na.rm = TRUE)
+  whole <- out$total / out$weight # 1, or from the sample to all rows
+  out$starts$objective <- whole * out$starts$objective
+  out$starts$loglik <- whole * out$starts$loglik
   out
+}
+
+seed_kinds <- c("kmeans++", "kmeans++ (whitened)", "nearest rows", "random (scaled)", "cuts", "halves",
+                "balls", "random", "labels", "responsibilities", "parameters", "proposal")
+
+records_table <- function(records, unit) {
+  records <- list2DF(records)
+  for (name in c("objective", "loglik", "gain")) records[[name]] <- unit * records[[name]]
+  records$kind <- seed_kinds[records$kind + 1L]
+  records$finished <- records$state == 1L
+  records$converged <- as.logical(records$converged)
+  records$converged[!records$finished & !records$converged] <- NA
+  records
 }
 
 # x: double matrix without NA. type: "logdensity" (n), "prob", "component", "mahalanobis" (n x k).

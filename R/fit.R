@@ -53,10 +53,12 @@
 #'   \item{objective}{what EM raised: here the log-likelihood}
 #'   \item{df}{number of free parameters}
 #'   \item{nobs}{number of rows, or the sum of the weights}
-#'   \item{converged, iterations, passes}{did it; steps taken; E-steps over all rows}
+#'   \item{converged, iterations, passes}{of the run that gave the result: did it; steps taken;
+#'     E-steps over all rows}
 #'   \item{trace}{the objective of the start and after each iteration}
-#'   \item{starts}{data frame, a row a start: kind, objective, loglik, iterations, converged, number
-#'     of spurious components, and why it failed}
+#'   \item{starts}{data frame, a row a start: kind, objective, loglik, iterations, converged (`NA`:
+#'     only a short run), number of spurious components, and why it failed; see [gmm_control()]}
+#'   \item{reached}{number of starts that found the best optimum; 0 where a proposal found it}
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not}
 #'   \item{weights, na.action, terms}{where used}
@@ -132,7 +134,7 @@ gmm_bridge <- function(data, k, covariance, control, call) {
   control <- check_control(control)
   out <- fit_model(data, k, code, control)
   fit <- build_fit(out, data, k, code, control, call)
-  warn_of_fit(fit, out$gain)
+  warn_of_fit(fit, out$best$gain)
   fit
 }
 
@@ -163,7 +165,8 @@ check_rows <- function(data, k) {
 run_engine <- function(data, k, code, control, title) {
   start <- resolve_start(control$init, k, code, data)
   out <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title)
-  out$starts <- starts_table(out$starts, start)
+  out$starts <- starts_table(out$starts)
+  if (k == 1L && is.integer(start)) out$starts$kind <- "closed form"
   out$components <- attr(start, "components")
   out$named <- !is.character(start)
   out
@@ -172,17 +175,17 @@ run_engine <- function(data, k, code, control, title) {
 build_fit <- function(out, data, k, code, control, call) {
   x <- data$x
   order <- if (out$named) seq_len(k) else component_order(out)
-  best <- out$starts[out$which, ]
+  best <- out$best
   names <- if (is.null(out$components)) as.character(seq_len(k)) else out$components
   fit <- new_gmm(c(
     name_parameters(list(proportions = out$proportions[order],
                          means = out$means[order, , drop = FALSE],
                          covariances = out$covariances[, , order, drop = FALSE]),
                     names, colnames(x)),
-    list(covariance = code, k = k, loglik = out$loglik, objective = best$objective,
+    list(covariance = code, k = k, loglik = best$loglik, objective = best$objective,
          df = df_of(code, ncol(x), k), nobs = out$nobs, converged = best$converged,
          iterations = best$iterations, passes = best$passes, trace = out$trace,
-         starts = out$starts[start_columns],
+         starts = out$starts[start_columns], reached = out$reached,
          verdict = cbind(component = names, out$verdict[order, ])),
     Filter(Negate(is.null), data[c("weights", "na.action", "terms")]),
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
@@ -207,13 +210,9 @@ component_order <- function(params) {
 }
 
 # Why a start failed, in words.
-starts_table <- function(starts, start) {
+starts_table <- function(starts) {
   reasons <- c("covariance of component %d not positive definite", "component %d empty",
                "log-likelihood fell or was not a number", "covariance of component %d on the floor")
-  starts$kind <- switch(typeof(start), character = start, list = "parameters",
-                        integer = if (max(start) == 1L) "closed form" else "labels", # k = 1
-                        "responsibilities")
-  starts$converged <- as.logical(starts$converged)
   starts$reason <- ""
   for (i in which(starts$status > 0L)) {
     reason <- sub("%d", starts$component[i], reasons[starts$status[i]], fixed = TRUE)
@@ -226,7 +225,8 @@ starts_table <- function(starts, start) {
 check_survivors <- function(out, data, k, code, control) {
   x <- data$x
   default <- formals(gmm_control)$floor
-  if (out$which > 0L && (control$floor > default || any(out$starts$status == 0L & out$starts$on_floor == 0L))) {
+  runs <- rbind(out$starts[out$starts$finished, names(out$best)], out$best)
+  if (!is.null(out$best) && (control$floor > default || any(runs$status == 0L & runs$on_floor == 0L))) {
     return(invisible())
   }
   collinear <- if (families[[code]]$shape == "full") collinear_columns(x)
@@ -241,7 +241,7 @@ check_survivors <- function(out, data, k, code, control) {
     ), sprintf("Leave %s out, or use covariance = \"diag\".", if (length(collinear) == 1L) "it" else "them"),
     starts = out$starts)
   }
-  if (out$which == 0L) {
+  if (is.null(out$best)) {
     first <- out$starts[1L, ]
     gmm_abort("degenerate", sprintf("No start survived; the first: %s.", first$reason), hint,
               component = first$component, iteration = first$at, starts = out$starts)
@@ -252,8 +252,8 @@ check_survivors <- function(out, data, k, code, control) {
     "Every start ended with a singular covariance; in the best, component %d (about %.1f rows) has",
     "%s on the floor after %s."), worst, out$verdict$size[worst],
     plural(out$verdict$on_floor[worst], "eigenvalue"),
-    plural(out$starts$iterations[out$which], "iteration")), hint,
-    component = worst, iteration = out$starts$iterations[out$which], size = out$verdict$size[worst],
+    plural(out$best$iterations, "iteration")), hint,
+    component = worst, iteration = out$best$iterations, size = out$verdict$size[worst],
     starts = out$starts)
 }
 
@@ -271,7 +271,7 @@ refuse_lone_row <- function(out, data, hint) {
     "Every start ended with a singular covariance; in the best, component %d is row %s alone%s.",
     component, row_label(data$x, row), weight
   ), paste(if (length(share)) "Leave it out, or give it less weight." else "Leave it out.", hint),
-  component = component, row = row, iteration = out$starts$iterations[out$which],
+  component = component, row = row, iteration = out$best$iterations,
   size = out$verdict$size[component], starts = out$starts)
 }
 

@@ -101,15 +101,9 @@ convergence_text <- function(x) {
   if (nrow(starts) == 1L) {
     return(sprintf("%s %s from one start (%s)", how, plural(x$iterations, "iteration"), starts$kind))
   }
-  sprintf("%s %s; best of %d starts, reached by %d", how, plural(x$iterations, "iteration"),
-          nrow(starts), best_reached(x))
-}
-
-# Starts whose objective is the best one, to the tolerance of convergence.
-best_reached <- function(x) {
-  near <- max(1e-6 * x$nobs, 1e-9 * abs(x$objective))
-  sum(x$starts$objective >= x$objective - near & x$starts$spurious <= sum(x$verdict$spurious),
-      na.rm = TRUE)
+  by <- if (x$reached > 0L) number_text(x$reached) else "none of them, but by a proposal"
+  sprintf("%s %s; best of %d starts, reached by %s", how, plural(x$iterations, "iteration"),
+          nrow(starts), by)
 }
 
 fit_rows <- function(x) if (is.null(x$x)) length(x$logdensity) else nrow(x$x)

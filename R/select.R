@@ -227,8 +227,8 @@ grid_table <- function(grid, models, d) {
                   spurious = NA, status = sub("gaussmix_error_", "", class(model)[1L]),
                   reason = sub("\n.*", "", conditionMessage(model))))
     }
-    list(loglik = model$loglik, nobs = model$nobs, certainty = model$certainty,
-         converged = model$starts$converged[model$which], spurious = any(model$verdict$spurious),
+    list(loglik = model$best$loglik, nobs = model$nobs, certainty = model$certainty,
+         converged = model$best$converged, spurious = any(model$verdict$spurious),
          status = "ok", reason = "")
   })
   column <- function(name) vapply(values, `[[`, values[[1L]][[name]], name)

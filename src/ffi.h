@@ -46,8 +46,7 @@ struct ffi_watch { /* lets Ctrl-C and time limits through between stretches of w
   SEXP unwind;
   jmp_buf back;
   double polled, told;             /* seconds */
-  const struct gm_record* records; /* progress is told of these */
-  int n_starts;
+  const struct gm_progress* progress;
   const char* title; /* begins what is told; NULL or empty: nothing is */
 };
 /* Protects one value. */

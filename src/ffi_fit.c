@@ -12,13 +12,17 @@ static struct gm_result result_alloc(const struct gm_family* family, int d, int 
   return r;
 }
 
-/* start: "kmeans++" or "random"; integer labels; a matrix of responsibilities; a parameter list. */
+/* start: "mixed", "kmeans++" or "random"; integer labels; a matrix of responsibilities; a parameter
+   list. */
 static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
                                struct gm_params* params) {
   const ptrdiff_t n = seeder->rows->n;
   switch (TYPEOF(start)) {
-    case STRSXP:
-      return strcmp(ffi_string(start, "start"), "random") ? GM_SEED_KMEANS : GM_SEED_RANDOM;
+    case STRSXP: {
+      const char* kind = ffi_string(start, "start");
+      if (!strcmp(kind, "random")) return GM_SEED_RANDOM;
+      return strcmp(kind, "kmeans++") ? GM_SEED_MIXED : GM_SEED_KMEANS;
+    }
     case INTSXP:
       seeder->given_label = ffi_integers(start, n, "labels");
       for (ptrdiff_t i = 0; i < n; i++)
@@ -38,18 +42,21 @@ static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
 }
 
 static SEXP records_list(const struct gm_record* records, int n) {
-  static const char* const names[] = {"objective", "loglik",    "iterations", "passes",   "converged",
-                                      "spurious",  "on_floor",  "status",     "component", "at"};
-  enum { FIELDS = 10 };
+  static const char* const names[] = {"objective", "loglik",   "gain",   "kind",   "state",
+                                      "iterations", "passes",  "converged", "spurious",
+                                      "on_floor",  "status",    "component", "at"};
+  enum { FIELDS = 13, NUMBERS = 3 };
   SEXP out = PROTECT(ffi_list(FIELDS, names));
-  for (int f = 0; f < FIELDS; f++) SET_VECTOR_ELT(out, f, Rf_allocVector(f < 2 ? REALSXP : INTSXP, n));
+  for (int f = 0; f < FIELDS; f++)
+    SET_VECTOR_ELT(out, f, Rf_allocVector(f < NUMBERS ? REALSXP : INTSXP, n));
   for (int i = 0; i < n; i++) {
     const struct gm_record* r = records + i;
-    const int values[] = {r->run.iterations, r->run.passes, r->run.converged,  r->spurious,
-                          r->on_floor,       r->err.code,   r->err.component, r->err.iteration};
-    REAL(VECTOR_ELT(out, 0))[i] = r->run.objective;
-    REAL(VECTOR_ELT(out, 1))[i] = r->run.loglik;
-    for (int f = 2; f < FIELDS; f++) INTEGER(VECTOR_ELT(out, f))[i] = values[f - 2];
+    const double numbers[] = {r->run.objective, r->run.loglik, r->run.gain};
+    const int values[] = {r->kind,          r->state,       r->run.iterations, r->run.passes,
+                          r->run.converged, r->spurious,    r->on_floor,       r->err.code,
+                          r->err.component, r->err.iteration};
+    for (int f = 0; f < NUMBERS; f++) REAL(VECTOR_ELT(out, f))[i] = numbers[f];
+    for (int f = NUMBERS; f < FIELDS; f++) INTEGER(VECTOR_ELT(out, f))[i] = values[f - NUMBERS];
   }
   UNPROTECT(1);
   return out;
@@ -75,67 +82,117 @@ static SEXP doubles(const double* from, R_xlen_t n) {
   return out;
 }
 
-/* control: list(n_starts, max_iter, tol, floor, spurious (3), threads, progress). Value: the best
-   start (which = 0: none survived, and then no parameters), and a record of each. */
+static double weight_of(const struct gm_rows* rows) {
+  double sum = 0;
+  for (ptrdiff_t i = 0; i < rows->n; i++) sum += rows->w ? rows->w[i] : 1;
+  return sum;
+}
+
+/* What a seeder needs besides rows, bounds, engine and key. */
+static int prepare(struct gm_seeder* seeder, enum gm_seed kind, const struct gm_family* family,
+                   int k, struct gm_error* err) {
+  const struct gm_rows* rows = seeder->rows;
+  const int d = rows->d;
+  seeder->work = ffi_alloc(gm_seed_work(kind, family, d, k, seeder->engine->threads));
+  seeder->weight = weight_of(rows);
+  if (kind >= GM_SEED_LABELS && kind != GM_SEED_MIXED) return 0;
+  seeder->label = (int*)R_alloc(rows->n, sizeof(int));
+  seeder->dist = ffi_alloc((double)rows->n);
+  return gm_seed_total(seeder, ffi_alloc(gm_seed_total_size(d)), err);
+}
+
+/* The search; on a sample of the rows first where they are many. */
+static int search(const struct gm_quest* quest, struct gm_seeder* seeder, ptrdiff_t sample,
+                  struct gm_pool* pool, struct gm_record* records, struct gm_error* err) {
+  const struct gm_rows* rows = seeder->rows;
+  const struct gm_params* params = &pool->spare.params;
+  double* work =
+      ffi_alloc(gm_search_work(params->family, params->d, params->k, seeder->engine->threads));
+  if (quest->kind == GM_SEED_MIXED && sample < rows->n) {
+    double* w = ffi_alloc((double)sample);
+    double* x = ffi_alloc((double)sample * rows->d);
+    struct gm_rows some = *rows;
+    some.n = gm_subsample(rows, seeder->key, seeder->engine, sample, x, w);
+    if (some.n < 0) {
+      err->code = GM_STOPPED;
+      return err->code;
+    }
+    some.ld = sample;
+    some.x = x;
+    some.w = w;
+    struct gm_seeder few = *seeder;
+    few.rows = &some;
+    if (prepare(&few, quest->kind, params->family, params->k, err) ||
+        gm_search(quest, &few, pool, records, work, err))
+      return err->code;
+    seeder->weight = weight_of(rows);
+    if (gm_refine(quest, seeder, pool, work, err) || pool->count) return err->code;
+  }
+  if (prepare(seeder, quest->kind, params->family, params->k, err)) return err->code;
+  return gm_search(quest, seeder, pool, records, work, err);
+}
+
+/* control: list(n_starts, n_finish, proposals, sample, max_iter, tol, floor, spurious (3), threads,
+   progress). Value: a record of each start; the best optimum and its record (neither where no start
+   survived); the objective that it had in the search, and the weight of the rows searched. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
                  SEXP control) {
-  static const char* const names[] = {"which",     "starts", "proportions", "means", "covariances",
-                                      "total",     "trace",  "verdict",     "gain"};
+  static const char* const names[] = {"starts", "best",  "proportions", "means", "covariances",
+                                      "total",  "trace", "verdict",     "seen",  "weight"};
   struct gm_rows rows = ffi_rows(x, w);
   const struct gm_family* family = ffi_family(family_code);
   const int d = rows.d, k = ffi_count(k_count, 1, "k");
-  const int n_starts = ffi_count(ffi_field(control, "n_starts"), 1, "n_starts");
-  const struct gm_em_control em = {
-      .max_iter = ffi_count(ffi_field(control, "max_iter"), 0, "max_iter"),
-      .tol = ffi_number(ffi_field(control, "tol"), "tol")};
   const double* thresholds = ffi_doubles(ffi_field(control, "spurious"), 3, "spurious");
-  const struct gm_spurious spurious = {
-      .size = thresholds[0], .thin_size = thresholds[1], .thin = thresholds[2]};
+  struct gm_progress progress = {.what = "start"};
+  struct gm_quest quest = {
+      .starts = ffi_count(ffi_field(control, "n_starts"), 1, "n_starts"),
+      .finish = ffi_count(ffi_field(control, "n_finish"), 1, "n_finish"),
+      .proposals = ffi_count(ffi_field(control, "proposals"), 0, "proposals"),
+      .em = {.max_iter = ffi_count(ffi_field(control, "max_iter"), 0, "max_iter"),
+             .tol = ffi_number(ffi_field(control, "tol"), "tol")},
+      .spurious = {.size = thresholds[0], .thin_size = thresholds[1], .thin = thresholds[2]},
+      .progress = &progress};
+  const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
   const struct gm_bounds bounds = {.floor = ffi_number(ffi_field(control, "floor"), "floor"),
                                    .scale = ffi_doubles(scale, d, "scale")};
   if (rows.n < 1) Rf_error("internal error: no rows");
 
-  struct ffi_watch watch = {.n_starts = n_starts,
+  struct ffi_watch watch = {.progress = &progress,
                             .title = ffi_string(ffi_field(control, "progress"), "progress")};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(ffi_field(control, "threads"), &watch);
 
-  struct gm_result best = result_alloc(family, d, k, em.max_iter);
-  struct gm_result spare = result_alloc(family, d, k, em.max_iter);
-  struct gm_record* records = (struct gm_record*)R_alloc(n_starts, sizeof *records);
-  memset(records, 0, n_starts * sizeof *records);
-  watch.records = records;
-
+  struct gm_pool pool = {.spare = result_alloc(family, d, k, quest.em.max_iter)};
   struct gm_seeder seeder = {.rows = &rows, .bounds = &bounds, .engine = &engine};
-  const enum gm_seed kind = read_start(start, &seeder, k, &best.params);
-  if (kind == GM_SEED_KMEANS || kind == GM_SEED_RANDOM) {
-    seeder.key = ffi_draw_key();
-    seeder.label = (int*)R_alloc(rows.n, sizeof(int));
-    seeder.dist = ffi_alloc((double)rows.n);
-  }
-  seeder.work = ffi_alloc(gm_seed_work(family, d, k, engine.threads));
-  double* work = ffi_alloc(gm_search_work(family, d, k, engine.threads));
+  quest.kind = read_start(start, &seeder, k, &pool.spare.params);
+  const int random = quest.kind < GM_SEED_LABELS || quest.kind == GM_SEED_MIXED;
+  if (random) seeder.key = ffi_draw_key();
+  for (int i = 0; i < (random ? GM_POOL : 1); i++)
+    pool.result[i] = result_alloc(family, d, k, quest.em.max_iter);
+  struct gm_record* records = (struct gm_record*)R_alloc(quest.starts, sizeof *records);
+  memset(records, 0, quest.starts * sizeof *records);
 
   struct gm_error err = {0};
-  int which = -1;
-  if (gm_search(kind, n_starts, &seeder, &em, &spurious, &best, &spare, records, &which, work,
-                &err))
+  if (search(&quest, &seeder, sample, &pool, records, &err)) {
     ffi_watch_end(&watch, &err);
+    for (int i = 0; i < quest.starts; i++) records[i].err = err; /* before any of them */
+  }
 
-  SEXP out = PROTECT(ffi_list(9, names));
-  SET_VECTOR_ELT(out, 0, Rf_ScalarInteger(which + 1));
-  SET_VECTOR_ELT(out, 1, records_list(records, n_starts));
-  if (which >= 0) {
-    const struct gm_run* run = &records[which].run;
+  const struct gm_result* best = pool.result;
+  SEXP out = PROTECT(ffi_list(10, names));
+  SET_VECTOR_ELT(out, 0, records_list(records, quest.starts));
+  if (pool.count) {
     SEXP means = PROTECT(Rf_allocMatrix(REALSXP, d, k));
-    memcpy(REAL(means), best.params.mean, (size_t)d * k * sizeof(double));
-    SET_VECTOR_ELT(out, 2, doubles(best.params.prop, k));
+    memcpy(REAL(means), best->params.mean, (size_t)d * k * sizeof(double));
+    SET_VECTOR_ELT(out, 1, records_list(&best->record, 1));
+    SET_VECTOR_ELT(out, 2, doubles(best->params.prop, k));
     SET_VECTOR_ELT(out, 3, means);
-    SET_VECTOR_ELT(out, 4, ffi_covariances(&best.params));
-    SET_VECTOR_ELT(out, 5, Rf_ScalarReal(best.stats.total[1]));
-    SET_VECTOR_ELT(out, 6, doubles(best.trace, (R_xlen_t)run->iterations + 1));
-    SET_VECTOR_ELT(out, 7, verdict_list(best.verdict, k));
-    SET_VECTOR_ELT(out, 8, Rf_ScalarReal(run->gain));
+    SET_VECTOR_ELT(out, 4, ffi_covariances(&best->params));
+    SET_VECTOR_ELT(out, 5, Rf_ScalarReal(best->stats.total[1]));
+    SET_VECTOR_ELT(out, 6, doubles(best->trace, (R_xlen_t)best->record.run.iterations + 1));
+    SET_VECTOR_ELT(out, 7, verdict_list(best->verdict, k));
+    SET_VECTOR_ELT(out, 8, Rf_ScalarReal(best->record.seen));
+    SET_VECTOR_ELT(out, 9, Rf_ScalarReal(pool.weight));
     UNPROTECT(1);
   }
   UNPROTECT(2);

@@ -202,11 +202,10 @@ static double seconds(void) {
 }
 
 static void tell(const struct ffi_watch* watch) {
-  int start = 0;
-  while (start + 1 < watch->n_starts && watch->records[start + 1].run.passes > 0) start++;
-  char text[200];
-  snprintf(text, sizeof text, "%s: start %d of %d, iteration %d", watch->title, start + 1,
-           watch->n_starts, watch->records[start].run.iterations);
+  const struct gm_progress* now = watch->progress;
+  char text[200], of[20] = "";
+  if (now->of) snprintf(of, sizeof of, " of %d", now->of);
+  snprintf(text, sizeof text, "%s: %s %d%s", watch->title, now->what, now->at, of);
   SEXP call = PROTECT(Rf_lang2(Rf_install("message"), Rf_mkString(text)));
   Rf_eval(call, R_BaseEnv);
   UNPROTECT(1);

@@ -17,8 +17,9 @@ struct watch { /* of the last gains */
   int small, still;
 };
 
-static int watch_step(struct watch* watch, double gain, double objective, double weight,
-                      double tol) {
+/* Takes in a step's gain; returns the projected remaining gain. */
+static double watch_step(struct watch* watch, double gain, double objective, double weight,
+                         double tol) {
   for (int i = RATIOS - 1; i > 0; i--) watch->ratio[i] = watch->ratio[i - 1];
   watch->ratio[0] = watch->gain > 0 ? fabs(gain) / watch->gain : INFINITY;
   watch->gain = gain;
@@ -28,7 +29,7 @@ static int watch_step(struct watch* watch, double gain, double objective, double
   const double noise = 16 * DBL_EPSILON * (fabs(objective) + weight);
   watch->small = left < tol * weight ? watch->small + 1 : 0;
   watch->still = fabs(gain) <= noise ? watch->still + 1 : 0;
-  return watch->small >= 2 || watch->still >= 3;
+  return left;
 }
 
 /* E-step at params; its log-likelihood must be a number. */
@@ -61,9 +62,13 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
       err->code = GM_NUMERIC;
       break;
     }
-    if (control->tol > 0)
-      run->converged = params->k == 1 || watch_step(&watch, run->gain, run->objective,
-                                                    stats->total[1], control->tol);
+    const double left =
+        watch_step(&watch, run->gain, run->objective, stats->total[1], control->tol);
+    if (control->tol > 0) run->converged = params->k == 1 || watch.small >= 2 || watch.still >= 3;
+    if (!run->converged && control->hopeless && control->hopeless(control->data, run, left)) {
+      run->abandoned = 1;
+      break;
+    }
   }
   if (err->code == GM_FLOOR) { /* the last admissible iterate is the result */
     run->floored = err->component;

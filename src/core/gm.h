@@ -254,15 +254,19 @@ struct gm_home {
   void* data;
 };
 
-struct gm_em_control {
-  int max_iter;
-  double tol; /* of the projected remaining gain, per unit of weight; 0: all max_iter steps */
-};
-
 struct gm_run { /* what a run reached */
   double objective, loglik, gain; /* gain: of the last step */
   int iterations, passes, converged;
   int floored; /* component that a further step would take below the floor, from 1; 0: none */
+  int abandoned;
+};
+
+struct gm_em_control {
+  int max_iter;
+  double tol; /* of the projected remaining gain, per unit of weight; 0: all max_iter steps */
+  /* NULL, or asked after each step, with the projected remaining gain: not 0 abandons the run */
+  int (*hopeless)(void* data, const struct gm_run* run, double left);
+  void* data;
 };
 
 /* params: start in, result out; stats: those of the result. trace: max_iter + 1 doubles, the
@@ -292,16 +296,33 @@ void gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats
 /* A pure function of key, stream and index (Philox4x32-10, Salmon et al. 2011): two uniforms in
    (0, 1), multiples of 2^-52 plus a half. */
 void gm_random(uint64_t key, uint64_t index, uint32_t stream, uint32_t lane, double u[2]);
+/* A standard normal. */
+double gm_random_normal(uint64_t key, uint64_t index, uint32_t stream, uint32_t lane);
+/* u -> log-uniform in .02 to 1. */
+double gm_random_factor(double u);
+
+/* At most m rows, in their order: one drawn from each m-th part of the total weight. x: m x d,
+   leading dimension m; w: how often each was drawn. Returns how many they are; -1: stopped. */
+ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key, const struct gm_engine* engine,
+                       ptrdiff_t m, double* x, double* w);
 
 /* ---- starts -------------------------------------------------------------------------- */
 
 enum gm_seed {
   GM_SEED_KMEANS, /* k-means++ and Lloyd on standardised columns (Arthur & Vassilvitskii 2007) */
+  GM_SEED_WHITE,  /* the same in the metric of the total covariance */
+  GM_SEED_CELLS,  /* the rows nearest to each of k random rows */
+  GM_SEED_SCALED, /* k random rows as means, the total covariance times a factor in .02 to 1 */
+  GM_SEED_CUTS,   /* quantile cuts along a random direction */
+  GM_SEED_HALVES, /* recursive bisection by random pairs of rows */
+  GM_SEED_BALLS,  /* the nearer ones of the rows nearest to each of k random rows */
   GM_SEED_RANDOM, /* k random rows as means, the total covariance */
   GM_SEED_LABELS, /* the M-step of given labels */
   GM_SEED_MATRIX, /* the M-step of given responsibilities */
-  GM_SEED_GIVEN   /* params as they are */
+  GM_SEED_GIVEN,  /* params as they are */
+  GM_SEED_MIXED   /* the first GM_SEED_KINDS in turn */
 };
+enum { GM_SEED_KINDS = 7 };
 
 struct gm_seeder {
   const struct gm_rows* rows;
@@ -310,39 +331,84 @@ struct gm_seeder {
   uint64_t key;
   const int* given_label;   /* n in 1..k, for GM_SEED_LABELS */
   const double* given_resp; /* n x k, for GM_SEED_MATRIX */
-  int* label;               /* n, scratch for GM_SEED_KMEANS and GM_SEED_RANDOM */
-  double* dist;             /* n, likewise */
-  double* work; /* gm_seed_work() */
+  /* for the others but GM_SEED_GIVEN: */
+  int* label;              /* n, scratch */
+  double* dist;            /* n, scratch */
+  struct gm_params total;  /* mean and covariance of all rows: EEE, k = 1 */
+  double weight, weight2;  /* sums of w and w^2 */
+  struct gm_factors white; /* of the total covariance */
+  double* work;            /* gm_seed_work() */
 };
-ptrdiff_t gm_seed_work(const struct gm_family* family, int d, int k, int threads);
+ptrdiff_t gm_seed_work(enum gm_seed kind, const struct gm_family* family, int d, int k,
+                       int threads);
+/* Sets total, weight, weight2 and white, in mem: gm_seed_total_size(d) doubles. */
+ptrdiff_t gm_seed_total_size(int d);
+int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) GM_MUST_CHECK;
 /* Start number `stream` -> params (family, d, k set); stats is scratch. */
 int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
                    struct gm_params* params, struct gm_stats* stats, struct gm_error* err) GM_MUST_CHECK;
 
+/* A row drawn with probability in proportion to w * share (NULL: 1); -1 where all are 0. */
+ptrdiff_t gm_draw_row(const struct gm_rows* rows, const double* share, double u);
+
 /* ---- search -------------------------------------------------------------------------- */
 
-struct gm_record { /* of one start */
+struct gm_record { /* of one run */
+  enum gm_seed kind;
   struct gm_run run;
   struct gm_error err;
   int spurious, on_floor; /* components; eigenvalues */
+  int state;              /* enum gm_state */
+  double seen;            /* of what is in a pool: the objective on the rows searched */
 };
+enum gm_state { GM_SHORT, GM_FINISHED, GM_DUPLICATE };
 
 struct gm_result { /* the caller's memory */
   struct gm_params params;
   struct gm_stats stats;
   double* trace;              /* max_iter + 1 */
   struct gm_verdict* verdict; /* k */
+  struct gm_record record;
 };
 
-/* Runs EM from n_starts starts and keeps the best whole: fewest spurious components, then fewest
-   eigenvalues on the floor, then the objective, then the first. records: n_starts. best: its
-   number, -1 where no start survived. spare: a second result to work in. With GM_SEED_GIVEN the
-   start is best->params. Fails only when stopped. work: gm_search_work(). */
+enum { GM_POOL = 3 };
+struct gm_pool { /* the best distinct optima, the best first */
+  struct gm_result result[GM_POOL];
+  struct gm_result spare; /* to work in */
+  int count;
+  double weight; /* of the rows searched */
+};
+
+struct gm_progress { /* for who watches */
+  const char* what;
+  int at, of; /* of: 0 where it is not known */
+};
+
+struct gm_quest { /* what to search for, and how far */
+  enum gm_seed kind;
+  int starts;
+  int finish;    /* of the starts, by rank after a short run; all: no short runs */
+  int proposals; /* without success that end the search */
+  struct gm_em_control em;
+  struct gm_spurious spurious;
+  struct gm_progress* progress;
+};
+
+/* Starts, the best of them converged, then proposals around the best two optima: see search.c.
+   pool: gets the optima; with GM_SEED_GIVEN the start is its spare.params. records: one a start.
+   Fails only when stopped. work: gm_search_work(). */
 ptrdiff_t gm_search_work(const struct gm_family* family, int d, int k, int threads);
-int gm_search(enum gm_seed kind, int n_starts, const struct gm_seeder* seeder,
-              const struct gm_em_control* control, const struct gm_spurious* spurious,
-              struct gm_result* best, struct gm_result* spare, struct gm_record* records, int* which,
+int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder, struct gm_pool* pool,
+              struct gm_record* records, double* work, struct gm_error* err) GM_MUST_CHECK;
+/* Goes on with the optima of a sample's search on the seeder's rows. */
+int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder, struct gm_pool* pool,
               double* work, struct gm_error* err) GM_MUST_CHECK;
+
+/* Proposal number p: from -> to, a swap (p even) or a merge and a split (p odd), see propose.c.
+   The covariances need not be of the family. work: gm_propose_work(d). */
+ptrdiff_t gm_propose_work(int d);
+void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_params* from,
+                struct gm_params* to, double* work);
 
 /* ---- use ----------------------------------------------------------------------------- */
 

@@ -1,5 +1,7 @@
 /* Random numbers as a pure function of key and counter: Philox4x32-10 of Salmon, Moraes, Dror &
    Shaw (2011, "Parallel random numbers: as easy as 1, 2, 3", section 4.3). */
+#include <math.h>
+
 #include "gm.h"
 
 static void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
@@ -26,4 +28,41 @@ void gm_random(uint64_t key, uint64_t index, uint32_t stream, uint32_t lane, dou
   philox(c, (uint32_t)key, (uint32_t)(key >> 32));
   u[0] = uniform(c[1], c[0]);
   u[1] = uniform(c[3], c[2]);
+}
+
+double gm_random_normal(uint64_t key, uint64_t index, uint32_t stream, uint32_t lane) {
+  double u[2];
+  gm_random(key, index, stream, lane, u);
+  return sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]);
+}
+
+double gm_random_factor(double u) { return exp(log(.02) * u); }
+
+ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key, const struct gm_engine* engine,
+                       ptrdiff_t m, double* x, double* w) {
+  enum { STRETCH = 1000000 }; /* rows between two ticks */
+  double total = 0, sum = 0;
+  ptrdiff_t count = 0, part = 0;
+  for (ptrdiff_t i = 0; i < rows->n; i++) total += rows->w ? rows->w[i] : 1;
+  double u[2], next = -1;
+  for (ptrdiff_t i = 0; i < rows->n && part < m; i++) {
+    double drawn = 0;
+    sum += rows->w ? rows->w[i] : 1;
+    while (part < m) {
+      if (next < 0) {
+        gm_random(key, (uint64_t)part, UINT32_MAX, 0, u);
+        next = ((double)part + u[0]) * (total / (double)m);
+      }
+      if (next > sum) break;
+      drawn++;
+      part++;
+      next = -1;
+    }
+    if (drawn > 0) {
+      for (int a = 0; a < rows->d; a++) x[count + m * a] = rows->x[i + rows->ld * a];
+      w[count++] = drawn;
+    }
+    if (i % STRETCH == 0 && engine->tick && engine->tick(engine->tick_data)) return -1;
+  }
+  return count;
 }

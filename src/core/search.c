@@ -1,9 +1,26 @@
-/* Many starts, the best kept whole. */
+/* The search for the best optimum.
+
+   1. Starts. Where only some are to be finished, each is a short run of 10 EM steps first; they are
+      ranked (failed ones last, then fewest spurious components, fewest eigenvalues on the floor, the
+      objective), and the best that differ are run again from (key, number), now to convergence: no
+      parameters are kept, and to finish more is to finish the same and others.
+   2. Proposals (propose.c) around the best two distinct optima, in batches of which all see the same
+      two. A proposal is projected to the family by one E- and one M-step; its run is abandoned once
+      it can't win: its objective plus three times the projected gain is below the best, or it has
+      more spurious components. The search ends after so many proposals without success.
+   3. What was found on a sample of rows goes on from there on all of them (gm_refine()). */
 #include <math.h>
 
 #include "gm.h"
 
-/* Rows in memory as the home of an EM run. */
+enum { SHORT_STEPS = 10, BATCH = 8, OPTIMA = 2, SETTLE = 20 };
+#define REACH 3.0    /* times the projected gain is what a run may still gain */
+#define SAME 1e-6    /* objectives of one optimum differ by less, per unit of weight */
+#define ALIKE 1e-5   /* and of two short runs towards it */
+#define ROUNDING 1e-9 /* relative */
+
+/* ---- rows in memory as the home of an EM run ---- */
+
 struct matrix_home {
   const struct gm_rows* rows;
   const struct gm_engine* engine;
@@ -18,14 +35,56 @@ static int matrix_estep(void* data, const struct gm_params* params, struct gm_st
   return gm_estep(home->rows, &home->factors, home->engine, stats, NULL, home->work, err);
 }
 
-static void judge(const struct gm_seeder* seeder, const struct gm_spurious* spurious,
-                  struct gm_result* result, struct gm_record* record, double* work) {
-  gm_verdict_set(&result->params, &result->stats, seeder->bounds, spurious, result->verdict, work);
+/* ---- a run, and what it is worth ---- */
+
+struct searcher {
+  const struct gm_quest* quest;
+  const struct gm_seeder* seeder;
+  struct gm_pool* pool;
+  struct matrix_home home;
+  struct gm_params optimum[OPTIMA]; /* that a batch of proposals sees */
+  double* step;                     /* of M-step, verdict or proposal */
+};
+
+static ptrdiff_t step_size(const struct gm_family* family, int d, int k) {
+  const ptrdiff_t mstep = gm_mstep_work(family, d, k);
+  const ptrdiff_t verdict = gm_verdict_work(family, d), propose = gm_propose_work(d);
+  const ptrdiff_t most = mstep > verdict ? mstep : verdict;
+  return most > propose ? most : propose;
+}
+
+ptrdiff_t gm_search_work(const struct gm_family* family, int d, int k, int threads) {
+  return gm_factors_size(family, d, k) + OPTIMA * gm_params_size(family, d, k) +
+         step_size(family, d, k) + gm_estep_work(family, d, k, threads);
+}
+
+static void searcher_init(struct searcher* s, const struct gm_quest* quest,
+                          const struct gm_seeder* seeder, struct gm_pool* pool, double* work) {
+  const struct gm_params* p = &pool->spare.params;
+  *s = (struct searcher){.quest = quest, .seeder = seeder, .pool = pool};
+  s->home.rows = seeder->rows;
+  s->home.engine = seeder->engine;
+  work = gm_factors_init(&s->home.factors, p->family, p->d, p->k, work);
+  for (int i = 0; i < OPTIMA; i++)
+    work = gm_params_init(s->optimum + i, p->family, p->d, p->k, work);
+  s->step = work;
+  s->home.work = work + step_size(p->family, p->d, p->k);
+}
+
+static struct gm_home door(struct searcher* s) {
+  return (struct gm_home){.estep = matrix_estep, .data = &s->home};
+}
+
+static void judge(const struct searcher* s, struct gm_result* result) {
+  struct gm_record* record = &result->record;
+  gm_verdict_set(&result->params, &result->stats, s->seeder->bounds, &s->quest->spurious,
+                 result->verdict, s->step);
   if (record->run.floored) {
     struct gm_verdict* v = result->verdict + record->run.floored - 1;
     v->on_floor += !v->on_floor;
     v->spurious = 1;
   }
+  record->spurious = record->on_floor = 0;
   for (int j = 0; j < result->params.k; j++) {
     record->spurious += result->verdict[j].spurious;
     record->on_floor += result->verdict[j].on_floor;
@@ -33,50 +92,211 @@ static void judge(const struct gm_seeder* seeder, const struct gm_spurious* spur
 }
 
 static int better(const struct gm_record* a, const struct gm_record* b) {
+  if (!a->err.code != !b->err.code) return !a->err.code;
   if (a->spurious != b->spurious) return a->spurious < b->spurious;
   if (a->on_floor != b->on_floor) return a->on_floor < b->on_floor;
   return a->run.objective > b->run.objective;
 }
 
-ptrdiff_t gm_search_work(const struct gm_family* family, int d, int k, int threads) {
-  const ptrdiff_t mstep = gm_mstep_work(family, d, k), verdict = gm_verdict_work(family, d);
-  return gm_factors_size(family, d, k) + (mstep > verdict ? mstep : verdict) +
-         gm_estep_work(family, d, k, threads);
+static double margin(const struct searcher* s, double objective, double tolerance) {
+  return fmax(tolerance * s->seeder->weight, ROUNDING * fabs(objective));
 }
 
-int gm_search(enum gm_seed kind, int n_starts, const struct gm_seeder* seeder,
-              const struct gm_em_control* control, const struct gm_spurious* spurious,
-              struct gm_result* best, struct gm_result* spare, struct gm_record* records,
-              int* which, double* work, struct gm_error* err) {
-  const struct gm_family* family = best->params.family;
-  const int d = best->params.d, k = best->params.k;
-  struct matrix_home home = {.rows = seeder->rows, .engine = seeder->engine};
-  double* step = gm_factors_init(&home.factors, family, d, k, work);
-  const ptrdiff_t mstep = gm_mstep_work(family, d, k), verdict = gm_verdict_work(family, d);
-  home.work = step + (mstep > verdict ? mstep : verdict);
-  const struct gm_home door = {.estep = matrix_estep, .data = &home};
+static int same(const struct searcher* s, const struct gm_record* a, const struct gm_record* b,
+                double tolerance) {
+  return !a->err.code && !b->err.code && a->spurious == b->spurious &&
+         fabs(a->run.objective - b->run.objective) < margin(s, a->run.objective, tolerance);
+}
 
-  *which = -1;
-  if (kind == GM_SEED_GIVEN) gm_params_copy(&spare->params, &best->params);
-  for (int i = 0; i < n_starts; i++) {
-    struct gm_record* record = records + i;
-    *record = (struct gm_record){.run = {.objective = NAN, .loglik = NAN}};
-    if (!gm_seed_params(kind, seeder, (uint32_t)i, &spare->params, &spare->stats, &record->err) &&
-        !gm_em(&door, seeder->bounds, control, &spare->params, &spare->stats, spare->trace, step,
-               &record->run, &record->err)) {
-      judge(seeder, spurious, spare, record, step);
-      if (*which < 0 || better(record, records + *which)) {
-        const struct gm_result held = *best;
-        *best = *spare;
-        *spare = held;
-        *which = i;
-      }
+/* EM from the spare's parameters; returns its status. */
+static int run(struct searcher* s, struct gm_result* result, const struct gm_em_control* em) {
+  const struct gm_home home = door(s);
+  struct gm_record* record = &result->record;
+  if (!gm_em(&home, s->seeder->bounds, em, &result->params, &result->stats, result->trace, s->step,
+             &record->run, &record->err))
+    judge(s, result);
+  return record->err.code;
+}
+
+/* Puts the spare where it belongs in the pool, if it does: of the same optimum the better stays. */
+static void offer(struct searcher* s) {
+  struct gm_pool* pool = s->pool;
+  struct gm_result* r = pool->result;
+  const struct gm_record* record = &pool->spare.record;
+  int rank = 0, last = -1;
+  if (record->err.code) return;
+  while (rank < pool->count && !better(record, &r[rank].record)) rank++;
+  for (int i = 0; i < pool->count && last < 0; i++)
+    if (same(s, record, &r[i].record, SAME)) last = i;
+  if (last < 0) last = pool->count < GM_POOL ? pool->count++ : GM_POOL - 1;
+  if (rank > last) return;
+  const struct gm_result held = r[last];
+  for (int i = last; i > rank; i--) r[i] = r[i - 1];
+  r[rank] = pool->spare;
+  pool->spare = held;
+}
+
+static void tell(const struct searcher* s, const char* what, int at, int of) {
+  *s->quest->progress = (struct gm_progress){.what = what, .at = at + 1, .of = of};
+}
+
+/* ---- starts ---- */
+
+/* Start i, into the spare and the record; returns not 0 where it was stopped. */
+static int run_start(struct searcher* s, int i, const struct gm_em_control* em,
+                     enum gm_state state, struct gm_record* record) {
+  struct gm_result* spare = &s->pool->spare;
+  const enum gm_seed kind = s->quest->kind;
+  spare->record = (struct gm_record){.run = {.objective = NAN, .loglik = NAN}};
+  spare->record.kind = kind == GM_SEED_MIXED ? (enum gm_seed)(i % GM_SEED_KINDS) : kind;
+  spare->record.state = state;
+  if (!gm_seed_params(kind, s->seeder, (uint32_t)i, &spare->params, &spare->stats,
+                      &spare->record.err))
+    run(s, spare, em);
+  *record = spare->record;
+  return record->err.code == GM_STOPPED;
+}
+
+static int run_starts(struct searcher* s, struct gm_record* records, struct gm_error* err) {
+  const struct gm_quest* quest = s->quest;
+  struct gm_em_control em = quest->em;
+  const int all = quest->finish >= quest->starts;
+  if (!all && em.max_iter > SHORT_STEPS) em.max_iter = SHORT_STEPS;
+  for (int i = 0; i < quest->starts; i++) {
+    tell(s, "start", i, quest->starts);
+    if (run_start(s, i, &em, all ? GM_FINISHED : GM_SHORT, records + i)) {
+      *err = records[i].err;
+      return err->code;
     }
+    if (all) offer(s);
+  }
+  for (int n = 0; n < quest->finish && !all; n++) {
+    int best = -1;
+    for (int i = 0; i < quest->starts; i++)
+      if (!records[i].err.code && records[i].state == GM_SHORT &&
+          (best < 0 || better(records + i, records + best)))
+        best = i;
+    if (best < 0) break;
+    for (int i = 0; i < quest->starts; i++)
+      if (i != best && records[i].state == GM_SHORT && same(s, records + i, records + best, ALIKE))
+        records[i].state = GM_DUPLICATE;
+    tell(s, "finishing start", n, quest->finish);
+    if (run_start(s, best, &quest->em, GM_FINISHED, records + best)) {
+      *err = records[best].err;
+      return err->code;
+    }
+    offer(s);
+  }
+  return GM_OK;
+}
+
+/* ---- races against the best ---- */
+
+struct race {
+  const struct searcher* s;
+  struct gm_result* result;
+  struct gm_record best;
+};
+
+static int hopeless(void* data, const struct gm_run* run, double left) {
+  const struct race* race = data;
+  const double target = race->best.run.objective + margin(race->s, race->best.run.objective, SAME);
+  const int behind = run->objective + REACH * left < target;
+  if (!behind && (run->iterations < SETTLE || run->iterations % SETTLE)) return 0;
+  judge(race->s, race->result);
+  const int more = race->result->record.spurious - race->best.spurious;
+  return more > 0 || (behind && more == 0);
+}
+
+static int run_race(struct searcher* s, struct gm_result* result, const struct gm_record* best) {
+  struct race race = {.s = s, .result = result, .best = *best};
+  struct gm_em_control em = s->quest->em;
+  em.hopeless = hopeless;
+  em.data = &race;
+  return run(s, result, &em);
+}
+
+/* ---- proposals ---- */
+
+/* One E- and one M-step from what need not be of the family. */
+static int project(struct searcher* s, struct gm_result* spare) {
+  struct gm_error* err = &spare->record.err;
+  if (matrix_estep(&s->home, &spare->params, &spare->stats, err)) return err->code;
+  return gm_mstep(&spare->stats, s->seeder->bounds, &spare->params, s->step, err);
+}
+
+static int run_proposals(struct searcher* s, struct gm_error* err) {
+  struct gm_pool* pool = s->pool;
+  const int able = pool->count && pool->spare.params.k > 1 && s->quest->em.max_iter > 0;
+  const int budget = able ? s->quest->proposals : 0;
+  int optima = 0;
+  struct gm_record best = {0};
+  for (int p = 0, failed = 0; failed < budget; p++) {
+    if (p % BATCH == 0) {
+      best = pool->result[0].record;
+      optima = pool->count < OPTIMA ? pool->count : OPTIMA;
+      for (int i = 0; i < optima; i++)
+        gm_params_copy(s->optimum + i, &pool->result[i].params);
+    }
+    struct gm_result* spare = &pool->spare;
+    tell(s, "proposal", p, 0);
+    spare->record = (struct gm_record){.kind = GM_SEED_MIXED, .state = GM_FINISHED};
+    gm_propose(s->seeder, (uint32_t)p, s->optimum + p / 2 % optima, &spare->params, s->step);
+    if (!project(s, spare)) run_race(s, spare, &best);
+    if (spare->record.err.code == GM_STOPPED) {
+      *err = spare->record.err;
+      return err->code;
+    }
+    failed++;
+    if (spare->record.err.code || spare->record.run.abandoned) continue;
+    if (better(&spare->record, &best) && !same(s, &spare->record, &best, SAME)) failed = 0;
+    offer(s);
+  }
+  return GM_OK;
+}
+
+int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder, struct gm_pool* pool,
+              struct gm_record* records, double* work, struct gm_error* err) {
+  struct searcher s;
+  searcher_init(&s, quest, seeder, pool, work);
+  *err = (struct gm_error){.code = GM_OK};
+  pool->count = 0;
+  pool->weight = seeder->weight;
+  if (run_starts(&s, records, err) || run_proposals(&s, err)) return err->code;
+  for (int i = 0; i < pool->count; i++)
+    pool->result[i].record.seen = pool->result[i].record.run.objective;
+  return GM_OK;
+}
+
+/* ---- from a sample to all rows ---- */
+
+int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder, struct gm_pool* pool,
+              double* work, struct gm_error* err) {
+  struct searcher s;
+  int best = -1;
+  searcher_init(&s, quest, seeder, pool, work);
+  *err = (struct gm_error){.code = GM_OK};
+  for (int i = 0; i < pool->count; i++) {
+    struct gm_result* result = pool->result + i;
+    tell(&s, "optimum", i, pool->count);
+    if (best < 0) {
+      run(&s, result, &quest->em);
+    } else {
+      run_race(&s, result, &pool->result[best].record);
+    }
+    const struct gm_record* record = &result->record;
     if (record->err.code == GM_STOPPED) {
       *err = record->err;
       return err->code;
     }
+    if (record->err.code || record->run.abandoned) continue;
+    if (best < 0 || better(record, &pool->result[best].record)) best = i;
   }
-  *err = (struct gm_error){.code = GM_OK};
+  pool->count = best >= 0;
+  if (best > 0) {
+    const struct gm_result held = pool->result[0];
+    pool->result[0] = pool->result[best];
+    pool->result[best] = held;
+  }
   return GM_OK;
 }

@@ -1,5 +1,5 @@
-/* Starts. Distances are taken in standardised columns, so that units do not matter; a row counts
-   with its weight. Every start is a function of (key, stream), and of nothing before it. */
+/* Starts. Distances are taken in standardised columns (or in the metric of the total covariance), so
+   that units do not matter; a row counts with its weight. Every start is a function of (key, stream), and of nothing before it. */
 #include <math.h>
 #include <string.h>
 
@@ -27,28 +27,32 @@ static void spread_block(void* data, const struct gm_block* block, int slot) {
   }
 }
 
-/* A row drawn with probability in proportion to w * dist; -1 where all are 0. */
-static ptrdiff_t draw_row(const struct gm_rows* rows, const double* dist, double u) {
+ptrdiff_t gm_draw_row(const struct gm_rows* rows, const double* share, double u) {
   double total = 0, sum = 0;
   ptrdiff_t last = -1;
-  for (ptrdiff_t i = 0; i < rows->n; i++) total += dist[i] * (rows->w ? rows->w[i] : 1);
-  for (ptrdiff_t i = 0; i < rows->n; i++) {
-    const double mass = dist[i] * (rows->w ? rows->w[i] : 1);
-    if (!(mass > 0)) continue;
-    sum += mass;
-    last = i;
-    if (sum >= u * total) break;
-  }
+  for (int pass = 0; pass < 2; pass++)
+    for (ptrdiff_t i = 0; i < rows->n; i++) {
+      const double mass = (share ? share[i] : 1) * (rows->w ? rows->w[i] : 1);
+      if (!(mass > 0)) continue;
+      if (pass == 0) {
+        total += mass;
+      } else {
+        sum += mass;
+        last = i;
+        if (sum >= u * total) return i;
+      }
+    }
   return last;
 }
 
+/* metric: of k = 1, at any mean. */
 static int pick_rows(int far, const struct gm_seeder* seeder, uint32_t stream,
-                     const double* inverse_scale, double* mean, int k, double* work,
+                     const struct gm_factors* metric, double* mean, int k, double* work,
                      struct gm_error* err) {
   const struct gm_rows* rows = seeder->rows;
   const int d = rows->d;
-  const struct gm_plan plan = gm_plan_make(GM_DIAG, d, 1);
-  struct gm_factors f = {.shape = GM_DIAG, .d = d, .k = 1, .factor = (double*)inverse_scale};
+  const struct gm_plan plan = gm_plan_make(metric->shape, d, 1);
+  struct gm_factors f = *metric;
   struct spread spread = {
       .f = &f, .kernel = seeder->engine->kernel, .far = far, .dist = seeder->dist};
   const struct gm_job job = {.block = spread_block, .data = &spread};
@@ -56,7 +60,7 @@ static int pick_rows(int far, const struct gm_seeder* seeder, uint32_t stream,
   for (int j = 0; j < k; j++) {
     double u[2];
     gm_random(seeder->key, (uint64_t)j, stream, 0, u);
-    const ptrdiff_t row = draw_row(rows, seeder->dist, u[0]);
+    const ptrdiff_t row = gm_draw_row(rows, seeder->dist, u[0]);
     if (row < 0) {
       *err = (struct gm_error){.code = GM_EMPTY, .component = j + 1};
       return err->code;
@@ -70,24 +74,163 @@ static int pick_rows(int far, const struct gm_seeder* seeder, uint32_t stream,
   return GM_OK;
 }
 
-/* Lloyd's steps from mean, which they move; label gets each row's centre. */
-static int lloyd(const struct gm_seeder* seeder, const double* inverse_scale, double* mean, int k,
-                 struct gm_stats* stats, double* work, struct gm_error* err) {
-  const int d = seeder->rows->d;
+/* ---- nearest means ---- */
+
+/* The statistics of nearest means: of a family that has the metric's shape. */
+static const struct gm_family* hard_family(const struct gm_factors* metric) {
+  return gm_family_find(metric->shape == GM_DIAG ? "EEI" : "EEE");
+}
+
+/* label <- the nearest mean; stats about the means. */
+static int label_nearest(const struct gm_seeder* seeder, const struct gm_factors* metric,
+                         const double* mean, int k, struct gm_stats* stats, double* work,
+                         struct gm_error* err) {
   struct gm_rows rows = *seeder->rows;
-  const struct gm_factors f = {
-      .shape = GM_DIAG, .d = d, .k = k, .mean = mean, .factor = (double*)inverse_scale};
+  struct gm_factors f = *metric;
+  f.k = k;
+  f.mean = mean;
   rows.source = GM_NEAREST;
+  return gm_estep(&rows, &f, seeder->engine, stats, seeder->label, work, err);
+}
+
+/* k-means++ and Lloyd's steps. */
+static int label_kmeans(const struct gm_seeder* seeder, uint32_t stream,
+                        const struct gm_factors* metric, double* mean, int k, double* work,
+                        struct gm_error* err) {
+  const int d = seeder->rows->d;
+  struct gm_stats stats;
+  double* behind = gm_stats_init(&stats, hard_family(metric), d, k, work);
+  if (pick_rows(1, seeder, stream, metric, mean, k, work, err)) return err->code;
   for (int step = 0; step < LLOYD_STEPS; step++) {
     double moved = 0;
-    if (gm_estep(&rows, &f, seeder->engine, stats, seeder->label, work, err)) return err->code;
+    if (label_nearest(seeder, metric, mean, k, &stats, behind, err)) return err->code;
     for (int j = 0; j < k; j++)
-      for (int a = 0; a < d && stats->nk[j] > 0; a++) {
-        const double shift = stats->sum[a + (ptrdiff_t)d * j] / stats->nk[j];
+      for (int a = 0; a < d && stats.nk[j] > 0; a++) {
+        const double shift = stats.sum[a + (ptrdiff_t)d * j] / stats.nk[j];
         mean[a + (ptrdiff_t)d * j] += shift;
-        moved = fmax(moved, fabs(shift * inverse_scale[a]));
+        moved = fmax(moved, fabs(shift) / seeder->bounds->scale[a]);
       }
     if (moved < 1e-9) break;
+  }
+  return GM_OK;
+}
+
+/* The rows nearest to each of k random rows; mean gets those. */
+static int label_cells(const struct gm_seeder* seeder, uint32_t stream,
+                       const struct gm_factors* metric, double* mean, int k, double* work,
+                       struct gm_error* err) {
+  struct gm_stats stats;
+  double* behind = gm_stats_init(&stats, hard_family(metric), seeder->rows->d, k, work);
+  if (pick_rows(0, seeder, stream, metric, mean, k, work, err)) return err->code;
+  return label_nearest(seeder, metric, mean, k, &stats, behind, err);
+}
+
+/* dist <- the weight of those rows that are nearer to their mean than the rows of their cell are on
+   average (squared distances), 0 for the others. work: 2 k. */
+static void weigh_balls(const struct gm_seeder* seeder, const double* inverse_scale,
+                        const double* mean, int k, double* work) {
+  const struct gm_rows* rows = seeder->rows;
+  const int d = rows->d;
+  double* reach = work;
+  double* weight = work + k;
+  memset(work, 0, 2 * (size_t)k * sizeof *work);
+  for (ptrdiff_t i = 0; i < rows->n; i++) seeder->dist[i] = 0;
+  for (int a = 0; a < d; a++)
+    for (ptrdiff_t i = 0; i < rows->n; i++) {
+      const double at = mean[a + (ptrdiff_t)d * (seeder->label[i] - 1)];
+      const double z = (rows->x[i + rows->ld * a] - at) * inverse_scale[a];
+      seeder->dist[i] += z * z;
+    }
+  for (ptrdiff_t i = 0; i < rows->n; i++) {
+    const double w = rows->w ? rows->w[i] : 1;
+    weight[seeder->label[i] - 1] += w;
+    reach[seeder->label[i] - 1] += w * seeder->dist[i];
+  }
+  for (ptrdiff_t i = 0; i < rows->n; i++) {
+    const int j = seeder->label[i] - 1;
+    const int inside = seeder->dist[i] * weight[j] <= reach[j];
+    seeder->dist[i] = inside ? (rows->w ? rows->w[i] : 1) : 0;
+  }
+}
+
+/* ---- cuts ---- */
+
+static void sift(const double* key, int* order, ptrdiff_t top, ptrdiff_t n) {
+  const int held = order[top];
+  for (ptrdiff_t child; (child = 2 * top + 1) < n; top = child) {
+    if (child + 1 < n && key[order[child + 1]] > key[order[child]]) child++;
+    if (!(key[order[child]] > key[held])) break;
+    order[top] = order[child];
+  }
+  order[top] = held;
+}
+
+/* order <- the indices 0 to n - 1 by increasing key (heap sort). */
+static void sort_by(const double* key, int* order, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i++) order[i] = (int)i;
+  for (ptrdiff_t i = n / 2; i-- > 0;) sift(key, order, i, n);
+  for (ptrdiff_t end = n; end-- > 1;) {
+    const int held = order[0];
+    order[0] = order[end];
+    order[end] = held;
+    sift(key, order, 0, end);
+  }
+}
+
+/* k parts of equal weight along a random direction. */
+static void label_cuts(const struct gm_seeder* seeder, uint32_t stream,
+                       const double* inverse_scale, int k) {
+  const struct gm_rows* rows = seeder->rows;
+  double below = 0;
+  for (ptrdiff_t i = 0; i < rows->n; i++) seeder->dist[i] = 0;
+  for (int a = 0; a < rows->d; a++) {
+    const double along = gm_random_normal(seeder->key, (uint64_t)a, stream, 1);
+    for (ptrdiff_t i = 0; i < rows->n; i++)
+      seeder->dist[i] +=
+          along * inverse_scale[a] * (rows->x[i + rows->ld * a] - seeder->total.mean[a]);
+  }
+  sort_by(seeder->dist, seeder->label, rows->n);
+  for (ptrdiff_t at = 0; at < rows->n; at++) {
+    const int i = seeder->label[at];
+    const double w = rows->w ? rows->w[i] : 1;
+    const int part = (int)((below + w / 2) / seeder->weight * k);
+    below += w;
+    seeder->dist[i] = part < 0 ? 0 : part < k ? part : k - 1;
+  }
+  for (ptrdiff_t i = 0; i < rows->n; i++) seeder->label[i] = (int)seeder->dist[i] + 1;
+}
+
+/* k - 1 times: two random rows of one part, which is cut half-way between them. */
+static int label_halves(const struct gm_seeder* seeder, uint32_t stream,
+                        const double* inverse_scale, int k, struct gm_error* err) {
+  const struct gm_rows* rows = seeder->rows;
+  double* dist = seeder->dist;
+  int* label = seeder->label;
+  for (ptrdiff_t i = 0; i < rows->n; i++) label[i] = 1;
+  for (int next = 2; next <= k; next++) {
+    double u[2];
+    gm_random(seeder->key, (uint64_t)next, stream, 1, u);
+    const ptrdiff_t one = gm_draw_row(rows, NULL, u[0]);
+    const int part = one < 0 ? 0 : label[one];
+    for (ptrdiff_t i = 0; i < rows->n; i++) dist[i] = 0;
+    for (int a = 0; a < rows->d && one >= 0; a++)
+      for (ptrdiff_t i = 0; i < rows->n; i++)
+        dist[i] += label[i] == part && rows->x[i + rows->ld * a] != rows->x[one + rows->ld * a];
+    for (ptrdiff_t i = 0; i < rows->n; i++) dist[i] = dist[i] > 0;
+    const ptrdiff_t other = gm_draw_row(rows, dist, u[1]);
+    if (other < 0) {
+      *err = (struct gm_error){.code = GM_EMPTY, .component = next};
+      return err->code;
+    }
+    for (ptrdiff_t i = 0; i < rows->n; i++) dist[i] = 0;
+    for (int a = 0; a < rows->d; a++) {
+      const double* x = rows->x + rows->ld * a;
+      const double half = (x[other] - x[one]) / 2, middle = x[one] + half;
+      const double along = half * inverse_scale[a] * inverse_scale[a];
+      for (ptrdiff_t i = 0; i < rows->n; i++) dist[i] += along * (x[i] - middle);
+    }
+    for (ptrdiff_t i = 0; i < rows->n; i++)
+      if (label[i] == part && dist[i] > 0) label[i] = next;
   }
   return GM_OK;
 }
@@ -135,41 +278,70 @@ static void shrink(struct gm_stats* stats, int rows, double* pooled) {
     if (stats->nk[j] > 0) stats->nk[j] += extra;
 }
 
-/* The total covariance for each component, equal proportions, means as they are. */
-static int with_total_covariance(const struct gm_seeder* seeder, struct gm_params* params,
-                                 struct gm_stats* stats, double* work, struct gm_error* err) {
-  const int k = params->k;
-  const ptrdiff_t means = (ptrdiff_t)params->d * k;
-  double* mean = work;
+/* The total covariance times factor for each component, equal proportions, means as they are. */
+static void total_stats(const struct gm_seeder* seeder, double factor, struct gm_stats* stats) {
+  const int d = stats->d, k = stats->k;
+  gm_stats_zero(stats);
+  for (int j = 0; j < k; j++) {
+    stats->nk[j] = seeder->weight / k;
+    stats->nk2[j] = seeder->weight2 / k;
+    double* scatter = stats->scatter + stats->stride * j;
+    for (int b = 0; b < d; b++)
+      for (int a = b; a < (stats->shape == GM_TRIANG ? d : b + 1); a++)
+        scatter[stats->shape == GM_TRIANG ? a + (ptrdiff_t)d * b : a] +=
+            factor * stats->nk[j] * seeder->total.cov[a + (ptrdiff_t)d * b];
+  }
+  stats->total[1] = seeder->weight;
+}
+
+ptrdiff_t gm_seed_total_size(int d) {
+  const struct gm_family* family = gm_family_find("EEE");
+  return gm_params_size(family, d, 1) + gm_factors_size(family, d, 1);
+}
+
+int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
+  const struct gm_family* family = gm_family_find("EEE");
+  const int d = seeder->rows->d;
   struct gm_rows rows = *seeder->rows;
+  struct gm_stats stats;
+  double* work = gm_stats_init(&stats, family, d, 1, seeder->work);
+  gm_factors_init(&seeder->white, family, d, 1, gm_params_init(&seeder->total, family, d, 1, mem));
   rows.source = GM_LABELS;
   rows.label = seeder->label;
   for (ptrdiff_t i = 0; i < rows.n; i++) seeder->label[i] = 1;
-  memcpy(mean, params->mean, (size_t)means * sizeof *mean);
-  if (centred_stats(&rows, seeder, params, stats, work + means, err)) return err->code;
-  memcpy(params->mean, mean, (size_t)means * sizeof *mean);
-  memset(stats->sum, 0, (size_t)means * sizeof *mean);
-  for (int j = k - 1; j >= 0; j--) {
-    stats->nk[j] = stats->nk[0] / k;
-    stats->nk2[j] = stats->nk2[0] / k;
-    for (ptrdiff_t a = 0; a < stats->stride; a++)
-      stats->scatter[a + stats->stride * j] = stats->scatter[a] / k;
-  }
-  return GM_OK;
+  if (centred_stats(&rows, seeder, &seeder->total, &stats, work, err) ||
+      gm_mstep(&stats, seeder->bounds, &seeder->total, work, err))
+    return err->code;
+  seeder->weight = stats.nk[0];
+  seeder->weight2 = stats.nk2[0];
+  return gm_factors_set(&seeder->white, &seeder->total, err);
 }
 
 /* ---- the door ---- */
 
-ptrdiff_t gm_seed_work(const struct gm_family* family, int d, int k, int threads) {
-  const struct gm_family* diag = gm_family_find("VVI");
-  const struct gm_plan plan = gm_plan_make(GM_DIAG, d, 1);
-  ptrdiff_t pass = gm_blocks_work(&plan, d, 1, threads);
-  const ptrdiff_t hard = gm_stats_size(diag, d, k) + gm_estep_work(diag, d, k, threads);
-  const ptrdiff_t own = (ptrdiff_t)d * k + gm_stats_size(family, d, k) +
-                        gm_estep_work(family, d, k, threads) + gm_mstep_work(family, d, k);
-  if (hard > pass) pass = hard;
-  if (own > pass) pass = own;
-  return d + pass;
+static ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+
+/* Of label_kmeans() and label_cells(). */
+static ptrdiff_t label_work(const char* code, int d, int k, int threads) {
+  const struct gm_family* family = gm_family_find(code);
+  const struct gm_plan plan = gm_plan_make(family->shape, d, 1);
+  return max_size(gm_blocks_work(&plan, d, 1, threads),
+                  gm_stats_size(family, d, k) + gm_estep_work(family, d, k, threads));
+}
+
+ptrdiff_t gm_seed_work(enum gm_seed kind, const struct gm_family* family, int d, int k,
+                       int threads) {
+  ptrdiff_t size = (ptrdiff_t)2 * k + gm_stats_size(family, d, k);
+  size = max_size(size, gm_estep_work(family, d, k, threads));
+  size = max_size(size, gm_mstep_work(family, d, k));
+  if (kind < GM_SEED_LABELS || kind == GM_SEED_MIXED) {
+    const struct gm_family* total = gm_family_find("EEE");
+    size = max_size(size, label_work("EEI", d, k, threads));
+    size = max_size(size, label_work("EEE", d, k, threads));
+    size = max_size(size, gm_stats_size(total, d, 1) + gm_mstep_work(total, d, 1));
+    size = max_size(size, gm_stats_size(total, d, 1) + gm_estep_work(total, d, 1, threads));
+  }
+  return d + size;
 }
 
 int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
@@ -177,29 +349,57 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
   const int d = params->d, k = params->k;
   double* inverse_scale = seeder->work;
   double* work = inverse_scale + d;
+  const struct gm_factors plain = {.shape = GM_DIAG, .d = d, .k = 1, .factor = inverse_scale};
   struct gm_rows rows = *seeder->rows;
+  double u[2] = {0};
+  if (kind == GM_SEED_MIXED) kind = (enum gm_seed)(stream % GM_SEED_KINDS);
   *err = (struct gm_error){.code = GM_OK};
   for (int a = 0; a < d; a++) inverse_scale[a] = 1 / seeder->bounds->scale[a];
+  rows.source = GM_LABELS;
+  rows.label = seeder->label;
 
-  if (kind == GM_SEED_GIVEN) return GM_OK;
-  if (kind == GM_SEED_KMEANS) {
-    struct gm_stats hard;
-    double* behind = gm_stats_init(&hard, gm_family_find("VVI"), d, k, work);
-    if (pick_rows(1, seeder, stream, inverse_scale, params->mean, k, work, err) ||
-        lloyd(seeder, inverse_scale, params->mean, k, &hard, behind, err))
-      return err->code;
+  switch (kind) {
+    case GM_SEED_GIVEN:
+      return GM_OK;
+    case GM_SEED_KMEANS:
+      label_kmeans(seeder, stream, &plain, params->mean, k, work, err);
+      break;
+    case GM_SEED_WHITE:
+      label_kmeans(seeder, stream, &seeder->white, params->mean, k, work, err);
+      break;
+    case GM_SEED_CELLS:
+      label_cells(seeder, stream, &plain, params->mean, k, work, err);
+      break;
+    case GM_SEED_BALLS:
+      if (!label_cells(seeder, stream, &plain, params->mean, k, work, err)) {
+        weigh_balls(seeder, inverse_scale, params->mean, k, work);
+        rows.w = seeder->dist;
+      }
+      break;
+    case GM_SEED_CUTS:
+      label_cuts(seeder, stream, inverse_scale, k);
+      break;
+    case GM_SEED_HALVES:
+      label_halves(seeder, stream, inverse_scale, k, err);
+      break;
+    case GM_SEED_SCALED:
+    case GM_SEED_RANDOM:
+      pick_rows(0, seeder, stream, &plain, params->mean, k, work, err);
+      gm_random(seeder->key, 0, stream, 1, u);
+      total_stats(seeder, kind == GM_SEED_RANDOM ? 1 : gm_random_factor(u[0]), stats);
+      break;
+    case GM_SEED_LABELS:
+      rows.label = seeder->given_label;
+      break;
+    default:
+      rows.source = GM_MATRIX;
+      rows.resp = seeder->given_resp;
   }
-  if (kind == GM_SEED_RANDOM) {
-    if (pick_rows(0, seeder, stream, inverse_scale, params->mean, k, work, err) ||
-        with_total_covariance(seeder, params, stats, work, err))
-      return err->code;
-  } else {
-    rows.source = kind == GM_SEED_MATRIX ? GM_MATRIX : GM_LABELS;
-    rows.label = kind == GM_SEED_LABELS ? seeder->given_label : seeder->label;
-    rows.resp = seeder->given_resp;
+  if (err->code) return err->code;
+  if (kind != GM_SEED_SCALED && kind != GM_SEED_RANDOM) {
     if (centred_stats(&rows, seeder, params, stats, work, err)) return err->code;
+    if (kind < GM_SEED_LABELS) shrink(stats, d + 1, work);
   }
-  if (kind == GM_SEED_KMEANS) shrink(stats, d + 1, work);
   params->cov[0] = 0; /* none yet */
   return gm_mstep(stats, seeder->bounds, params, work, err);
 }

@@ -2,23 +2,23 @@ test_that("the defaults are those of the help page", {
   control <- gmm_control()
   expect_s3_class(control, "gmm_control", exact = TRUE)
   expect_identical(unclass(control), list(
-    n_init = 10L, init = "auto", max_iter = 10000L, tol = 1e-9, floor = 1e-10,
+    n_init = 10L, init = "auto", search = NULL, max_iter = 10000L, tol = 1e-9, floor = 1e-10,
     spurious = c(size = 2, thin_size = 10, thin = 1e-3), threads = NULL, verbose = interactive(),
     keep = TRUE
   ))
 })
 
 test_that("every value given is kept", {
-  control <- gmm_control(n_init = 3, init = "random", max_iter = 0, tol = 0, floor = 1e-6,
+  control <- gmm_control(n_init = 3, init = "random", search = 0, max_iter = 0, tol = 0, floor = 1e-6,
                          spurious = c(thin = 0), threads = 2, verbose = TRUE, keep = FALSE)
   expect_identical(unclass(control), list(
-    n_init = 3L, init = "random", max_iter = 0L, tol = 0, floor = 1e-6,
+    n_init = 3L, init = "random", search = 0L, max_iter = 0L, tol = 0, floor = 1e-6,
     spurious = c(size = 2, thin_size = 10, thin = 0), threads = 2L, verbose = TRUE, keep = FALSE
   ))
 })
 
 test_that("bad values are refused, argument by argument", {
-  for (arg in c("n_init", "max_iter", "tol", "floor", "threads", "verbose", "keep", "spurious")) {
+  for (arg in c("n_init", "search", "max_iter", "tol", "floor", "threads", "verbose", "keep", "spurious")) {
     for (bad in list(-1, NA, NaN, Inf, "a", c(1, 2), list())) {
       expect_gm_error(do.call(gmm_control, structure(list(bad), names = arg)), "argument",
                       sprintf("`%s` must be", arg))
@@ -28,7 +28,7 @@ test_that("bad values are refused, argument by argument", {
     expect_gm_error(do.call(gmm_control, structure(list(NULL), names = arg)), "argument",
                     sprintf("`%s` must be", arg))
   }
-  for (arg in c("n_init", "max_iter", "threads")) {
+  for (arg in c("n_init", "search", "max_iter", "threads")) {
     expect_gm_error(do.call(gmm_control, structure(list(1.5), names = arg)), "argument", "not 1.5")
   }
   expect_gm_error(gmm_control(n_init = 0), "argument", "at least 1, not 0")

@@ -1,11 +1,11 @@
 # Nothing that R can pass may crash the routines: each argument in turn, with everything.
 
 good <- list(
-  x = matrix(as.double(1:12), 6), w = NULL, family = "VVV", k = 2L, scale = c(1, 1), start = "kmeans++",
+  x = matrix(as.double(1:12), 6), w = NULL, family = "VVV", k = 2L, scale = c(1, 1), start = "auto",
   params = list(proportions = c(.5, .5), means = matrix(c(0, 0, 1, 1), 2),
                 covariances = array(diag(2), c(2, 2, 2))),
-  control = list(n_starts = 2L, max_iter = 5L, tol = 1e-9, floor = 1e-10, spurious = c(2, 10, 1e-3),
-                 threads = NULL, progress = "")
+  control = list(n_starts = 2L, n_finish = 1L, proposals = 3L, sample = 6L, max_iter = 5L, tol = 1e-9,
+                 floor = 1e-10, spurious = c(2, 10, 1e-3), threads = NULL, progress = "")
 )
 strange <- list(
   NULL, list(), list(1), "a", NA_character_, raw(0), sum, function(x) x, globalenv(), quote(a + b), as.name("a"),
@@ -48,7 +48,7 @@ test_that("fields of lists are checked as arguments are", {
       control <- good$control
       control[name] <- list(value)
       if (identical(value, .Machine$integer.max)) next
-      got <- tryCatch(.Call(ffi_gmm_fit, good$x, NULL, "VVV", 2L, c(1, 1), "kmeans++", control), error = identity)
+      got <- tryCatch(.Call(ffi_gmm_fit, good$x, NULL, "VVV", 2L, c(1, 1), "auto", control), error = identity)
       expect_true(inherits(got, "error") || is.list(got))
     }
   }

@@ -14,7 +14,7 @@ test_that("the object has the class and the fields of the contract", {
   expect_identical(fit$covariance, "VVV")
   expect_identical(fit$df, df_of("VVV", 2, 2))
   expect_named(fit$starts, c("kind", "objective", "loglik", "iterations", "converged", "spurious", "reason"))
-  expect_identical(nrow(fit$starts), 10L)
+  expect_identical(nrow(fit$starts), 40L)
   expect_identical(fit$call, quote(gmm(x = faithful, k = 2)))
 })
 
@@ -24,7 +24,7 @@ test_that("print answers in at most 10 lines, returns its argument, and suits an
   expect_identical(out$value, fit)
   expect_false(out$visible)
   for (word in c("2 components", "full (VVV)", "272 rows x 2 variables", "log-likelihood", "BIC", "lower is better",
-                 "converged", "10 starts")) {
+                 "converged", "40 starts")) {
     expect_match(paste(lines, collapse = "\n"), word, fixed = TRUE)
   }
   expect_lte(length(capture.output(print(built))), 10)
@@ -134,7 +134,8 @@ test_that("objects survive saveRDS and dput, with the same predictions", {
   on.exit(unlink(file))
   for (ascii in c(FALSE, TRUE)) {
     saveRDS(fit, file, ascii = ascii)
-    expect_identical(predict(readRDS(file), x, type = "prob"), predict(fit, x, type = "prob"))
+    expect_equal(predict(readRDS(file), x, type = "prob"), predict(fit, x, type = "prob"),
+                 tolerance = if (ascii) 1e-14 else 0) # as text R writes 16 digits
   }
   copy <- eval(parse(text = deparse(built, control = c("all", "hexNumeric"))))
   new <- cbind(a = c(0, 2), b = c(1, -3))

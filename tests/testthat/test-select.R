@@ -151,7 +151,8 @@ test_that("a model that can't be fitted has a reason, and the others their value
 
 test_that("where no model can be fitted, the error is that of the first, with the table", {
   points <- rbind(c(0, 0), c(1, 0), c(0, 1))[rep(1:3, each = 20), ]
-  error <- expect_gm_error(gmm_select(points, 3:4, c("full", "diag")), "degenerate",
+  control <- gmm_control(init = "kmeans++")
+  error <- expect_gm_error(gmm_select(points, 3:4, c("full", "diag"), control = control), "degenerate",
                            c("None of 4 models", "3 components, full (VVV)", "fewer components"),
                            "gmm_select")
   expect_identical(nrow(error$table), 4L)

@@ -1,0 +1,175 @@
+# How often does the default call find the best known optimum, and how fast?
+#
+#   Rscript bench/quality.R [seeds]      in the project's folder; one core
+#
+# 200 or so cases: public and simulated data, the four plain shapes, k = 2 to 8. Best known of a case: the best of 100
+# long starts (50 k-means++, 50 random), of wide searches with other seeds, of mclust, of
+# scikit-learn (n_init = 10, tol = 1e-6), each continued by EM to convergence and counted only if no
+# component is spurious. It is kept in results/quality-known.csv and only ever rises. Then the default
+# call, with each of the seeds, and mclust's and scikit-learn's (ten starts), timed in turn.
+library(gaussmix)
+suppressPackageStartupMessages(library(mclust))
+
+out <- Sys.getenv("GAUSSMIX_QUALITY", "bench/results")
+seeds <- seq_len(as.integer(c(commandArgs(TRUE), 2)[1L]))
+
+# ---- cases ----
+
+from <- function(package, name, object = name) {
+  where <- new.env()
+  utils::data(list = name, package = package, envir = where)
+  where[[object]]
+}
+numbers <- function(x) {
+  x <- as.data.frame(x)
+  x <- x[vapply(x, is.numeric, TRUE)]
+  unname(data.matrix(x[stats::complete.cases(x), , drop = FALSE]))
+}
+simulated <- function(seed, n, d, k, apart) {
+  set.seed(seed)
+  means <- matrix(rnorm(k * d, sd = apart), k)
+  group <- sample(k, n, TRUE, prob = runif(k, .3, 1))
+  turn <- lapply(seq_len(k), function(j) matrix(rnorm(d * d), d) / sqrt(d) + diag(.3, d))
+  t(vapply(seq_len(n), function(i) means[group[i], ] + turn[[group[i]]] %*% rnorm(d), numeric(d)))
+}
+sets <- list(
+  faithful = list(numbers(faithful), 2:6), iris = list(numbers(iris), 2:5),
+  galaxies = list(numbers(MASS::galaxies / 1000), c(2, 3, 4, 6)), precip = list(numbers(precip), 2:3),
+  acidity = list(numbers(from("mclust", "acidity")), 2:4),
+  diabetes = list(numbers(from("mclust", "diabetes")), 2:5),
+  banknote = list(numbers(from("mclust", "banknote")), 2:4),
+  thyroid = list(numbers(from("mclust", "thyroid")), 2:4),
+  wreath = list(numbers(from("mclust", "wreath")), c(4, 8)),
+  chevron = list(numbers(from("mclust", "chevron")[, -1]), c(2, 4)),
+  cross = list(numbers(from("mclust", "cross")[, -1]), c(2, 4)),
+  gvhd = list(numbers(from("mclust", "GvHD", "GvHD.pos"))[1:1000, ], c(3, 6)),
+  crabs = list(numbers(MASS::crabs[4:8]), c(2, 4)), geyser = list(numbers(MASS::geyser), c(3, 5, 7)),
+  quakes = list(numbers(quakes[1:4]), c(3, 5, 8)), airquality = list(numbers(airquality[1:4]), 2:3),
+  rock = list(numbers(rock[1:3]), 2), usarrests = list(numbers(USArrests), 2:3),
+  pima = list(numbers(MASS::Pima.tr[c(2, 3, 5, 6)]), 2:4), trees = list(numbers(trees[1:2]), 2),
+  boston = list(numbers(MASS::Boston[c("rm", "lstat", "medv", "nox", "dis")]), c(2, 4, 6)),
+  sim2 = list(simulated(1, 400, 2, 6, 2.5), c(4, 6, 8)), sim3 = list(simulated(2, 800, 3, 5, 1.5), c(3, 5, 7)),
+  sim5 = list(simulated(3, 600, 5, 4, 1.2), c(3, 4, 5)), sim8 = list(simulated(4, 1500, 8, 8, 1.5), c(5, 8)),
+  sim2wide = list(simulated(5, 1000, 2, 8, 4), 8)
+)
+shapes <- c(full = "VVV", tied = "EEE", diag = "VVI", spherical = "VII")
+cases <- do.call(rbind, lapply(names(sets), function(name) {
+  grid <- expand.grid(k = sets[[name]][[2L]], covariance = names(shapes), stringsAsFactors = FALSE)
+  if (ncol(sets[[name]][[1L]]) == 1L) grid <- grid[grid$covariance %in% c("full", "tied"), ]
+  cbind(data = name, n = nrow(sets[[name]][[1L]]), d = ncol(sets[[name]][[1L]]), grid)
+}))
+cases$id <- with(cases, paste(data, covariance, k))
+
+# ---- one call ----
+
+quietly <- function(expr) tryCatch(suppressWarnings(expr), error = function(e) NULL)
+sound <- function(fit) if (is.null(fit) || any(fit$verdict$spurious)) -Inf else fit$loglik
+call_gmm <- function(case, ...) {
+  x <- sets[[case$data]][[1L]]
+  quietly(gmm(x, case$k, case$covariance, control = gmm_control(..., verbose = FALSE)))
+}
+go_on <- function(case, proportions, means, covariances) {
+  d <- case$d
+  means <- matrix(means, case$k)
+  start <- quietly(gmm_params(proportions, means, array(covariances, c(d, d, case$k)), covariance = case$covariance))
+  if (is.null(start)) -Inf else sound(call_gmm(case, init = start))
+}
+call_mclust <- function(case) {
+  code <- shapes[[case$covariance]]
+  if (case$d == 1L) code <- if (code == "EEE") "E" else "V"
+  quietly(Mclust(sets[[case$data]][[1L]], G = case$k, modelNames = code, verbose = FALSE))
+}
+from_mclust <- function(case, fit) {
+  if (is.null(fit)) return(-Inf)
+  p <- fit$parameters
+  covariances <- if (case$d == 1L) rep_len(p$variance$sigmasq, case$k) else p$variance$sigma
+  go_on(case, p$pro, t(matrix(p$mean, case$d)), covariances)
+}
+
+# ---- scikit-learn: all cases in one process; lines of numbers per case ----
+
+call_sklearn <- function(cases, seeds) {
+  folder <- tempfile()
+  dir.create(folder)
+  for (name in names(sets)) {
+    write.table(sets[[name]][[1L]], file.path(folder, paste0(name, ".csv")), sep = ",", row.names = FALSE,
+                col.names = FALSE)
+  }
+  write.table(cases[c("data", "covariance", "k")], file.path(folder, "cases"), row.names = FALSE,
+              col.names = FALSE, quote = FALSE)
+  lines <- system2(Sys.getenv("PYTHON", "/usr/bin/python3"), c("bench/quality_sklearn.py", folder), stdout = TRUE,
+                   env = c("OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1"))
+  parts <- lapply(strsplit(lines, " ", fixed = TRUE), as.double)
+  lapply(seq_len(nrow(cases)), function(i) {
+    k <- cases$k[i]
+    d <- cases$d[i]
+    read <- function(v) go_on(cases[i, ], v[1:k], t(matrix(v[k + 1:(k * d)], d)), v[-(1:(k + k * d))])
+    list(strict = read(parts[[3 * i - 2]]), ten = read(parts[[3 * i - 1]]), seconds = parts[[3 * i]])
+  })
+}
+
+# ---- best known ----
+
+known_file <- file.path(out, "quality-known.csv")
+known <- if (file.exists(known_file)) read.csv(known_file) else data.frame(id = character(), loglik = double(), from = character())
+raise <- function(id, loglik, from) {
+  at <- match(id, known$id)
+  if (is.na(at)) {
+    known[nrow(known) + 1L, ] <<- list(id, loglik, from)
+  } else if (loglik > known$loglik[at] + 1e-4) {
+    known[at, ] <<- list(id, loglik, from)
+  }
+}
+new <- which(!cases$id %in% known$id)
+for (i in new) {
+  case <- cases[i, ]
+  set.seed(1000)
+  raise(case$id, sound(call_gmm(case, init = "kmeans++", n_init = 50)), "kmeans++")
+  raise(case$id, sound(call_gmm(case, init = "random", n_init = 50)), "random")
+  for (seed in 1:4) {
+    set.seed(2000 + seed)
+    raise(case$id, sound(call_gmm(case, n_init = 20, search = 200)), "search")
+  }
+  write.csv(known, known_file, row.names = FALSE)
+}
+
+# ---- the default calls ----
+
+sklearn_file <- file.path(out, "quality-sklearn.rds")
+sklearn <- if (file.exists(sklearn_file)) readRDS(sklearn_file) else call_sklearn(cases)
+saveRDS(sklearn, sklearn_file)
+results <- do.call(rbind, lapply(seq_len(nrow(cases)), function(i) {
+  case <- cases[i, ]
+  time <- system.time(fit <- call_mclust(case))[[3L]]
+  row <- data.frame(case, seed = 0L, mclust = from_mclust(case, fit), mclust_s = time,
+                    sklearn = sklearn[[i]]$ten, sklearn_strict = sklearn[[i]]$strict, sklearn_s = sklearn[[i]]$seconds,
+                    ours = NA, ours_s = NA, iterations = NA, reached = NA)
+  row <- row[rep(1L, length(seeds)), ]
+  for (s in seeds) {
+    set.seed(s)
+    row$seed[s] <- s
+    row$ours_s[s] <- system.time(fit <- call_gmm(case))[[1L]]
+    row$ours[s] <- sound(fit)
+    if (!is.null(fit)) row[s, c("iterations", "reached")] <- c(fit$iterations, fit$reached)
+  }
+  raise(case$id, row$mclust[1L], "mclust")
+  raise(case$id, row$sklearn_strict[1L], "scikit-learn")
+  raise(case$id, max(row$ours), "default")
+  row
+}))
+write.csv(known, known_file, row.names = FALSE)
+results$known <- known$loglik[match(results$id, known$id)]
+results <- results[is.finite(results$known), ]
+write.csv(results[names(results) != "id"], file.path(out, "quality.csv"), row.names = FALSE)
+
+hit <- function(x) mean(x > results$known - 0.01)
+cat(sprintf("%d cases, %d calls\n", length(unique(results$id)), nrow(results)))
+cat(sprintf("within 0.01 of the best known: gmm() %.1f %%, Mclust %.1f %%, scikit-learn's ten starts %.1f %%, at tol 1e-6 %.1f %%\n",
+            100 * hit(results$ours), 100 * hit(results$mclust), 100 * hit(results$sklearn), 100 * hit(results$sklearn_strict)))
+for (s in split(results, results$covariance)) cat(sprintf("  %s: %.1f %%\n", s$covariance[1], 100 * mean(s$ours > s$known - .01)))
+cat(sprintf("seconds, median (and sum): gmm() %.3f (%.1f), Mclust %.3f (%.1f), scikit-learn %.3f (%.1f); slower than scikit-learn in %.0f %%\n",
+            median(results$ours_s), sum(results$ours_s), median(results$mclust_s), sum(results$mclust_s),
+            median(results$sklearn_s), sum(results$sklearn_s), 100 * mean(results$ours_s > results$sklearn_s)))
+misses <- results[results$ours < results$known - .01, ]
+print(data.frame(misses[c("id", "n", "d", "seed")], gap = misses$known - misses$ours, misses[c("iterations", "reached")],
+                 from = known$from[match(misses$id, known$id)]), row.names = FALSE)

@@ -1,0 +1,160 @@
+/* Proposals: changes of an optimum that EM can't make by itself, as starts for further runs. Each is
+   a function of (key, number) and of the optimum.
+
+   Swap: one component moves to a random row, with the covariance of another one or the scaled total
+   one, and a mean share of the proportions (cf. Franti 2018, random swap for k-means).
+   Merge and split: two components become one with their joint moments, a third is cut in two along
+   a random direction, its moments kept (cf. Ueda, Nakano, Ghahramani & Hinton 2000). With two
+   components the merged one is cut. */
+#include <math.h>
+#include <string.h>
+
+#include "gm.h"
+#include "matrix.h"
+
+/* Numbers of the generator's lanes and streams that starts do not use. */
+enum { LANE = 2 };
+
+static double uniform(const struct gm_seeder* seeder, uint32_t p, int index, double* second) {
+  double u[2];
+  gm_random(seeder->key, (uint64_t)index, p, LANE, u);
+  *second = u[1];
+  return u[0];
+}
+
+/* One of 0 to n - 1. */
+static int pick(double u, int n) {
+  const int at = (int)(u * n);
+  return at < n ? at : n - 1;
+}
+
+static void set_total(const struct gm_seeder* seeder, enum gm_shape shape, int d, double factor,
+                      double* cov) {
+  const double* total = seeder->total.cov;
+  if (shape == GM_TRIANG) {
+    for (ptrdiff_t a = 0; a < (ptrdiff_t)d * d; a++) cov[a] = factor * total[a];
+  } else if (shape == GM_DIAG) {
+    for (int a = 0; a < d; a++) cov[a] = factor * total[a + (ptrdiff_t)d * a];
+  } else {
+    cov[0] = 0;
+    for (int a = 0; a < d; a++) cov[0] += factor * total[a + (ptrdiff_t)d * a] / d;
+  }
+}
+
+static void swap(const struct gm_seeder* seeder, uint32_t p, struct gm_params* to) {
+  const struct gm_rows* rows = seeder->rows;
+  const int d = to->d, k = to->k;
+  const enum gm_shape shape = to->family->shape;
+  const ptrdiff_t stride = gm_cov_stride(to->family, d);
+  double other, factor, row, by_total = uniform(seeder, p, 0, &row);
+  const int j = pick(uniform(seeder, p, 1, &other), k);
+  const int from = (j + 1 + pick(other, k - 1)) % k;
+  const ptrdiff_t at = gm_draw_row(rows, NULL, row);
+  for (int a = 0; a < d; a++) to->mean[a + (ptrdiff_t)d * j] = rows->x[at + rows->ld * a];
+  if (stride && by_total < 0.5) {
+    set_total(seeder, shape, d, gm_random_factor(uniform(seeder, p, 2, &factor)),
+              to->cov + stride * j);
+  } else if (stride) {
+    memcpy(to->cov + stride * j, to->cov + stride * from, (size_t)stride * sizeof *to->cov);
+  }
+  const double rest = (1 - 1.0 / k) / (1 - to->prop[j]);
+  for (int i = 0; i < k; i++) to->prop[i] *= rest;
+  to->prop[j] = 1.0 / k;
+}
+
+/* Component a gets the moments of a and b. */
+static void merge(struct gm_params* to, int a, int b) {
+  const int d = to->d;
+  const ptrdiff_t stride = gm_cov_stride(to->family, d);
+  const double p = to->prop[a] + to->prop[b], pa = to->prop[a] / p, pb = to->prop[b] / p;
+  double* ma = to->mean + (ptrdiff_t)d * a;
+  const double* mb = to->mean + (ptrdiff_t)d * b;
+  double* ca = to->cov + stride * a;
+  const double* cb = to->cov + stride * b;
+  for (ptrdiff_t i = 0; i < stride; i++) ca[i] = pa * ca[i] + pb * cb[i];
+  for (int e = 0; e < d && stride; e++) {
+    const double between = pa * pb * (ma[e] - mb[e]);
+    if (to->family->shape == GM_TRIANG) {
+      for (int f = 0; f < d; f++) ca[f + (ptrdiff_t)d * e] += between * (ma[f] - mb[f]);
+    } else if (to->family->shape == GM_DIAG) {
+      ca[e] += between * (ma[e] - mb[e]);
+    } else {
+      ca[0] += between * (ma[e] - mb[e]) / d;
+    }
+  }
+  for (int e = 0; e < d; e++) ma[e] = pa * ma[e] + pb * mb[e];
+  to->prop[a] = p;
+}
+
+/* along <- a random direction with length 1 in the metric of cov. chol: d^2 of scratch. */
+static void draw_direction(const struct gm_seeder* seeder, uint32_t p, enum gm_shape shape, int d,
+                           const double* cov, double* along, double* chol) {
+  double norm = 0;
+  for (int a = 0; a < d; a++) {
+    along[a] = gm_random_normal(seeder->key, (uint64_t)a, p, LANE + 1);
+    norm += along[a] * along[a];
+  }
+  norm = sqrt(norm);
+  if (shape == GM_TRIANG) {
+    memcpy(chol, cov, (size_t)d * d * sizeof *cov);
+    const int ok = gm_cholesky(chol, d);
+    for (int a = d - 1; a >= 0; a--) {
+      double sum = 0;
+      for (int b = 0; b <= a && ok; b++) sum += chol[a + (ptrdiff_t)d * b] * along[b];
+      along[a] = sum / norm;
+    }
+  } else {
+    for (int a = 0; a < d; a++) along[a] *= sqrt(cov[shape == GM_DIAG ? a : 0]) / norm;
+  }
+}
+
+/* Components c and other become the halves of c. */
+static void split(const struct gm_seeder* seeder, uint32_t p, struct gm_params* to, int c,
+                  int other, double* work) {
+  const int d = to->d;
+  const enum gm_shape shape = to->family->shape;
+  const ptrdiff_t stride = gm_cov_stride(to->family, d);
+  double* along = work;
+  double* cc = to->cov + stride * c;
+  double unused;
+  const double reach = 0.3 + 0.65 * uniform(seeder, p, 3, &unused);
+  draw_direction(seeder, p, shape, d, cc, along, work + d);
+  for (int a = 0; a < d; a++) along[a] *= reach;
+  if (stride && shape == GM_TRIANG) {
+    for (int b = 0; b < d; b++)
+      for (int a = 0; a < d; a++) cc[a + (ptrdiff_t)d * b] -= along[a] * along[b];
+  } else if (stride && shape == GM_DIAG) {
+    for (int a = 0; a < d; a++) cc[a] -= along[a] * along[a];
+  } else if (stride) {
+    cc[0] *= 1 - reach * reach / d;
+  }
+  memcpy(to->cov + stride * other, cc, (size_t)stride * sizeof *cc);
+  for (int a = 0; a < d; a++) {
+    to->mean[a + (ptrdiff_t)d * other] = to->mean[a + (ptrdiff_t)d * c] - along[a];
+    to->mean[a + (ptrdiff_t)d * c] += along[a];
+  }
+  to->prop[c] /= 2;
+  to->prop[other] = to->prop[c];
+}
+
+ptrdiff_t gm_propose_work(int d) { return (ptrdiff_t)d * d + d; }
+
+void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_params* from,
+                struct gm_params* to, double* work) {
+  const int k = to->k;
+  gm_params_copy(to, from);
+  if (p % 2 == 0) {
+    swap(seeder, p, to);
+    return;
+  }
+  double second, third;
+  const int a = pick(uniform(seeder, p, 0, &second), k);
+  const int b = (a + 1 + pick(second, k - 1)) % k;
+  int c = a;
+  if (k > 2) { /* one of the others */
+    c = pick(uniform(seeder, p, 1, &third), k - 2);
+    for (int pass = 0; pass < 2; pass++) c += c >= (pass ? (a > b ? a : b) : (a < b ? a : b));
+  }
+  merge(to, a, b);
+  split(seeder, p, to, c, b, work);
+}
