@@ -117,11 +117,15 @@ plot_limits <- function(x, dim, rows) {
 }
 
 # Points along variable `dim` at which the density is evaluated: evenly over the limits, and densely
-# around each mean, however narrow its component, out to where its density is nothing.
+# around each mean, however narrow its component, out to where its density is nothing. For many
+# components these are more than a picture needs: they are thinned out, evenly in their order.
 plot_ticks <- function(x, dim, limits, even = 101L, around = max(9L, 240L %/% x$k)) {
   sds <- sqrt(x$covariances[dim, dim, ])
   steps <- c(-8:-5, seq(-4, 4, length.out = around), 5:8)
-  sort(unique(c(seq(limits[1], limits[2], length.out = even), outer(sds, steps) + x$means[, dim])))
+  ticks <- sort(unique(c(seq(limits[1], limits[2], length.out = even),
+                         outer(sds, steps) + x$means[, dim])))
+  most <- even + 300L
+  if (length(ticks) <= most) ticks else ticks[round(seq(1, length(ticks), length.out = most))]
 }
 
 # The density of one variable: `density` of the mixture, `components` (a column each) its parts.
@@ -164,7 +168,7 @@ cell_widths <- function(ticks) {
 # ---- words -----------------------------------------------------------------------------
 
 plot_title <- function(x) {
-  sprintf("%s, %s", plural(x$k, "component"), family_label(x$covariance))
+  sprintf("%s, %s", plural(x$k, "component"), family_label(x$covariance, ncol(x$means)))
 }
 
 plot_note <- function(x, dims, rows, contours) {

@@ -136,3 +136,11 @@ test_that("56 components have 56 styles; given ones are recycled", {
   expect_equal(component_style(3, col = c("red", "blue"), pch = 1),
                list(col = c("red", "blue", "red"), pch = c(1, 1, 1)))
 })
+
+test_that("a picture's size does not grow with the number of components", {
+  many <- gmm_params(rep(1 / 2000, 2000), cbind(a = 1:2000, b = 1:2000), diag(2))
+  expect_lte(length(plot_ticks(many, 1, c(0, 2001))), 401)
+  expect_identical(range(plot_ticks(many, 1, c(0, 2001))), c(-7, 2008))
+  expect_lte(length(plot_curves(many, 1, c(0, 2001))$x), 601)
+  expect_match(plot_title(gmm_params(1, 0, 1)), "full (V)", fixed = TRUE)
+})
