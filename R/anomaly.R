@@ -453,8 +453,8 @@ draw_anomalies <- function(x, dims, max_rows, main, sub, ..., contours) {
   whole <- length(dims) == ncol(x$fit$means) && length(dims) <= 2L
   if (is.null(sub)) sub <- anomaly_note(x, marks, whole, max_rows)
   draw_one <- function(dims, main, sub, ...) {
-    plot(marks$fit, dims = dims, contours = contours, max_rows = max_rows, main = main, sub = sub,
-         ...)
+    plot(marks$fit, dims = dims, ..., ellipses = NULL, contours = contours, boundaries = FALSE,
+         max_rows = max_rows, main = main, sub = sub)
     draw_marks(marks, dims)
     if (whole) draw_threshold(x, dims)
   }
@@ -512,13 +512,15 @@ draw_stars <- function(at) {
 crowded <- function(rows) 1 - 0.5 * min(1, log10(max(nrow(rows), 30) / 30) / 2)
 
 # Panel (i, j) shows variable j across and variable i upwards.
-draw_anomaly_matrix <- function(draw_one, dims, names, main, sub, ..., xlim, ylim, xlab, ylab) {
+draw_anomaly_matrix <- function(draw_one, dims, names, main, sub, ..., legend, xlim, ylim, xlab,
+                                ylab) {
   m <- length(dims)
   old <- par(mfrow = c(m, m), mar = c(0.3, 0.3, 0.3, 0.3), oma = c(5, 4, 5, 4))
   on.exit(par(old))
   for (i in seq_len(m)) {
     for (j in seq_len(m)) {
-      draw_one(if (i == j) dims[i] else dims[c(j, i)], "", "", ..., axes = FALSE, ann = FALSE)
+      draw_one(if (i == j) dims[i] else dims[c(j, i)], "", "", ..., legend = FALSE, axes = FALSE,
+               ann = FALSE)
       box()
       if (i == j) mtext(names[dims[i]], line = -1.3, font = 2, cex = 0.7)
       if (i == m) axis(1)

@@ -140,9 +140,10 @@ check_one_panel <- function(dims) {
   }
 }
 
-draw_region <- function(x, dims, ..., main = sprintf("P(%s) = %s", box_text(x, 3L),
-                                                     format(x$probability, digits = 4L))) {
-  plot(x$fit, dims = dims, ..., main = main)
+draw_region <- function(x, dims, ..., ellipses = NULL, boundaries = FALSE,
+                        main = sprintf("P(%s) = %s", box_text(x, 3L),
+                                       format(x$probability, digits = 4L))) {
+  plot(x$fit, dims = dims, ..., ellipses = ellipses, boundaries = boundaries, main = main)
   usr <- par("usr")
   lower <- pmax(x$lower[dims], usr[2L * seq_along(dims) - 1L])
   upper <- pmin(x$upper[dims], usr[2L * seq_along(dims)])
@@ -259,7 +260,7 @@ check_mass <- function(mass) {
 }
 
 simulated_thresholds <- function(fit, mass, n) {
-  score <- sort(score(fit, rgmm(n, fit), "logdensity"))
+  score <- sort(score(fit, draw_rows(n, fit)$x, "logdensity"))
   quantile_at <- function(p) stats::quantile(score, pmin(pmax(p, 0), 1), names = FALSE)
   p <- 1 - mass
   step <- sqrt(p * mass / n)
@@ -369,7 +370,8 @@ plot.gmm_hdr <- function(x, ...) {
   invisible(x)
 }
 
-draw_hdr <- function(x, d, ..., main = hdr_title(x), sub = NULL) {
+draw_hdr <- function(x, d, ..., ellipses = NULL, boundaries = FALSE, main = hdr_title(x),
+                     sub = NULL) {
   share <- paste(number_text(100 * x$mass), "%")
   if (d == 1L) {
     if (is.null(sub)) sub <- "dashed: density at the threshold"
@@ -383,7 +385,8 @@ draw_hdr <- function(x, d, ..., main = hdr_title(x), sub = NULL) {
     }
     return()
   }
-  plot(x$fit, ..., contours = NULL, main = main, sub = sub)
+  plot(x$fit, ..., ellipses = ellipses, boundaries = boundaries, contours = NULL, main = main,
+       sub = sub)
   usr <- par("usr")
   grid <- plot_density_grid(x$fit, 1:2, usr[1:2], usr[3:4], numeric())
   level <- exp(x$threshold)
