@@ -64,7 +64,7 @@ report_values <- function(fit, select, title) {
     summary_line = sprintf("%s rows and %s, described by %s of %s covariance.",
                            format(fit_rows(fit), big.mark = ","),
                            plural(ncol(fit$means), "variable"), plural(fit$k, "normal component"),
-                           family_label(fit$covariance)),
+                           family_label(fit$covariance, ncol(fit$means))),
     found_line = sentence(convergence_text(fit)),
     doubt_line = doubt_text(predict(fit, type = "uncertainty")),
     call_text = call,
