@@ -13,7 +13,10 @@
 #' * `"trace"`. What EM raised, by iteration, and on a log scale what was left to gain up to the
 #'   value at the end: a straight line is the steady pace at which EM ends.
 #' * `"starts"`. What each start reached, the highest first, with the number of the start below; the
-#'   one that was kept has a ring. A higher one that was not kept has a spurious component.
+#'   one that was kept has a ring, and a dashed line is at what the fit reached, which may be more
+#'   than all starts did (see the wide search in [gmm_control()]). Starts with a spurious component
+#'   are kept only if all have one. Those that had only a short run, did not converge, or failed (at
+#'   the lower edge) have symbols of their own.
 #'
 #' Of more than two variables, the first three draw a matrix of panels, one variable plots on its
 #' diagonal. What is drawn of fewer variables than the mixture has is the marginal mixture, exactly;
@@ -153,8 +156,8 @@ plot_rows <- function(x, max_rows) {
        class = score(x, shown, "class"), uncertainty = score(x, shown, "uncertainty"))
 }
 
-# Where variable `dim` is drawn: around all rows, and a little further for ellipses that hold `share`
-# of a component; without rows, means +/- 3 standard deviations.
+# Where variable `dim` is drawn: around all rows, and a little further for ellipses that hold
+# `share` of a component; without rows, means +/- 3 standard deviations.
 plot_limits <- function(x, dim, rows, share = NULL) {
   sds <- sqrt(x$covariances[dim, dim, ])
   reach <- function(steps) range(x$means[, dim] - steps * sds, x$means[, dim] + steps * sds)
@@ -222,8 +225,8 @@ plot_ellipse <- function(x, j, share, dims = 1:2, n = 181L) {
 
 # Where the two most probable components have equal posterior probabilities given two variables: a
 # data frame, a row a point, with the variables, `line` (points of one line follow one another) and
-# the two components, `first` and `second`. On a grid the pairs that meet are found and the zero line
-# of their log-ratio, a quadratic function, is traced; Newton's steps put each point on it.
+# the two components, `first` and `second`. On a grid the pairs that meet are found and the zero
+# line of their log-ratio, a quadratic function, is traced; Newton's steps put each point on it.
 plot_boundaries <- function(x, dims, xlim, ylim) {
   present <- which(x$proportions > 0)
   marginal <- plot_marginal(x, dims)
@@ -243,7 +246,10 @@ plot_boundaries <- function(x, dims, xlim, ylim) {
   for (i in seq_len(nrow(pairs))) {
     pair <- pairs[i, ]
     ratio <- matrix(on_grid[, pair[1L]] - on_grid[, pair[2L]], length(ticks_x))
-    for (line in contourLines(ticks_x, ticks_y, ratio, levels = 0)) {
+    near <- which(top == pair[1L] | top == pair[2L], arr.ind = TRUE)
+    across <- stretch(near[, 1L], length(ticks_x))
+    up <- stretch(near[, 2L], length(ticks_y))
+    for (line in contourLines(ticks_x[across], ticks_y[up], ratio[across, up], levels = 0)) {
       points <- onto_boundary(cbind(line$x, line$y), marginal, pair, c(diff(xlim), diff(ylim)))
       values <- parts(points)
       others <- values[, setdiff(present, pair), drop = FALSE]
@@ -261,6 +267,9 @@ plot_boundaries <- function(x, dims, xlim, ylim) {
   names(out)[1:2] <- colnames(marginal$means)
   out
 }
+
+# From one before the least of some positions among n to one after the largest.
+stretch <- function(at, n) seq(max(1L, min(at) - 1L), min(n, max(at) + 1L))
 
 # The pairs of different numbers that are next to each other in a matrix, also across corners.
 meeting_pairs <- function(top) {
@@ -295,13 +304,14 @@ plot_trace <- function(x) {
 }
 
 # The starts, the highest first and those that failed last: `start` (its number), `objective`,
-# `status`, and `kept`: the one whose result the fit is.
+# `status`, and `kept`: the one whose result the fit is, if any.
 plot_starts <- function(x) {
   starts <- x$starts
+  status <- ifelse(starts$converged, "converged", "not converged")
+  status[is.na(status)] <- "short run"
+  status[starts$spurious > 0] <- "spurious"
   failed <- starts$reason != "" | !is.finite(starts$objective)
-  status <- ifelse(failed, "failed",
-                   ifelse(starts$spurious > 0, "spurious",
-                          ifelse(starts$converged, "converged", "not converged")))
+  status[failed] <- "failed"
   reached <- which(!failed & starts$objective == x$objective)
   kept <- reached[which.min(starts$spurious[reached])]
   out <- data.frame(start = seq_along(status), objective = starts$objective,
@@ -406,7 +416,8 @@ draw_frame <- function(xlim, ylim, ..., main = "", sub = "", key = NULL) {
 }
 
 # Explains colours, symbols and lines in the margin above the panel, in up to two rows; of many, the
-# first. `key`: `labels`, and `col`, `pch`, `lty`, `cex` of their symbols. Value: its height in lines.
+# first. `key`: `labels`, and `col`, `pch`, `lty`, `cex` of their symbols. Value: its height, in
+# lines.
 draw_key_above <- function(key) {
   size <- 0.8
   entry <- max(strwidth(key$labels, "inches", cex = size)) + 0.45
@@ -439,8 +450,8 @@ component_key <- function(x, view, line) {
     shares <- sort(view$contours)
     if (line || !length(shares)) return(NULL)
     n <- length(shares)
-    return(list(labels = paste(number_text(100 * shares), "%"), col = rev(shade_colours(n)), pch = rep(15, n),
-                lty = rep(0, n), cex = rep(1.5, n)))
+    return(list(labels = paste(number_text(100 * shares), "%"), col = rev(shade_colours(n)),
+                pch = rep(15, n), lty = rep(0, n), cex = rep(1.5, n)))
   }
   if (k == 1L) return(NULL)
   names <- rownames(x$means)
@@ -537,7 +548,9 @@ draw_scatter <- function(x, dims, view, ...,
   }
   if (view$boundaries) draw_boundaries(plot_boundaries(x, dims, usr[1:2], usr[3:4]))
   for (share in view$ellipses) {
-    for (j in seq_len(x$k)) lines(plot_ellipse(x, j, share, dims), col = style$col[j], lwd = view$lwd)
+    for (j in seq_len(x$k)) {
+      lines(plot_ellipse(x, j, share, dims), col = style$col[j], lwd = view$lwd)
+    }
   }
   if (view$what != "density") {
     draw_means(x$means[, dims, drop = FALSE], labels, if (coloured) style$col else "grey30")
@@ -551,7 +564,9 @@ draw_shades <- function(grid) {
 }
 
 draw_boundaries <- function(boundaries) {
-  for (line in split(boundaries[1:2], boundaries$line)) lines(line, lty = 2, lwd = 1.3, col = "grey15")
+  for (line in split(boundaries[1:2], boundaries$line)) {
+    lines(line, lty = 2, lwd = 1.3, col = "grey15")
+  }
 }
 
 # A disc at each mean: with the component's name where that is short, else the name stands above it.
@@ -636,25 +651,29 @@ draw_starts <- function(x, legend, main, sub, ..., xlim = c(0.5, nrow(starts) + 
                         xlab = "start", ylab = objective_label(x)) {
   starts <- plot_starts(x)
   if (is.null(main)) main <- plot_title(x)
-  if (is.null(sub)) sub <- convergence_text(x)
-  if (is.null(ylim)) ylim <- extendrange(starts$objective[starts$status != "failed"])
+  if (is.null(sub)) sub <- paste0(convergence_text(x), "; dashed: the fit")
+  if (is.null(ylim)) {
+    ylim <- extendrange(c(x$objective, starts$objective[starts$status != "failed"]))
+  }
   used <- intersect(names(start_symbols), starts$status)
-  colours <- start_colours[used]
   key <- if (legend) {
-    list(labels = c(used, "kept"), pch = c(start_symbols[used], 1), col = c(colours, "black"),
-         lty = rep(0, length(used) + 1L), cex = c(rep(1, length(used)), 1.8))
+    ring <- any(starts$kept)
+    list(labels = c(used, "kept"[ring]), pch = c(start_symbols[used], 1[ring]),
+         col = c(start_colours[used], "black"[ring]), lty = rep(0, length(used) + ring),
+         cex = c(rep(1, length(used)), 1.8[ring]))
   }
   draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, main = main, sub = sub, key = key, xaxt = "n",
              ...)
   place <- seq_len(nrow(starts))
-  axis(1, place, starts$start)
-  height <- ifelse(starts$status == "failed", par("usr")[3L], starts$objective)
+  if (!isFALSE(list(...)$axes)) axis(1, place, starts$start)
+  abline(h = x$objective, lty = 2, col = "grey40")
   status <- as.character(starts$status)
+  height <- ifelse(status == "failed", par("usr")[3L], starts$objective)
   points(place, height, pch = start_symbols[status], col = start_colours[status], cex = 1.1,
          xpd = TRUE)
   points(place[starts$kept], height[starts$kept], cex = 2.6, lwd = 2)
 }
 
-start_symbols <- c(converged = 16, "not converged" = 1, spurious = 17, failed = 4)
-start_colours <- c(converged = "#0072B2", "not converged" = "#0072B2", spurious = "#D55E00",
-                   failed = "#000000")
+start_symbols <- c(converged = 16, "not converged" = 1, "short run" = 20, spurious = 17, failed = 4)
+start_colours <- c(converged = "#0072B2", "not converged" = "#0072B2", "short run" = "#999999",
+                   spurious = "#D55E00", failed = "#000000")

@@ -90,7 +90,8 @@ test_that("the line below the picture says what is shown", {
                "4 of 6 variables; contours hold 50 and 90 % of the mixture")
   expect_equal(note(1:2, contours = 0.5, ellipses = 0.95, boundaries = TRUE), paste(
     "ellipses hold 95 % of a component; contours 50 % of the mixture; dashed: equal posteriors"))
-  expect_equal(note(1:2, "density", c(0.25, 0.5, 0.75)), "shades hold 25, 50 and 75 % of the mixture")
+  expect_equal(note(1:2, "density", c(0.25, 0.5, 0.75)),
+               "shades hold 25, 50 and 75 % of the mixture")
   many <- list(n = 1e6, shown = matrix(0, 1e4, 2))
   expect_equal(note(1:2, rows = many), "10,000 of 1,000,000 rows shown")
   expect_equal(note(1, contours = 0.5), "")
@@ -180,7 +181,9 @@ test_that("no boundary is found where one component takes all, or is never the m
   same <- gmm_params(c(0.6, 0.4), rbind(c(0, 0), c(0, 0)), diag(2), covariance = "tied")
   expect_equal(nrow(plot_boundaries(same, 1:2, c(-3, 3), c(-3, 3))), 0)
   far <- round_pair(1e6)
-  expect_named(plot_boundaries(far, 1:2, c(-3, 3), c(-3, 3)), c("a", "b", "line", "first", "second"))
+  none <- plot_boundaries(far, 1:2, c(-3, 3), c(-3, 3))
+  expect_named(none, c("a", "b", "line", "first", "second"))
+  expect_equal(nrow(none), 0)
   absent <- gmm_params(c(0.5, 0.5, 0), rbind(c(a = 0, b = 0), c(3, 0), c(1, 1)), diag(2),
                        covariance = "tied")
   line <- plot_boundaries(absent, 1:2, c(-3, 6), c(-3, 3))
@@ -198,14 +201,18 @@ test_that("the trace ends where the fit does; what is left falls to 0", {
 test_that("starts are sorted, and the one kept is the fit, also below a spurious one", {
   fit <- gmm(faithful, k = 2)
   fit$starts <- data.frame(
-    kind = "random", objective = c(fit$objective - 5, fit$objective, fit$objective + 9, NA),
-    loglik = 0, iterations = 1L, converged = c(FALSE, TRUE, TRUE, FALSE),
-    spurious = c(0L, 0L, 1L, 0L), reason = c("", "", "", "component 1 empty at iteration 3")
+    kind = "random", objective = fit$objective + c(-5, 0, 9, NA, -3), loglik = 0, iterations = 1L,
+    converged = c(FALSE, TRUE, TRUE, FALSE, NA), spurious = c(0L, 0L, 1L, 0L, 0L),
+    reason = c("", "", "", "component 1 empty at iteration 3", "")
   )
   starts <- plot_starts(fit)
-  expect_equal(starts$start, c(3, 2, 1, 4))
-  expect_equal(as.character(starts$status), c("spurious", "converged", "not converged", "failed"))
-  expect_equal(starts$kept, c(FALSE, TRUE, FALSE, FALSE))
+  expect_equal(starts$start, c(3, 2, 5, 1, 4))
+  expect_equal(as.character(starts$status),
+               c("spurious", "converged", "short run", "not converged", "failed"))
+  expect_equal(starts$kept, c(FALSE, TRUE, FALSE, FALSE, FALSE))
+  expect_silent(draw(fit, "starts"))
+  fit$objective <- fit$objective + 1 # a proposal won
+  expect_false(any(plot_starts(fit)$kept))
   expect_silent(draw(fit, "starts"))
 })
 
