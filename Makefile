@@ -10,7 +10,7 @@ SOURCES := $(shell find DESCRIPTION NAMESPACE LICENSE R src man demo inst \
 
 C_FILES := $(shell find src -name '*.[ch]' 2>/dev/null)
 
-.PHONY: help install demo test check check-hard rules lint format docs figures san valgrind bench clean
+.PHONY: help install demo test check check-hard rules lint format docs figures gallery san valgrind bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -28,7 +28,7 @@ $(STAMP): $(SOURCES) | setup-run
 
 install: $(STAMP) ## install the package into .lib
 
-demo: $(STAMP) ## fit real and simulated data, print results, draw pictures into demo-output
+demo: setup-demo $(STAMP) ## fit real and simulated data; pictures and a report into demo-output
 	@Rscript tools/demo.R
 
 test: setup-test $(STAMP) ## run the tests
@@ -57,14 +57,17 @@ docs: setup-run setup-docs ## write man/ and NAMESPACE from the comments
 figures: $(STAMP) ## draw the pictures of README.md
 	@Rscript tools/figures.R
 
+gallery: $(STAMP) ## draw every picture of the package into gallery/, to be looked at
+	@Rscript tools/gallery.R
+
 san: setup-test ## the tests under AddressSanitizer and UBSan
 	@sh tools/san.sh
 
-valgrind: setup-test $(STAMP) ## the tests under valgrind (slow)
+valgrind: setup-test $(STAMP) ## the tests under valgrind (an hour or more)
 	@sh tools/valgrind.sh
 
 bench: setup-test $(STAMP) ## time the engine against other implementations, see bench/README.md
 	@Rscript bench/run.R
 
 clean: ## remove what these targets made
-	rm -rf $(LIB) demo-output *.Rcheck gaussmix_*.tar.gz
+	rm -rf $(LIB) demo-output gallery *.Rcheck gaussmix_*.tar.gz

@@ -24,6 +24,7 @@
 #' | `object` | a fitted object is damaged; the text names the field |
 #' | `memory` | there is not enough memory, or the data are too large for the machine |
 #' | `version` | a fitted object was written by a newer version of gaussmix |
+#' | `package` | a package that is only suggested is needed, and not installed |
 #' | `data` | what was asked needs the training data, and the object has none |
 #'
 #' @section Warnings:

@@ -9,8 +9,8 @@
 #' @param init Where to start: `"auto"`, the wide search below; `"kmeans++"` (k-means++ seeds, then
 #'   Lloyd's steps); `"random"` (random rows, the total covariance); or labels (a vector or factor
 #'   with an element a row), responsibilities (a numeric matrix, rows x k), a gmm object (its
-#'   parameters; or a list of `proportions`, `means` and `covariances` as [gmm_params()] takes
-#'   them), or a `function(x, k)` of the matrix that is fitted and the number of components, which
+#'   parameters, which are all that is kept of it; or a list of `proportions`, `means` and
+#'   `covariances` as [gmm_params()] takes them), or a `function(x, k)` of the matrix that is fitted and the number of components, which
 #'   returns any of these. Labels and responsibilities have a row for each row given, dropped ones
 #'   included.
 #' @param search Number of proposals without success after which the wide search ends, a whole number
@@ -98,7 +98,8 @@ check_control <- function(control) {
   do.call(gmm_control, unclass(control))
 }
 
-# The kind of a start; what it holds is checked against the data in init.R.
+# The kind of a start; what it holds is checked against the data in init.R. Of a gmm object only the
+# parameters are kept: its data, and the start that it came from, would live on in the next fit.
 check_init <- function(init) {
   if (is.character(init) && length(init) == 1L) {
     return(check_choice(init, c("auto", "kmeans++", "random")))
@@ -109,6 +110,8 @@ check_init <- function(init) {
                   "a gmm object or a function")
     gmm_abort("start", must_be("init", some(expected, Inf), init))
   }
+  if (inherits(init, "gaussmix")) return(bare_parameters(init, "init"))
+  if (is_parameters(init) && all(parameter_fields %in% names(init))) init <- init[parameter_fields]
   init
 }
 
@@ -140,14 +143,17 @@ check_spurious <- function(spurious) {
 format.gmm_control <- function(x, ...) {
   spurious <- paste(names(x$spurious), "=", number_text(x$spurious), collapse = ", ")
   values <- c(
-    n_init = number_text(x$n_init), init = describe(x$init),
+    n_init = number_text(x$n_init), init = init_text(x$init),
     search = if (is.null(x$search)) "NULL (40 + 20 k)" else number_text(x$search),
-    max_iter = number_text(x$max_iter), tol = number_text(x$tol), floor = number_text(x$floor), spurious = spurious,
+    max_iter = number_text(x$max_iter), tol = number_text(x$tol), floor = number_text(x$floor),
+    spurious = spurious,
     threads = if (is.null(x$threads)) "NULL (at most 2)" else number_text(x$threads),
     verbose = as.character(x$verbose), keep = as.character(x$keep)
   )
   paste0("  ", format(names(values)), "  ", values)
 }
+
+init_text <- function(init) if (is_parameters(init)) "parameters" else describe(init)
 
 #' @export
 print.gmm_control <- function(x, ...) {

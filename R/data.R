@@ -18,6 +18,7 @@ as_gmm_data <- function(x, ...) UseMethod("as_gmm_data")
 
 #' @export
 as_gmm_data.default <- function(x, weights = NULL, na.action = stats::na.fail, ...) {
+  weights <- given_weights(weights)
   matrix <- plain_matrix(x, "x")
   kind <- if (length(dim(x)) == 2L) "matrix" else "vector"
   named <- kind == "matrix" && any_names(colnames(x))
@@ -26,7 +27,8 @@ as_gmm_data.default <- function(x, weights = NULL, na.action = stats::na.fail, .
 
 #' @export
 as_gmm_data.data.frame <- function(x, weights = NULL, na.action = stats::na.fail, ...) {
-  blueprint <- list(kind = "data.frame", named = any_names(names(x)))
+  weights <- given_weights(weights, "x")
+  blueprint <- list(kind = "data.frame", named = any_names(frame_names(x)))
   admit(frame_matrix(x, row_names(x), "x"), weights, na.action, blueprint, "x")
 }
 
@@ -42,6 +44,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
   if (length(x) != 2L) refuse_response(x)
   if (is.null(environment(x))) environment(x) <- env
   if (is.list(data) && !is.data.frame(data)) data <- as.data.frame(data)
+  if (is.data.frame(data)) data <- plain_frame(data)
   if (!is.null(data) && !is.data.frame(data) && !is.environment(data)) {
     gmm_abort("type", must_be("data", "a data frame", data), "Use as.data.frame(data).")
   }
@@ -52,7 +55,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
   matrix <- frame_matrix(term_columns(frame), rows, "data", given)
   terms <- attr(frame, "terms")
   weights <- eval_in(weights, data, environment(x), "weights")
-  weights <- check_weights(weights, given)
+  check_weights_kind(weights, given)
   index <- subset_index(eval_in(subset, data, environment(x), "subset"), given, rows)
   if (!is.null(index)) {
     weights <- weights[index]
@@ -74,7 +77,7 @@ admit <- function(x, weights, na.action, blueprint, arg) {
   if (nrow(x) == 0L) gmm_abort("dimension", sprintf("`%s` has no rows.", arg))
   refuse_twice(unique(colnames(x)[duplicated(colnames(x))]), arg)
   given <- nrow(x)
-  weights <- check_weights(weights, given)
+  weights <- check_weights(weights, x)
   policy <- na_policy(na.action)
   known <- handle_missing(x, policy, arg)
   x <- known$x
@@ -96,7 +99,7 @@ admit <- function(x, weights, na.action, blueprint, arg) {
 # ---- new data --------------------------------------------------------------------------
 
 # By `object$blueprint`: x (m x d, columns in the fit's order), ok (which rows have no missing
-# value), na.action.
+# value), rows (which of the rows given they are), na.action.
 #   Columns with names are taken by name, in any order. Further columns of a data frame are
 #   ignored; a matrix must have as many columns as the fit.
 #   Columns without names, or for a fit on data without names, are taken by position (with a
@@ -112,7 +115,8 @@ new_data <- function(object, newdata, na.action = stats::na.pass, arg = "newdata
   x <- read(newdata, blueprint, arg)
   policy <- na_policy(na.action)
   known <- if (policy == "pass") list(x = x) else handle_missing(x, policy, arg)
-  list(x = known$x, ok = !missing_rows(known$x), na.action = known$na.action)
+  rows <- if (is.null(known$rows)) seq_len(nrow(x)) else known$rows
+  list(x = known$x, ok = !missing_rows(known$x), rows = rows, na.action = known$na.action)
 }
 
 new_by_formula <- function(newdata, blueprint, arg) {
@@ -123,6 +127,7 @@ new_by_formula <- function(newdata, blueprint, arg) {
     }
     newdata <- as.data.frame(plain_matrix(newdata, arg))
   }
+  newdata <- plain_frame(newdata)
   check_names(names(newdata), blueprint$variables, names(newdata), arg)
   frame <- model_frame(blueprint$terms, newdata, arg)
   x <- frame_matrix(term_columns(frame), row_names(newdata), arg, nrow(frame))
@@ -259,11 +264,21 @@ try_formula <- function(expr, explain = function() NULL) {
   })
 }
 
-eval_in <- function(expr, data, env, arg) {
-  tryCatch(eval(expr, data, env), error = function(e) {
+eval_in <- function(expr, data, env, arg) try_argument(eval(expr, data, env), arg)
+
+try_argument <- function(value, arg, hint = NULL) {
+  tryCatch(value, error = function(e) {
     gmm_abort(if (arg == "weights") "weights" else "argument",
-              sprintf("`%s` can't be evaluated: %s.", arg, conditionMessage(e)))
+              sprintf("`%s` can't be evaluated: %s.", arg, conditionMessage(e)), hint)
   })
+}
+
+# The weights of a method that does not look them up in its data.
+given_weights <- function(weights, frame = NULL) {
+  try_argument(weights, "weights", if (!is.null(frame)) paste(
+    "A column of the data is `weights = data$column`, or `weights = column` with a formula:",
+    "gmm(~ a + b, data, k = 2, weights = column)."
+  ))
 }
 
 # Variables with a value a row: what new data must bring. Others (a constant in the formula's
@@ -346,10 +361,18 @@ frame_matrix <- function(frame, rows, arg, n = .row_names_info(frame, 2L)) {
   as_double_matrix(x, c(n, length(names)), list(rows, names))
 }
 
+# Whatever the class says: methods of other packages may be broken, or mean something else.
+frame_names <- function(frame) attr(frame, "names")
+
+plain_frame <- function(frame) {
+  oldClass(frame) <- "data.frame"
+  frame
+}
+
 # The columns, whatever the class says about `[[`; those without a name get one.
 frame_list <- function(frame) {
   columns <- unclass(frame)
-  attributes(columns) <- list(names = fill_names(names(frame), length(columns)))
+  attributes(columns) <- list(names = fill_names(frame_names(frame), length(columns)))
   columns
 }
 
@@ -479,6 +502,8 @@ refuse_missing <- function(x, missing, policy, arg) {
 row_label <- function(x, i) {
   if (is.null(rownames(x))) return(i)
   names <- rownames(x)[i]
+  unnamed <- is.na(names) | names == ""
+  names[unnamed] <- i[unnamed]
   ifelse(grepl("^[0-9]+$", names), names, encodeString(names, quote = "\""))
 }
 
@@ -498,18 +523,21 @@ check_finite <- function(x, arg) {
 
 # ---- weights and scales ----------------------------------------------------------------
 
-# Case weights -> double, n, or NULL. Only their ratios matter to the parameters.
-check_weights <- function(w, n) {
-  if (is.null(w)) return(NULL)
+check_weights_kind <- function(w, n) {
+  if (is.null(w) || is.numeric(w) && !is.object(w) && length(w) == n) return(invisible())
   expected <- sprintf("a numeric vector of length %d, the number of rows", n)
-  if (!is.numeric(w) || is.object(w) || length(w) != n) {
-    gmm_abort("weights", must_be("weights", expected, w))
-  }
+  gmm_abort("weights", must_be("weights", expected, w))
+}
+
+# Case weights of the rows of x -> double, n, or NULL. Only their ratios matter to the parameters.
+check_weights <- function(w, x) {
+  check_weights_kind(w, nrow(x))
+  if (is.null(w)) return(NULL)
   w <- as.double(w)
   faults <- which(!is.finite(w) | w < 0)
   if (length(faults) > 0L) {
-    gmm_abort("weights", sprintf("`weights` must be finite and at least 0, not %s in row %d.",
-                                 number_text(w[faults[1L]]), faults[1L]),
+    gmm_abort("weights", sprintf("`weights` must be finite and at least 0, not %s in row %s.",
+                                 number_text(w[faults[1L]]), row_label(x, faults[1L])),
               if (anyNA(w)) "A row without a weight can be left out by weight 0.")
   }
   if (all(w == 0)) gmm_abort("weights", "`weights` must not be all 0.")

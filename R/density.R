@@ -48,8 +48,9 @@
 #'
 #' @section Errors:
 #' `gaussmix_error_argument`: a probability outside of its range (R's own quantile functions give
-#' NaN), or `fit` is not a mixture. `gaussmix_error_dimension`: wrong number of columns, or `qgmm()`
-#' in more than one dimension. `gaussmix_error_names`, `gaussmix_error_type`: as in `predict()`.
+#' NaN), or `fit` is not a mixture. `gaussmix_error_dimension`: wrong number of columns, `qgmm()`
+#' in more than one dimension, or `pgmm()` with limits on more than 1000 correlated coordinates.
+#' `gaussmix_error_names`, `gaussmix_error_type`: as in `predict()`.
 #'
 #' @references
 #' Genz, A. (2004) Numerical computation of rectangular bivariate and trivariate normal and t
@@ -326,13 +327,20 @@ by_slices <- function(lower, upper, corr, ...) {
 
 # Five and more: quasi-Monte Carlo, with the same points each time.
 by_points <- function(lower, upper, corr, abseps) {
+  cover <- 1.5 # the error that is estimated falls short of the true one now and then
+  if (length(upper) > 1000L) {
+    gmm_abort("dimension", sprintf(
+      "`q` must have limits on at most 1000 correlated coordinates, not on %d.", length(upper)),
+              "Coordinates without limits are left out: set theirs to -Inf and Inf.")
+  }
   # keeps a call within a few tenths of a second, as it can't be interrupted
   points <- as.integer(2e6 / length(upper))
   found <- with_fixed_seed(
     mvtnorm::pmvnorm(lower, upper, corr = corr,
-                     algorithm = mvtnorm::GenzBretz(maxpts = points, abseps = abseps, releps = 0))
+                     algorithm = mvtnorm::GenzBretz(maxpts = points, abseps = abseps / cover,
+                                                    releps = 0))
   )
-  c(found, attr(found, "error"))
+  c(found, cover * attr(found, "error"))
 }
 
 # Evaluates code from a fixed state of R's generator and puts back the user's, kinds included.

@@ -87,7 +87,8 @@ families_1d <- c(E = "EEE", V = "VVV")
 #' whether the size, the shape and the orientation of the components are equal (`E`), varying
 #' (`V`) or those of the axes or of a sphere (`I`); and a plain name. `covariance =` takes either,
 #' in the case shown. For one variable only the variances are left: `"E"` (equal, as tied) and `"V"`
-#' (varying, as full; diag and spherical are then the same).
+#' (varying, as full; diag and spherical are then the same). Objects hold the code of three letters
+#' also then; what is printed has the one letter.
 #'
 #' @param d Number of variables, a whole number of at least 1, or `NULL`.
 #' @param k Number of components, a whole number of at least 1, or `NULL`.
@@ -131,10 +132,11 @@ resolve_covariance <- function(covariance, d, arg = "covariance") {
   codes[[check_choice(covariance, unique(names(codes)), arg)]]
 }
 
-# "VVV" -> "full (VVV)"
-family_label <- function(code) {
+# "VVV" -> "full (VVV)"; in one dimension "full (V)".
+family_label <- function(code, d = 2L) {
   name <- families[[code]]$name
-  if (name == code) code else sprintf("%s (%s)", name, code)
+  known_as <- if (d == 1L) substr(code, 1L, 1L) else code
+  if (name == known_as) name else sprintf("%s (%s)", name, known_as)
 }
 
 # Free parameters of a mixture.

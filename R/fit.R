@@ -35,13 +35,19 @@
 #' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in `data`.
 #' @param na.action What to do about missing values: [na.fail], [na.omit] or [na.exclude].
 #' @param control The result of [gmm_control()].
+#' @section What a fit holds:
+#'   The rows, unless `gmm_control(keep = FALSE)`. Of a start that was a fit only the parameters, and
+#'   of a function given as `init` only that there was one. With a formula, as in [lm()], the
+#'   environment where it was written, with whatever is in it (saved too, unless it is the global
+#'   one): it may hold a constant that new data need.
+#'
 #' @param data A data frame in which the formula's variables are looked up.
 #' @param subset Rows to use, an expression evaluated in `data`.
 #' @return An object of class `c("gaussmix", "gmm")`, a list with
 #'   \item{proportions}{k numbers that sum to 1}
 #'   \item{means}{k x d matrix}
 #'   \item{covariances}{d x d x k array}
-#'   \item{covariance}{code of the family, see [gmm_families()]}
+#'   \item{covariance}{code of the family, three letters for one variable too, see [gmm_families()]}
 #'   \item{k}{number of components}
 #'   \item{loglik}{log-likelihood of these parameters}
 #'   \item{objective}{what EM raised: here the log-likelihood}
@@ -56,7 +62,7 @@
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not}
 #'   \item{weights, na.action, terms}{where used}
-#'   \item{control, call}{how it was made}
+#'   \item{control, call}{how it was made; of a function given as `init` only that there was one}
 #'   and, for its methods, `x` (the matrix fitted; or its log-densities `logdensity` where
 #'   `keep = FALSE`), `blueprint` (columns and their kind), `scale` (of the columns), `version`.
 #' @section Errors:
@@ -75,7 +81,10 @@
 #' table(predict(fit))
 #' gmm(~ log(eruptions) + waiting, faithful, k = 2, subset = waiting > 45)
 #' @export
-gmm <- function(x, ...) UseMethod("gmm")
+gmm <- function(x, ...) {
+  if (missing(x)) refuse_no_data(...names())
+  UseMethod("gmm")
+}
 
 #' @rdname gmm
 #' @export
@@ -99,6 +108,16 @@ gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = N
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame())
   gmm_bridge(data, k, covariance, control, call)
+}
+
+# The generic was called without data.
+refuse_no_data <- function(given) {
+  gmm_abort("argument", "`x`, the data, is lacking.",
+            if ("formula" %in% given) {
+              "Give the formula first, without a name: gmm(~ a + b, data, k = 2)."
+            } else {
+              "Give a numeric vector, matrix or data frame, or a formula and `data`."
+            })
 }
 
 # From clean data to the object.
@@ -130,7 +149,7 @@ check_single <- function(x, expected, arg = deparse1(substitute(x))) {
 fit_model <- function(data, k, code, control, title = "gmm()") {
   check_rows(data, k)
   out <- run_engine(data, k, code, control, title)
-  check_survivors(out, data$x, k, code, control)
+  check_survivors(out, data, k, code, control)
   out
 }
 
@@ -147,6 +166,7 @@ run_engine <- function(data, k, code, control, title) {
   start <- resolve_start(control$init, k, code, data)
   out <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title)
   out$starts <- starts_table(out$starts)
+  if (k == 1L && is.integer(start)) out$starts$kind <- "closed form"
   out$components <- attr(start, "components")
   out$named <- !is.character(start)
   out
@@ -165,17 +185,23 @@ build_fit <- function(out, data, k, code, control, call) {
     list(covariance = code, k = k, loglik = best$loglik, objective = best$objective,
          df = df_of(code, ncol(x), k), nobs = out$nobs, converged = best$converged,
          iterations = best$iterations, passes = best$passes, trace = out$trace,
-         starts = out$starts[c("kind", "objective", "loglik", "iterations", "converged", "spurious",
-                               "reason")], reached = out$reached,
+         starts = out$starts[start_columns], reached = out$reached,
          verdict = cbind(component = names, out$verdict[order, ])),
     Filter(Negate(is.null), data[c("weights", "na.action", "terms")]),
-    list(control = control, call = call, blueprint = data$blueprint, scale = data$scale, x = x)
+    list(control = stored_control(control), call = call, blueprint = data$blueprint,
+         scale = data$scale, x = x)
   ))
   if (!control$keep) {
     fit$logdensity <- score(fit, x, "logdensity")
     fit$x <- NULL
   }
   fit
+}
+
+# A function as start may hold any data in its environment: that there was one is all that is kept.
+stored_control <- function(control) {
+  if (is.function(control$init)) control$init <- "function"
+  control
 }
 
 # By decreasing proportion, to six decimals; ties by the means.
@@ -196,7 +222,8 @@ starts_table <- function(starts) {
 }
 
 # No start survived, or all lie on the floor although that was not asked for.
-check_survivors <- function(out, x, k, code, control) {
+check_survivors <- function(out, data, k, code, control) {
+  x <- data$x
   default <- formals(gmm_control)$floor
   runs <- rbind(out$starts[out$starts$finished, names(out$best)], out$best)
   if (!is.null(out$best) && (control$floor > default || any(runs$status == 0L & runs$on_floor == 0L))) {
@@ -219,6 +246,7 @@ check_survivors <- function(out, x, k, code, control) {
     gmm_abort("degenerate", sprintf("No start survived; the first: %s.", first$reason), hint,
               component = first$component, iteration = first$at, starts = out$starts)
   }
+  refuse_lone_row(out, data, hint)
   worst <- which.max(out$verdict$on_floor)
   gmm_abort("degenerate", sprintf(paste(
     "Every start ended with a singular covariance; in the best, component %d (about %.1f rows) has",
@@ -227,6 +255,24 @@ check_survivors <- function(out, x, k, code, control) {
     plural(out$best$iterations, "iteration")), hint,
     component = worst, iteration = out$best$iterations, size = out$verdict$size[worst],
     starts = out$starts)
+}
+
+# A component on the floor that is one row: an outlier, or a row of very large weight.
+refuse_lone_row <- function(out, data, hint) {
+  alone <- which(out$verdict$on_floor > 0 & out$verdict$size < 1.5)
+  if (length(alone) == 0L) return(invisible())
+  component <- alone[1L]
+  counted <- if (is.null(data$weights)) seq_len(nrow(data$x)) else which(data$weights > 0)
+  apart <- (t(data$x[counted, , drop = FALSE]) - out$means[component, ]) / data$scale
+  row <- counted[which.min(colSums(apart^2))]
+  share <- data$weights[row] / sum(data$weights)
+  weight <- if (length(share)) sprintf(", with %.2g of the total weight", share) else ""
+  gmm_abort("degenerate", sprintf(
+    "Every start ended with a singular covariance; in the best, component %d is row %s alone%s.",
+    component, row_label(data$x, row), weight
+  ), paste(if (length(share)) "Leave it out, or give it less weight." else "Leave it out.", hint),
+  component = component, row = row, iteration = out$best$iterations,
+  size = out$verdict$size[component], starts = out$starts)
 }
 
 # Columns that depend linearly on those before them.
@@ -245,18 +291,33 @@ warn_of_fit <- function(fit, gain) {
       "Raise `max_iter`, or go on from this fit: gmm_control(init = fit).", iterations = fit$iterations,
       gain = gain)
   }
-  bad <- fit$verdict[fit$verdict$spurious, ]
-  if (nrow(bad)) {
-    gmm_warn("spurious", sprintf(paste(
-      "Component %s rests on too few rows to be believed: effective size %.1f, smallest eigenvalue",
-      "%.2g of the average one."), bad$component[1L], bad$size[1L], bad$eigenvalue[1L]),
-      "Try fewer components, a narrower `covariance`, or more starts.", verdict = bad)
-  }
+  warn_if_spurious(fit)
   same <- identical_components(fit)
   if (length(same)) {
     gmm_warn("identical", sprintf("Components %s and %s are the same.", same[1L], same[2L]),
              "Fewer components give the same density.", components = same)
   }
+}
+
+# `consequence`: what else must not be believed.
+warn_if_spurious <- function(fit, consequence = "") {
+  bad <- fit$verdict[fit$verdict$spurious, ]
+  if (nrow(bad) == 0L) return(invisible())
+  say <- function(some_bad, one, many, values, format) {
+    if (nrow(some_bad) == 0L) return(NULL)
+    single <- nrow(some_bad) == 1L
+    sprintf("%s %s %s (%s)", if (single) "Component" else "Components", some(some_bad$component),
+            if (single) one else many, paste(values, some(sprintf(format, some_bad$size))))
+  }
+  on_floor <- bad$on_floor > 0
+  few <- say(bad[!on_floor, ], "rests on too few rows to be believed",
+             "rest on too few rows to be believed", "effective size", "%.1f")
+  flat <- say(bad[on_floor, ], "has a covariance on the floor", "have covariances on the floor",
+              "effective size", "%.1f")
+  other <- if (any(on_floor)) "or without columns that depend on each other" else "or more starts"
+  hint <- sprintf("Try fewer components, a narrower `covariance`, %s.", other)
+  gmm_warn("spurious", paste0(paste(c(few, flat), collapse = "; "), consequence, "."), hint,
+           verdict = bad)
 }
 
 # The first pair of components with the same mean and covariance, to 1e-3 in the metric of the

@@ -5,10 +5,14 @@
 #' fits such mixtures by maximum likelihood and puts the fit to use:
 #'
 #' * fit: [gmm()], tuned by [gmm_control()]; the shapes of covariance are in [gmm_families()].
+#' * choose: [gmm_select()] compares numbers of components and shapes, [gmm_best()] gives the fit.
 #' * build without data: [gmm_params()].
 #' * use: `predict()` assigns rows to groups, hard or soft; [dgmm()], [pgmm()] and [qgmm()] give
 #'   densities, probabilities and quantiles; [rgmm()] and `simulate()` draw.
+#' * flag: [gmm_anomaly()] finds the odd rows; [gmm_region()] and [gmm_hdr()] give regions and their
+#'   probability, drawn.
 #' * judge: `logLik()`, `AIC()`, `BIC()` (lower is better), `vcov()`, `confint()`, `plot()`.
+#' * teach: [gmm_likelihood()] shows density and likelihood as two cuts through one function.
 #'
 #' The engine is plain C. It uses the vector instructions that the processor has, at most two
 #' threads unless told otherwise, and gives the same bits for any number of threads.

@@ -13,6 +13,20 @@ need_fit <- function(object, what) {
   if (!is_fit(object)) {
     gmm_abort("data", sprintf("%s needs a fit to data; this mixture was built by gmm_params().", what))
   }
+  check_held(object)
+}
+
+# Values of what a fit holds a row; validate_gmm() does without, as they may be many.
+check_held <- function(object, arg = "fit") {
+  for (field in c("x", "logdensity", "weights")) {
+    values <- object[[field]]
+    if (is.null(values) || is.finite(sum(values)) && (field != "weights" || min(values) >= 0)) next
+    wrong <- if (field == "weights") !is.finite(values) | values < 0 else !is.finite(values)
+    if (!any(wrong)) next # a sum of large numbers
+    refuse(list(class = "object", prefix = paste0(arg, "$")), field,
+           if (field == "weights") "finite and at least 0" else "finite",
+           number_text(values[wrong][1L]))
+  }
 }
 
 # ---- printing --------------------------------------------------------------------------
@@ -23,8 +37,9 @@ need_fit <- function(object, what) {
 #' `summary()` adds the components one by one, their effective sizes, and what the starts reached.
 #'
 #' @param x,object A gmm object, or its summary.
-#' @param digits Number of significant digits.
-#' @param ... Not used.
+#' @param digits Number of significant digits, a whole number from 1 to 15. Log-likelihoods and
+#'   criteria have three more, as their differences matter; proportions have three decimals.
+#' @param ... For `summary()` it must be empty; else not used.
 #' @return `print()` returns its argument invisibly, `format()` the lines; `summary()` a list of
 #'   class `"summary.gaussmix"` with `components` (data frame: proportion, effective size, smallest
 #'   eigenvalue, spurious), `means`, `covariances`, `starts`, `criteria` (logLik, df, AIC, BIC), and
@@ -44,15 +59,16 @@ print.gaussmix <- function(x, digits = 4, ...) {
 #' @export
 format.gaussmix <- function(x, digits = 4, ...) {
   validate_gmm(x)
+  digits <- check_whole(digits, max = 15)
   d <- ncol(x$means)
-  head <- sprintf("Gaussian mixture: %s, %s (%s)", plural(x$k, "component"),
-                  families[[x$covariance]]$name, x$covariance)
+  head <- sprintf("Gaussian mixture: %s, %s", plural(x$k, "component"),
+                  family_label(x$covariance, d))
   shares <- paste("proportions:", some(sprintf("%.3f", x$proportions), 10L))
   if (!is_fit(x)) {
     return(c(sprintf("%s, in %s", head, plural(d, "dimension")), shares,
              "given parameters, no data"))
   }
-  number <- function(v) format(v, digits = max(digits, 3L) + 3L)
+  number <- function(v) format(v, digits = digits + 3L)
   c(
     head,
     data_text(fit_rows(x), d, if (!is.null(x$weights)) number(x$nobs), length(x$na.action)),
@@ -60,10 +76,17 @@ format.gaussmix <- function(x, digits = 4, ...) {
     sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),
             as.integer(x$df), number(stats::BIC(x)), number(stats::AIC(x))),
     convergence_text(x),
-    if (any(x$verdict$spurious)) {
-      sprintf("spurious (too few rows): component %s", some(x$verdict$component[x$verdict$spurious]))
-    }
+    spurious_text(x$verdict)
   )
+}
+
+# "spurious: component 1, 4 (too few rows); component 2 (on the floor)"; NULL where there is none.
+spurious_text <- function(verdict) {
+  bad <- verdict[verdict$spurious, ]
+  if (nrow(bad) == 0L) return(NULL)
+  cause <- factor(bad$on_floor > 0, c(FALSE, TRUE), c("too few rows", "on the floor"))
+  lists <- vapply(split(bad$component, cause, drop = TRUE), some, "")
+  paste("spurious:", paste0("component ", lists, " (", names(lists), ")", collapse = "; "))
 }
 
 data_text <- function(rows, d, weights_sum, dropped) {
@@ -88,6 +111,7 @@ fit_rows <- function(x) if (is.null(x$x)) length(x$logdensity) else nrow(x$x)
 #' @rdname print.gaussmix
 #' @export
 summary.gaussmix <- function(object, ...) {
+  check_dots_empty(...)
   validate_gmm(object)
   components <- data.frame(proportion = object$proportions, row.names = rownames(object$means))
   out <- list(text = format(object), components = components, means = object$means,
@@ -113,6 +137,7 @@ effective_text <- function(n) {
 #' @rdname print.gaussmix
 #' @export
 print.summary.gaussmix <- function(x, digits = 4, ...) {
+  digits <- check_whole(digits, max = 15)
   shown <- 10L # components and variables
   cat(x$text, sep = "\n")
   cat(effective_text(x$effective_n))
@@ -144,14 +169,16 @@ print.summary.gaussmix <- function(x, digits = 4, ...) {
 #' One row per component
 #'
 #' @param x A gmm object.
-#' @param row.names,optional As in [as.data.frame()].
-#' @param ... Not used.
+#' @param row.names,optional,stringsAsFactors As in [as.data.frame()].
+#' @param ... Must be empty.
 #' @return A data frame with k rows and the columns `component`, `proportion`, `mean.<variable>` and
 #'   `cov.<variable>.<variable>` (lower triangle).
 #' @examples
 #' as.data.frame(gmm(faithful, k = 2))
 #' @export
-as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...) {
+as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...,
+                                   stringsAsFactors = FALSE) {
+  check_dots_empty(...)
   validate_gmm(x)
   variables <- colnames(x$means)
   lower <- which(lower.tri(diag(length(variables)), diag = TRUE), arr.ind = TRUE)
@@ -161,7 +188,7 @@ as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...) {
   means <- x$means
   colnames(means) <- paste0("mean.", variables)
   data.frame(component = rownames(x$means), proportion = unname(x$proportions), means, cov,
-             row.names = row.names, check.names = FALSE)
+             row.names = row.names, check.names = FALSE, stringsAsFactors = stringsAsFactors)
 }
 
 # ---- what R's modelling functions ask --------------------------------------------------
@@ -226,7 +253,9 @@ deviance.gaussmix <- function(object, ...) -2 * as.numeric(logLik.gaussmix(objec
 #'
 #' @param object,x,formula A fit.
 #' @param type `"vector"`, or `"list"`: proportions, means (k x d) and covariances (d x d x k).
-#' @param ... Arguments of [gmm()] to change (`update()`); else not used.
+#' @param complete As for [stats::coef()]; it changes nothing, as no coefficient is ever left out.
+#' @param ... Arguments of [gmm()] to change (`update()`); for `coef()` it must be empty; else not
+#'   used.
 #' @param evaluate `FALSE`: return the call, unevaluated.
 #' @return `coef()`: a named vector, `proportion.<component>`, `mean.<component>.<variable>`,
 #'   `cov.<component>.<variable>.<variable>` (lower triangle by columns; `cov.<variable>.<variable>`
@@ -245,10 +274,12 @@ NULL
 
 #' @rdname gaussmix-parts
 #' @export
-coef.gaussmix <- function(object, type = c("vector", "list"), ...) {
+coef.gaussmix <- function(object, type = c("vector", "list"), complete = TRUE, ...) {
+  check_dots_empty(...)
   validate_gmm(object)
+  check_flag(complete)
   if (check_choice(type, c("vector", "list")) == "vector") return(coef_vector(object))
-  unclass(object)[c("proportions", "means", "covariances")]
+  unclass(object)[parameter_fields]
 }
 
 #' @rdname gaussmix-parts
@@ -286,6 +317,7 @@ need_rows <- function(object, what) {
     gmm_abort("data", sprintf("%s needs the rows, and this object holds none.", what),
               if (is_fit(object)) "Fit with gmm_control(keep = TRUE)." else "Fit data with gmm().")
   }
+  check_held(object)
 }
 
 #' @rdname gaussmix-parts

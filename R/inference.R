@@ -47,13 +47,25 @@ shape_entries <- function(shape, d) {
 }
 
 # The free parameters of the covariances that the entries of component j's depend on: `at`, their
-# numbers; `jacobian`, entries x at.
-covariance_jacobian <- function(params, j) {
+# numbers; `jacobian`, entries x at. `chart`: of family_chart(), for families that need one.
+covariance_jacobian <- function(params, j, chart) {
   family <- families[[params$covariance]]
-  entries <- length(shape_entries(family$shape, ncol(params$means))$row)
+  shape <- shape_entries(family$shape, ncol(params$means))
+  if (!is.null(chart)) {
+    f <- chart$covariance[[j]]
+    place <- cbind(shape$row, shape$column)
+    at <- chart$at[[j]]
+    jacobian <- differences(function(free) f(free)[place], length(at))
+    return(list(at = at, jacobian = matrix(jacobian, ncol = length(at))))
+  }
+  entries <- length(shape$row)
   jacobian <- if (family$shape == "spherical") matrix(1, entries, 1L) else diag(entries)
   own <- ncol(jacobian)
   list(at = seq_len(own) + if (family$shared) 0L else own * (j - 1L), jacobian = jacobian)
+}
+
+needed_chart <- function(params) {
+  if (!family_is_linear(params$covariance)) family_chart(params)
 }
 
 # ---- scores ----------------------------------------------------------------------------
@@ -62,12 +74,12 @@ covariance_jacobian <- function(params, j) {
 #   at        the free parameters of its mean and covariance
 #   gradient  of log(proportion_j) by the free proportions
 #   twice     1 for an entry off the diagonal, which stands twice in the matrix, else 1/2
-derivative_parts <- function(params, j) {
+derivative_parts <- function(params, j, chart) {
   d <- ncol(params$means)
   k <- nrow(params$means)
   p <- params$proportions
   entries <- shape_entries(families[[params$covariance]]$shape, d)
-  by_family <- covariance_jacobian(params, j)
+  by_family <- covariance_jacobian(params, j, chart)
   list(
     mean = params$means[j, ],
     precision = chol2inv(chol(component_covariance(params, j))),
@@ -110,9 +122,10 @@ entry_products <- function(p, q, a, b) {
 
 # The observed information in the free parameters. Rows are taken `chunk` at a time, to hold only
 # so many scores.
-observed_information <- function(x, w, posterior, params, chunk = NULL) {
+observed_information <- function(x, w, posterior, params, chart = needed_chart(params),
+                                 chunk = NULL) {
   k <- nrow(params$means)
-  parts <- lapply(seq_len(k), function(j) derivative_parts(params, j))
+  parts <- lapply(seq_len(k), function(j) derivative_parts(params, j, chart))
   free <- max(unlist(lapply(parts, `[[`, "at")))
   mixing <- seq_len(k - 1L)
   hessian <- matrix(0, free, free)
@@ -143,8 +156,23 @@ observed_information <- function(x, w, posterior, params, chunk = NULL) {
     at <- parts[[j]]$at
     t <- sums[[j]]
     hessian[at, at] <- hessian[at, at] + component_hessian(t$t0, t$t1, t$t2, parts[[j]])
+    if (!is.null(chart)) {
+      cov <- tail_of(at, length(chart$at[[j]]))
+      hessian[cov, cov] <- hessian[cov, cov] + curvature(t$t0, t$t2, parts[[j]], chart, j)
+    }
   }
   -hessian
+}
+
+tail_of <- function(x, n) x[length(x) - n + seq_len(n)]
+
+# What the bend of the entries as functions of the free parameters adds to the second derivatives:
+# their sum, weighted by the scores of the entries (which need not vanish at the maximum).
+curvature <- function(t0, t2, part, chart, j) {
+  place <- cbind(part$row, part$column)
+  score <- part$twice * (t2 - t0 * part$precision)[place]
+  f <- chart$covariance[[j]]
+  second_differences(function(free) sum(score * f(free)[place]), length(chart$at[[j]]))
 }
 
 # ---- coordinates -----------------------------------------------------------------------
@@ -158,7 +186,9 @@ whitening <- function(params) {
   for (j in which(params$proportions > 0)) {
     pooled <- pooled + params$proportions[j] * component_covariance(params, j)
   }
-  scale <- switch(families[[params$covariance]]$shape,
+  shape <- families[[params$covariance]]$shape
+  if (!family_is_linear(params$covariance)) shape <- "spherical" # keeps the shared part as it is
+  scale <- switch(shape,
     full = t(chol(pooled)),
     diag = diag(sqrt(diag(pooled)), d),
     spherical = diag(sqrt(mean(diag(pooled))), d)
@@ -177,13 +207,26 @@ whiten_parameters <- function(params, map) {
   params
 }
 
+# The same chart in whitened coordinates, which are the old ones but for a factor: its axes must be
+# the same ones, in sign and order.
+whiten_chart <- function(chart, map) {
+  if (is.null(chart)) return(NULL)
+  unit <- map$scale[1L, 1L]^2
+  chart$covariance <- lapply(chart$covariance, function(f) {
+    force(f)
+    function(free) f(free) / unit
+  })
+  chart
+}
+
 # coef() by the free parameters of the whitened mixture: coefficients x free.
-coef_jacobian <- function(params, map) {
+coef_jacobian <- function(params, map, chart = needed_chart(params)) {
   k <- nrow(params$means)
   d <- ncol(params$means)
   entries <- covariance_entries(params)
   q <- length(entries$row)
-  jacobian <- matrix(0, k + k * d + q, k - 1L + k * d + q)
+  free <- if (is.null(chart)) q else chart$free
+  jacobian <- matrix(0, k + k * d + q, k - 1L + k * d + free)
   jacobian[k, seq_len(k - 1L)] <- -1
   for (l in seq_len(k - 1L)) jacobian[l, l] <- 1
   scale <- map$scale
@@ -193,6 +236,11 @@ coef_jacobian <- function(params, map) {
   }
   for (j in unique(entries$component)) {
     own <- which(entries$component == j)
+    if (!is.null(chart)) { # relative to the fit, so that units don't matter
+      part <- covariance_jacobian(params, j, chart)
+      jacobian[k + k * d + own, k - 1L + k * d + part$at] <- part$jacobian
+      next
+    }
     a <- entries$row[own]
     b <- entries$column[own]
     block <- scale[a, a, drop = FALSE] * scale[b, b, drop = FALSE] +
@@ -224,12 +272,15 @@ coef_jacobian <- function(params, map) {
 #' @param object A fit by [gmm()] that holds its rows (`gmm_control(keep = TRUE)`).
 #' @param parm Names or numbers of the coefficients, as in [coef()][coef.gaussmix]. Left out: all.
 #' @param level The probability that an interval is to cover the parameter, between 0 and 1.
+#' @param complete As for [stats::vcov()]; it changes nothing, as no coefficient is ever left out.
 #' @param ... Must be empty.
 #' @return `vcov()`: a matrix with the names of `coef()`. `confint()`: a matrix with a row for each
 #'   coefficient and the columns lower and upper end, named as `"2.5 %"`, `"97.5 %"`.
 #'
 #'   Where the information is not positive definite (a component of proportion 0, or a fit that is
 #'   not at a maximum), the values are NA, with a warning of class `gaussmix_warning_information`.
+#'   Where entries leave the range of a double (variances beyond 1e154 or below 1e-154), `vcov()`
+#'   warns by the same class, and `confint()` still has the standard errors.
 #'   For a fit with a spurious component there is a warning of class `gaussmix_warning_spurious`.
 #' @section Errors: `gaussmix_error_data` where the object holds no rows; `gaussmix_error_argument`
 #'   for coefficients that there are not, or a `level` that is not between 0 and 1.
@@ -243,14 +294,28 @@ coef_jacobian <- function(params, map) {
 #' confint(fit, "proportion.1")
 #' confint(fit, 1:6, level = 0.9)
 #' @export
-vcov.gaussmix <- function(object, ...) {
+vcov.gaussmix <- function(object, complete = TRUE, ...) {
   check_dots_empty(...)
+  check_flag(complete)
   need_rows(object, "vcov()")
-  warn_if_spurious(object)
+  root <- vcov_root(object)
+  value <- tcrossprod(root)
+  lost <- diag(value) < .Machine$double.xmin & row_norms(root) > 0
+  if (!anyNA(root) && (any(lost) || any(!is.finite(value)))) {
+    gmm_warn("information", "Some entries leave the range of a double: they are 0 or not finite.",
+             "confint() does without them; or rescale the columns.")
+  }
+  value
+}
+
+# A matrix with a row for each coefficient, whose product with its transpose is their covariance:
+# unlike that, it is as large as the standard errors only. NA where there are none.
+vcov_root <- function(object) {
+  warn_if_spurious(object, ", and so must their standard errors not be")
   fail <- function(why) {
     gmm_warn("information", sprintf("There are no standard errors: %s.", why),
              "Fewer components, or a fit that has converged, may have some.")
-    matrix(NA_real_, length(coef), length(coef))
+    matrix(NA_real_, length(coef), 1L)
   }
   coef <- coef_vector(object)
   empty <- which(object$proportions == 0)
@@ -259,31 +324,29 @@ vcov.gaussmix <- function(object, ...) {
   } else {
     map <- whitening(object)
     posterior <- score(object, object$x, "prob")
+    chart <- needed_chart(object)
     information <- observed_information(whiten_rows(object$x, map), case_weights(object), posterior,
-                                        whiten_parameters(as_parameters(object), map))
+                                        whiten_parameters(as_parameters(object), map),
+                                        whiten_chart(chart, map))
     root <- inverse_root(information)
     if (is.null(root)) {
       fail("the observed information is not positive definite")
     } else {
-      tcrossprod(coef_jacobian(object, map) %*% root)
+      coef_jacobian(object, map, chart) %*% root
     }
   }
-  dimnames(value) <- list(names(coef), names(coef))
+  rownames(value) <- names(coef)
   value
+}
+
+# Euclidean norms of rows, without squares that overflow.
+row_norms <- function(m) {
+  most <- pmax(apply(abs(m), 1L, max), .Machine$double.xmin)
+  most * sqrt(rowSums((m / most)^2))
 }
 
 case_weights <- function(object) {
   if (is.null(object$weights)) rep(1, nrow(object$x)) else object$weights
-}
-
-warn_if_spurious <- function(object) {
-  bad <- object$verdict[object$verdict$spurious, ]
-  if (nrow(bad) > 0L) {
-    gmm_warn("spurious", sprintf(paste(
-      "Component %s rests on too few rows to be believed, and so do its standard errors."
-    ), bad$component[1L]),
-             "Try fewer components or a narrower `covariance`.", verdict = bad)
-  }
 }
 
 # R with R R' the inverse; NULL where the matrix is not positive definite, to rounding.
@@ -303,7 +366,7 @@ confint.gaussmix <- function(object, parm, level = 0.95, ...) {
   need_rows(object, "confint()")
   estimate <- coef_vector(object)
   chosen <- if (missing(parm)) names(estimate) else check_parm(parm, names(estimate))
-  se <- sqrt(diag(vcov.gaussmix(object)))
+  se <- row_norms(vcov_root(object))
   tail <- (1 - level) / 2
   ends <- confidence_ends(estimate, se, coef_scale(object), stats::qnorm(tail, lower.tail = FALSE))
   percent <- format(100 * c(tail, 1 - tail), trim = TRUE, scientific = FALSE, digits = 3L,
@@ -363,17 +426,20 @@ estfun.gaussmix <- function(x, ...) {
   check_dots_empty(...)
   need_rows(x, "estfun()")
   k <- x$k
-  names <- names(coef_vector(x))
+  chart <- needed_chart(x)
   posterior <- score(x, x$x, "prob")
-  value <- matrix(0, nrow(x$x), length(names), dimnames = list(rownames(x$x), names))
-  by_proportion <- sweep(posterior, 2L, x$proportions, `/`)
-  value[, seq_len(k)] <- by_proportion - rowMeans(by_proportion)
+  jacobian <- coef_jacobian(x, list(scale = diag(ncol(x$means))), chart)
+  free <- matrix(0, nrow(x$x), ncol(jacobian))
+  mixing <- seq_len(k - 1L)
   for (j in seq_len(k)) {
-    part <- derivative_parts(x, j)
-    at <- part$at + 1L # coef() has one proportion more
+    part <- derivative_parts(x, j, chart)
     scores <- component_scores(standardised_rows(x$x, part), part)
-    value[, at] <- value[, at] + posterior[, j] * scores
+    free[, part$at] <- free[, part$at] + posterior[, j] * scores
+    free[, mixing] <- free[, mixing] + tcrossprod(posterior[, j], part$gradient)
   }
+  # the coefficients move in the directions that the free parameters leave them
+  value <- free %*% solve(crossprod(jacobian), t(jacobian))
+  dimnames(value) <- list(rownames(x$x), names(coef_vector(x)))
   case_weights(x) * value
 }
 

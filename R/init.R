@@ -10,7 +10,7 @@ resolve_start <- function(init, k, code, data) {
     data$rows <- NULL
     data$given <- nrow(x)
     if (is.function(init)) gmm_abort("start", "`init` must return a start, not a function.")
-    check_init(init)
+    init <- check_init(init)
   }
   if (is_string(init) && k > 1L) {
     return(check_choice(init, c("auto", "kmeans++", "random"), "init"))

@@ -83,18 +83,22 @@ gmm_params <- function(proportions, means, covariances, ..., covariance = NULL) 
                            version = object_version, call = match.call())))
 }
 
-# The parameters of a start, given as a gmm object or as a list of proportions, means and
-# covariances, for k components in d variables of family `code`. `names`: those of the data's
-# columns, where they have some.
+parameter_fields <- c("proportions", "means", "covariances")
+
+# What a gmm object is as a start: its parameters, without the data that it may hold. Names of
+# variables that were made up say nothing.
+bare_parameters <- function(object, arg) {
+  validate_gmm(object, arg)
+  if (!object$blueprint$named) colnames(object$means) <- NULL
+  unclass(object)[parameter_fields]
+}
+
+# The parameters of a start, given as a list of proportions, means and covariances, for k components
+# in d variables of family `code`. `names`: those of the data's columns, where they have some.
 check_start_params <- function(params, k, d, code, names = NULL, arg = "init") {
   about <- list(class = "start", prefix = paste0(arg, "$"))
-  if (inherits(params, "gaussmix")) {
-    validate_gmm(params, arg)
-    if (!params$blueprint$named) colnames(params$means) <- NULL
-  }
-  fields <- c("proportions", "means", "covariances")
-  if (!is.list(params) || !all(fields %in% names(params))) {
-    gmm_abort("start", must_be(arg, paste("a list of", some(backtick(fields))), params))
+  if (!is.list(params) || !all(parameter_fields %in% names(params))) {
+    gmm_abort("start", must_be(arg, paste("a list of", some(backtick(parameter_fields))), params))
   }
   proportions <- read_proportions(params$proportions, about)
   means <- read_means(params$means, length(proportions), about)
@@ -243,7 +247,8 @@ name_parameters <- function(params, components, variables) {
 # What was right to 1e-8 becomes exactly right.
 tidy_parameters <- function(params) {
   params$proportions <- params$proportions / sum(params$proportions)
-  covariances <- (params$covariances + aperm(params$covariances, c(2L, 1L, 3L))) / 2
+  half <- params$covariances / 2 # a sum of the whole could overflow
+  covariances <- half + aperm(half, c(2L, 1L, 3L))
   d <- dim(covariances)[1L]
   k <- dim(covariances)[3L]
   family <- families[[params$covariance]]
@@ -303,14 +308,38 @@ check_covariances <- function(params, about) {
     diagonal <- diag(if (family$shape == "spherical") rep(mean(variances), d) else variances, d)
     if (family$shape != "full" && differ(s, diagonal)) {
       expected <- if (family$shape == "diag") "diagonal" else "multiples of the identity matrix"
-      refuse(about, "covariances", paste(expected, "for", family_label(params$covariance)),
+      refuse(about, "covariances", paste(expected, "for", family_label(params$covariance, d)),
              of_component(j))
     }
-    if (family$shared && differ(s, first)) {
-      refuse(about, "covariances", paste("equal for", family_label(params$covariance)),
+    shared <- if (j > 1L) unshared_part(first, s, params$covariance, differ)
+    if (!is.null(shared)) {
+      refuse(about, "covariances", paste(shared, "for", family_label(params$covariance, d)),
              sprintf("different in components 1 and %d", j))
     }
   }
+}
+
+# What the family says is common to all components, and the covariances a and b don't share, in words;
+# NULL where they share it all. differ(): by more than rounding, for matrices of b's size.
+unshared_part <- function(a, b, code, differ) {
+  letters <- family_letters(code)
+  if (families[[code]]$shared) return(if (differ(a, b)) "equal")
+  size <- function(s) exp(2 * mean(log(diag(chol(s)))))
+  if (letters[["size"]] == "E" && abs(size(a) / size(b) - 1) > 1e-7) return("of one size")
+  a <- a * (size(b) / size(a)) # sizes no longer matter
+  if (letters[["shape"]] == "E") {
+    turned <- if (letters[["orientation"]] == "V") {
+      values <- function(s) diag(eigen(s, symmetric = TRUE, only.values = TRUE)$values, nrow(s))
+      max(abs(values(a) - values(b))) > 1e-7 * max(b)
+    } else {
+      differ(a, b)
+    }
+    if (turned) return(if (letters[["orientation"]] == "E") "of one shape and orientation" else "of one shape")
+  } else if (letters[["orientation"]] == "E") {
+    commutator <- a %*% b - b %*% a
+    if (max(abs(commutator)) > 1e-7 * max(abs(a)) * max(abs(b))) return("of one orientation")
+  }
+  NULL
 }
 
 # ---- gmm objects -----------------------------------------------------------------------
@@ -318,6 +347,9 @@ check_covariances <- function(params, about) {
 # What a gmm object must be before any of it is used: objects come from files, from other versions
 # and from users' hands. Fields are taken without dispatch.
 validate_gmm <- function(object, arg = "fit") {
+  if (missing(object)) {
+    gmm_abort("argument", sprintf("`%s` must be given: a mixture by gmm() or gmm_params().", arg))
+  }
   if (typeof(object) != "list" || !inherits(object, "gaussmix")) {
     gmm_abort("argument", must_be(arg, "an object of class gmm, by gmm() or gmm_params()", object),
               if (inherits(object, "gmm_select")) sprintf("Give gmm_best(%s), its best fit.", arg))
@@ -347,8 +379,10 @@ validate_gmm <- function(object, arg = "fit") {
   k <- as.integer(need("k", is_count, "a whole number of at least 1"))
   need("proportions", array_of(k), sprintf("a double vector of length %d", k))
   blueprint <- need("blueprint", function(v) {
-    is.list(v) && is.character(v$names) && length(v$names) > 0L
-  }, "a list with the names of the variables")
+    is.list(v) && is.character(v$names) && length(v$names) > 0L && is_true_or_false(v$named) &&
+      is_string(v$kind) && v$kind %in% c("vector", "matrix", "data.frame", "formula") &&
+      (v$kind != "formula" || inherits(v$terms, "terms") && is.character(v$variables))
+  }, "a list with names, kind and origin of the variables")
   names <- blueprint$names
   d <- length(names)
   need("means", array_of(c(k, d)), sprintf("a double matrix of %d x %d", k, d))
@@ -358,9 +392,71 @@ validate_gmm <- function(object, arg = "fit") {
         !identical(colnames(object$means), names)) {
     refuse(about, "means", "named by component and variable", "otherwise")
   }
-  need("df", is_number, "a number")
+  if (!is.call(object$call)) refuse(about, "call", "a call", describe(object$call))
   check_parameters(object, about)
+  df <- df_of(code, d, k)
+  need("df", function(v) is_number(v) && !is.na(v) && v == df, number_text(df))
+  if (any(c(fit_fields, "x", "logdensity") %in% names(object))) {
+    validate_fit(object, about, need, array_of)
+  }
   invisible()
 }
 
-is_count <- function(x) is_number(x) && isTRUE(x == trunc(x)) && x >= 1 && x <= .Machine$integer.max
+# What a fit holds beside its parameters. The values of rows and weights, of which there may be
+# many, are left to check_held().
+validate_fit <- function(object, about, need, array_of) {
+  d <- ncol(object$means)
+  for (field in c("loglik", "objective")) need(field, is_finite_number, "a finite number")
+  need("nobs", function(v) is_finite_number(v) && v > 0, "a number above 0")
+  need("converged", is_true_or_false, "TRUE or FALSE")
+  for (field in c("iterations", "passes")) {
+    need(field, function(v) is_count(v, min = 0), "a whole number of at least 0")
+  }
+  steps <- as.integer(object$iterations) + 1L
+  need("trace", array_of(steps), sprintf("a double vector of length %d", steps))
+  need("scale", array_of(d), sprintf("a double vector of length %d", d))
+  if (is.null(object$x)) {
+    need("logdensity", function(v) typeof(v) == "double" && is.null(dim(v)) && length(v) > 0L,
+         "a double vector of the rows' log-densities")
+  } else {
+    need("x", function(v) {
+      typeof(v) == "double" && is.matrix(v) && nrow(v) > 0L &&
+        identical(colnames(v), object$blueprint$names)
+    }, "a double matrix with the columns of the fit")
+  }
+  n <- fit_rows(object)
+  if (!is.null(object$weights)) {
+    need("weights", function(v) typeof(v) == "double" && length(v) == n,
+         sprintf("a double vector of length %d", n))
+  }
+  # fields of other classes
+  check <- function(field, ok, expected) {
+    if (!isTRUE(ok(object[[field]]))) refuse(about, field, expected, describe(object[[field]]))
+  }
+  check("na.action", function(v) {
+    is.null(v) || is.integer(v) && inherits(v, c("omit", "exclude")) && length(v) > 0L &&
+      !anyNA(v) && min(v) >= 1L && max(v) <= n + length(v) && !anyDuplicated(v)
+  }, "the numbers of the rows left out, as by na.omit()")
+  check("terms", function(v) is.null(v) || inherits(v, "terms"), "the terms of a formula")
+  check("control", function(v) {
+    is.list(v) && inherits(v, "gmm_control") && (is.null(v$threads) || is_count(v$threads))
+  }, "a list by gmm_control()")
+  has <- function(v, columns) is.data.frame(v) && all(columns %in% names(v)) && nrow(v) > 0L
+  columns_text <- function(columns) paste("a data frame with the columns", some(columns, Inf))
+  check("starts", function(v) has(v, start_columns), columns_text(start_columns))
+  check("verdict", function(v) has(v, verdict_columns) && nrow(v) == object$k,
+        columns_text(verdict_columns))
+}
+
+fit_fields <- c("loglik", "objective", "nobs", "converged", "iterations", "passes", "trace",
+                "starts", "verdict", "control", "scale")
+start_columns <- c("kind", "objective", "loglik", "iterations", "converged", "spurious", "reason")
+verdict_columns <- c("component", "size", "eigenvalue", "on_floor", "spurious")
+
+is_count <- function(x, min = 1) {
+  is_number(x) && isTRUE(x == trunc(x)) && x >= min && x <= .Machine$integer.max
+}
+
+is_finite_number <- function(x) is_number(x) && is.finite(x)
+
+is_true_or_false <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)

@@ -1,33 +1,58 @@
 #' Plot a Gaussian mixture
 #'
-#' One variable: a histogram of the rows, the density of the mixture (black) and each component's
-#' part of it (coloured), and the rows as a rug. Two variables: the rows by the component that they
-#' most likely come from, each with a colour and a symbol; the components' means; contours of the
-#' mixture's density. More: a matrix of such panels, one variable plots on its diagonal. What is
-#' drawn of fewer variables than the mixture has is the marginal mixture; the rows are assigned by
-#' all variables.
+#' Five pictures of a mixture, and of the fit that led to it.
+#'
+#' * `"classification"`. One variable: a histogram of the rows, the density of the mixture (black)
+#'   and each component's part of it (coloured), and the rows as a rug. Two variables: the rows by
+#'   the component that they most likely come from, each with a colour and a symbol; the components'
+#'   means and ellipses; contours of the mixture's density; dashed, the boundaries between the
+#'   components, where the two most probable ones have equal posterior probabilities.
+#' * `"density"`. The density of the mixture alone: as a curve, or as shaded regions.
+#' * `"uncertainty"`. The rows, the larger and darker the more uncertain: one minus the largest
+#'   posterior probability. The scale ends at 0.5. One variable: uncertainty against the variable.
+#' * `"trace"`. What EM raised, by iteration, and on a log scale what was left to gain up to the
+#'   value at the end: a straight line is the steady pace at which EM ends.
+#' * `"starts"`. What each start reached, the highest first, with the number of the start below; the
+#'   one that was kept has a ring, and a dashed line is at what the fit reached, which may be more
+#'   than all starts did (see the wide search in [gmm_control()]). Starts with a spurious component
+#'   are kept only if all have one. Those that had only a short run, did not converge, or failed (at
+#'   the lower edge) have symbols of their own.
+#'
+#' Of more than two variables, the first three draw a matrix of panels, one variable plots on its
+#' diagonal. What is drawn of fewer variables than the mixture has is the marginal mixture, exactly;
+#' class and uncertainty of the rows are by all variables, so that boundaries among some of them
+#' don't separate the classes and are drawn on request only.
 #'
 #' Each contour is the edge of the smallest region that holds the stated share of the mixture's
-#' probability. A mixture without data, by [gmm_params()] or where `gmm_control(keep = FALSE)`
-#' dropped them, is drawn without rows, as far as three standard deviations from the means.
+#' probability; an ellipse holds it of its component's. A mixture without data, by [gmm_params()] or
+#' where `gmm_control(keep = FALSE)` dropped them, is drawn without rows, as far as three standard
+#' deviations from the means.
 #'
 #' @param x A fit by [gmm()], or a mixture by [gmm_params()].
+#' @param what What to draw, see above.
 #' @param dims Names or numbers of the variables to draw. By default all, but at most the first
 #'   four.
 #' @param ... Graphical parameters: `xlim`, `ylim`, `xlab`, `ylab` (where one panel is drawn),
 #'   `asp`, `las`, `bty`, `family`, `tck`, `tcl`, `mgp`, `axes`, `ann`, and `cex.`, `col.` and
 #'   `font.` with `axis`, `lab` and `main`; see [graphics::par()].
-#' @param contours Shares of the probability that the contours enclose, between 0 and 1; `NULL` for
-#'   no contours.
+#' @param ellipses,contours Shares of the probability that the ellipses and the contours enclose,
+#'   between 0 and 1; `NULL` for none. Ellipses are for `"classification"`, contours for `"density"`
+#'   too.
+#' @param boundaries `TRUE` or `FALSE`: draw the boundaries? By default where two variables are all
+#'   that the mixture has. Those of two variables of more are of the marginal mixture.
 #' @param max_rows The number of rows drawn at most. Of more, equally spaced ones are drawn, and the
 #'   line below the picture says so. The histogram counts all.
+#' @param legend `TRUE` or `FALSE`: explain colours and symbols above the picture, where they mean
+#'   something?
 #' @param col,pch Colours and symbols of the components, recycled. By default the palette of Okabe
 #'   and Ito, which most colour-blind people can tell apart.
 #' @param main,sub Title and the line below the picture; `""` for none.
 #' @return `x`, invisibly.
 #' @section Errors:
 #' `gaussmix_error_argument` for variables that the mixture doesn't have, shares that are not
-#' between 0 and 1, and graphical parameters that are not in the list above.
+#' between 0 and 1, and graphical parameters that are not in the list above;
+#' `gaussmix_error_data` for `"uncertainty"` where the object holds no rows, and for `"trace"` and
+#' `"starts"` of a mixture by [gmm_params()].
 #' @references Okabe, M. and Ito, K. (2008) *Color universal design: how to make figures and
 #'   presentations that are friendly to colorblind people.*
 #'
@@ -38,32 +63,54 @@
 #' fit <- gmm(faithful, k = 2)
 #' plot(fit)
 #' plot(fit, dims = "waiting", main = "Old Faithful", xlab = "minutes to the next eruption")
-#' plot(gmm(iris[1:4], k = 3))
-#' @importFrom graphics axis box contour legend lines mtext par plot.new points rect rug text title
-#' @importFrom graphics xinch yinch
-#' @importFrom grDevices adjustcolor extendrange
+#' plot(fit, "density")
+#' plot(fit, "trace")
+#' plot(gmm(faithful, k = 4), "starts")
+#' flowers <- gmm(iris[1:4], k = 3)
+#' plot(flowers)
+#' plot(flowers, "uncertainty", dims = 1:2)
+#' @importFrom graphics .filled.contour axis box contour legend lines mtext par plot.new points rect
+#' @importFrom graphics rug strwidth text title xinch yinch
+#' @importFrom grDevices adjustcolor contourLines extendrange
 #' @export
-plot.gaussmix <- function(x, dims = NULL, ..., contours = c(0.25, 0.5, 0.75, 0.95),
-                          max_rows = 10000, col = NULL, pch = NULL, main = NULL, sub = NULL) {
+plot.gaussmix <- function(x, what = c("classification", "density", "uncertainty", "trace",
+                                      "starts"),
+                          dims = NULL, ..., ellipses = 0.95, contours = c(0.25, 0.5, 0.75),
+                          boundaries = NULL, max_rows = 10000, legend = TRUE, col = NULL,
+                          pch = NULL, main = NULL, sub = NULL) {
   validate_gmm(x)
-  dims <- plot_dims(x, dims)
-  check_contours(contours)
-  max_rows <- check_whole(max_rows, min = 0)
+  what <- check_choice(what, eval(formals(plot.gaussmix)$what))
   check_graphical(...names())
-  style <- component_style(x$k, col, pch)
-  rows <- plot_rows(x, max_rows)
+  legend <- check_flag(legend)
+  if (what %in% c("trace", "starts")) {
+    need_fit(x, sprintf("plot(what = \"%s\")", what))
+    draw <- switch(what, trace = draw_trace, starts = draw_starts)
+    draw(x, legend, main, sub, ...)
+    return(invisible(x))
+  }
+  if (what == "uncertainty") need_rows(x, "plot(what = \"uncertainty\")")
+  dims <- plot_dims(x, dims)
+  check_shares(ellipses)
+  check_shares(contours)
+  max_rows <- check_whole(max_rows, min = 0)
+  if (is.null(boundaries)) boundaries <- ncol(x$means) == 2L
+  view <- list(what = what, rows = plot_rows(x, max_rows),
+               ellipses = if (what == "classification") ellipses,
+               contours = if (what != "uncertainty") contours,
+               boundaries = check_flag(boundaries) && what != "density" && x$k > 1L,
+               legend = legend, style = component_style(x$k, col, pch),
+               lwd = 2, headroom = 1.06) # the height of a panel in units of its curves' height
   if (is.null(main)) main <- plot_title(x)
-  if (is.null(sub)) sub <- plot_note(x, dims, rows, if (length(dims) > 1L) contours)
-
+  if (is.null(sub)) sub <- plot_note(x, dims, view)
   draw <- if (length(dims) <= 2L) draw_panel else draw_matrix
-  draw(x, dims, rows, contours, style, main = main, sub = sub, ...)
+  draw(x, dims, view, main = main, sub = sub, ...)
   invisible(x)
 }
 
-check_contours <- function(contours) {
-  if (is.null(contours)) return()
-  if (!is.numeric(contours) || anyNA(contours) || any(contours <= 0 | contours >= 1)) {
-    gmm_abort("argument", must_be("contours", "numbers between 0 and 1", contours))
+check_shares <- function(x, arg = deparse1(substitute(x))) {
+  if (is.null(x)) return()
+  if (!is.numeric(x) || anyNA(x) || any(x <= 0 | x >= 1)) {
+    gmm_abort("argument", must_be(arg, "numbers between 0 and 1", x))
   }
 }
 
@@ -103,25 +150,35 @@ plot_rows <- function(x, max_rows) {
   if (is.null(values)) return(list(n = 0, shown = integer(), class = factor()))
   counted <- if (is.null(x$weights)) seq_len(nrow(values)) else which(x$weights > 0)
   n <- length(counted)
-  shown <- if (n > max_rows) counted[round(seq(1, n, length.out = max_rows))] else counted
-  list(n = n, values = values[counted, , drop = FALSE], weights = x$weights[counted],
-       shown = values[shown, , drop = FALSE],
-       class = predict(x, values[shown, , drop = FALSE], type = "class"))
+  at <- if (n > max_rows) counted[round(seq(1, n, length.out = max_rows))] else counted
+  shown <- values[at, , drop = FALSE]
+  list(n = n, values = values[counted, , drop = FALSE], weights = x$weights[counted], shown = shown,
+       class = score(x, shown, "class"), uncertainty = score(x, shown, "uncertainty"))
 }
 
-# Where variable `dim` is drawn: around all rows; without rows, means +/- 3 standard deviations.
-plot_limits <- function(x, dim, rows) {
-  if (rows$n > 0) return(extendrange(rows$values[, dim]))
+# Where variable `dim` is drawn: around all rows, and a little further for ellipses that hold
+# `share` of a component; without rows, means +/- 3 standard deviations.
+plot_limits <- function(x, dim, rows, share = NULL) {
   sds <- sqrt(x$covariances[dim, dim, ])
-  range(x$means[, dim] - 3 * sds, x$means[, dim] + 3 * sds)
+  reach <- function(steps) range(x$means[, dim] - steps * sds, x$means[, dim] + steps * sds)
+  if (rows$n == 0) return(reach(3))
+  limits <- extendrange(rows$values[, dim])
+  if (is.null(share)) return(limits)
+  ellipses <- reach(sqrt(stats::qchisq(max(share), 2)))
+  most <- extendrange(limits, f = 0.3)
+  c(max(min(limits[1L], ellipses[1L]), most[1L]), min(max(limits[2L], ellipses[2L]), most[2L]))
 }
 
 # Points along variable `dim` at which the density is evaluated: evenly over the limits, and densely
-# around each mean, however narrow its component, out to where its density is nothing.
+# around each mean, however narrow its component, out to where its density is nothing. For many
+# components these are more than a picture needs: they are thinned out, evenly in their order.
 plot_ticks <- function(x, dim, limits, even = 101L, around = max(9L, 240L %/% x$k)) {
   sds <- sqrt(x$covariances[dim, dim, ])
   steps <- c(-8:-5, seq(-4, 4, length.out = around), 5:8)
-  sort(unique(c(seq(limits[1], limits[2], length.out = even), outer(sds, steps) + x$means[, dim])))
+  ticks <- sort(unique(c(seq(limits[1], limits[2], length.out = even),
+                         outer(sds, steps) + x$means[, dim])))
+  most <- even + 300L
+  if (length(ticks) <= most) ticks else ticks[round(seq(1, length(ticks), length.out = most))]
 }
 
 # The density of one variable: `density` of the mixture, `components` (a column each) its parts.
@@ -155,6 +212,114 @@ plot_density_grid <- function(x, dims, xlim, ylim, shares) {
   list(x = ticks_x, y = ticks_y, z = z, levels = z[decreasing][at], shares = shares)
 }
 
+# The ellipse of two variables that holds `share` of the probability of component j: `n` points, a
+# row each, the last of them the first again.
+plot_ellipse <- function(x, j, share, dims = 1:2, n = 181L) {
+  angle <- seq(0, 2 * pi, length.out = n)
+  factor <- chol(component_covariance(x, j)[dims, dims])
+  circle <- sqrt(stats::qchisq(share, 2)) * cbind(cos(angle), sin(angle))
+  points <- sweep(circle %*% factor, 2L, x$means[j, dims], `+`)
+  colnames(points) <- colnames(x$means)[dims]
+  as.data.frame(points)
+}
+
+# Where the two most probable components have equal posterior probabilities given two variables: a
+# data frame, a row a point, with the variables, `line` (points of one line follow one another) and
+# the two components, `first` and `second`. On a grid the pairs that meet are found and the zero
+# line of their log-ratio, a quadratic function, is traced; Newton's steps put each point on it.
+plot_boundaries <- function(x, dims, xlim, ylim) {
+  present <- which(x$proportions > 0)
+  marginal <- plot_marginal(x, dims)
+  parts <- function(points) {
+    colnames(points) <- colnames(marginal$means)
+    score(marginal, points, "component")
+  }
+  inside <- function(ticks, limits) {
+    sort(unique(c(limits, ticks[ticks > limits[1L] & ticks < limits[2L]])))
+  }
+  ticks_x <- inside(plot_ticks(x, dims[1L], xlim), xlim)
+  ticks_y <- inside(plot_ticks(x, dims[2L], ylim), ylim)
+  on_grid <- parts(cbind(rep(ticks_x, length(ticks_y)), rep(ticks_y, each = length(ticks_x))))
+  top <- matrix(present[most_probable(on_grid[, present, drop = FALSE])], length(ticks_x))
+  pairs <- meeting_pairs(top)
+  lines <- list()
+  for (i in seq_len(nrow(pairs))) {
+    pair <- pairs[i, ]
+    ratio <- matrix(on_grid[, pair[1L]] - on_grid[, pair[2L]], length(ticks_x))
+    near <- which(top == pair[1L] | top == pair[2L], arr.ind = TRUE)
+    across <- stretch(near[, 1L], length(ticks_x))
+    up <- stretch(near[, 2L], length(ticks_y))
+    for (line in contourLines(ticks_x[across], ticks_y[up], ratio[across, up], levels = 0)) {
+      points <- onto_boundary(cbind(line$x, line$y), marginal, pair, c(diff(xlim), diff(ylim)))
+      values <- parts(points)
+      others <- values[, setdiff(present, pair), drop = FALSE]
+      kept <- rowSums(others > pmax(values[, pair[1L]], values[, pair[2L]])) == 0 &
+        points[, 1L] >= xlim[1L] & points[, 1L] <= xlim[2L] &
+        points[, 2L] >= ylim[1L] & points[, 2L] <= ylim[2L]
+      piece <- paste(length(lines), cumsum(!kept))
+      lines <- c(lines, list(data.frame(points, piece, i)[kept, ]))
+    }
+  }
+  lines <- do.call(rbind, c(list(data.frame(X1 = 0, X2 = 0, piece = "", i = 0)[0L, ]), lines))
+  names <- rownames(x$means)
+  out <- data.frame(lines$X1, lines$X2, line = match(lines$piece, unique(lines$piece)),
+                    first = names[pairs[lines$i, 1L]], second = names[pairs[lines$i, 2L]])
+  names(out)[1:2] <- colnames(marginal$means)
+  out
+}
+
+# From one before the least of some positions among n to one after the largest.
+stretch <- function(at, n) seq(max(1L, min(at) - 1L), min(n, max(at) + 1L))
+
+# The pairs of different numbers that are next to each other in a matrix, also across corners.
+meeting_pairs <- function(top) {
+  m <- nrow(top)
+  n <- ncol(top)
+  next_to <- rbind(cbind(c(top[-m, ]), c(top[-1L, ])), cbind(c(top[, -n]), c(top[, -1L])),
+                   cbind(c(top[-m, -n]), c(top[-1L, -1L])), cbind(c(top[-m, -1L]), c(top[-1L, -n])))
+  pairs <- cbind(pmin(next_to[, 1L], next_to[, 2L]), pmax(next_to[, 1L], next_to[, 2L]))
+  unique(pairs[pairs[, 1L] < pairs[, 2L], , drop = FALSE])
+}
+
+# Moves points near the boundary of a pair of components onto it, along the gradient of the
+# log-ratio in coordinates that are divided by `units`.
+onto_boundary <- function(points, marginal, pair, units) {
+  precision <- lapply(pair, function(j) solve(component_covariance(marginal, j)))
+  slope <- function(points, i) sweep(points, 2L, marginal$means[pair[i], ]) %*% precision[[i]]
+  for (step in seq_len(6L)) {
+    values <- score(marginal, points, "component")
+    gradient <- sweep(slope(points, 2L) - slope(points, 1L), 2L, units^2, `*`)
+    steepness <- rowSums(sweep(gradient, 2L, units, `/`)^2)
+    shift <- gradient * ((values[, pair[1L]] - values[, pair[2L]]) / steepness)
+    shift[!is.finite(shift)] <- 0
+    points <- points - shift
+  }
+  points
+}
+
+# The objective by iteration, and how much it still rose from there to the end.
+plot_trace <- function(x) {
+  data.frame(iteration = seq_along(x$trace) - 1L, objective = x$trace,
+             gap = x$trace[length(x$trace)] - x$trace)
+}
+
+# The starts, the highest first and those that failed last: `start` (its number), `objective`,
+# `status`, and `kept`: the one whose result the fit is, if any.
+plot_starts <- function(x) {
+  starts <- x$starts
+  status <- ifelse(starts$converged, "converged", "not converged")
+  status[is.na(status)] <- "short run"
+  status[starts$spurious > 0] <- "spurious"
+  failed <- starts$reason != "" | !is.finite(starts$objective)
+  status[failed] <- "failed"
+  reached <- which(!failed & starts$objective == x$objective)
+  kept <- reached[which.min(starts$spurious[reached])]
+  out <- data.frame(start = seq_along(status), objective = starts$objective,
+                    status = factor(status, names(start_symbols)),
+                    kept = seq_along(status) %in% kept)
+  out[order(failed, -out$objective, !out$kept), ]
+}
+
 # The length of line nearest to each of some increasing points.
 cell_widths <- function(ticks) {
   middles <- (ticks[-1L] + ticks[-length(ticks)]) / 2
@@ -164,26 +329,44 @@ cell_widths <- function(ticks) {
 # ---- words -----------------------------------------------------------------------------
 
 plot_title <- function(x) {
-  sprintf("%s, %s", plural(x$k, "component"), family_label(x$covariance))
+  sprintf("%s, %s", plural(x$k, "component"), family_label(x$covariance, ncol(x$means)))
 }
 
-plot_note <- function(x, dims, rows, contours) {
-  count <- function(n) format(n, big.mark = ",", scientific = FALSE)
-  drawn <- NROW(rows$shown)
+# What is drawn, and what lines mean.
+plot_note <- function(x, dims, view) {
+  rows <- view$rows
   parts <- c(
-    if (rows$n > drawn) sprintf("%s of %s rows shown", count(drawn), count(rows$n)),
+    rows_note(rows),
     if (length(dims) > 2L && length(dims) < ncol(x$means)) {
       sprintf("%d of %d variables", length(dims), ncol(x$means))
     },
-    if (length(contours)) {
-      shares <- number_text(sort(100 * contours))
-      last <- length(shares)
-      shares <- paste(c(paste(shares[-last], collapse = ", ")[last > 1L], shares[last]),
-                      collapse = " and ")
-      sprintf("contours enclose %s %% of the probability", shares)
+    if (length(dims) > 1L) {
+      c(if (length(view$ellipses)) {
+        sprintf("ellipses hold %s of a component", shares_text(view$ellipses))
+      },
+      if (length(view$contours)) {
+        sprintf("%s %s%s of the mixture",
+                if (view$what == "density") "shades" else "contours",
+                if (length(view$ellipses)) "" else "hold ", shares_text(view$contours))
+      },
+      if (view$boundaries) "dashed: equal posteriors")
     }
   )
   paste(parts, collapse = "; ")
+}
+
+rows_note <- function(rows) {
+  count <- function(n) format(n, big.mark = ",", scientific = FALSE)
+  drawn <- NROW(rows$shown)
+  if (rows$n > drawn) sprintf("%s of %s rows shown", count(drawn), count(rows$n))
+}
+
+# "25, 50 and 95 %"
+shares_text <- function(shares) {
+  text <- number_text(sort(100 * shares))
+  last <- length(text)
+  head <- if (last > 1L) paste(paste(text[-last], collapse = ", "), "and ")
+  paste0(head, text[last], " %")
 }
 
 # ---- drawing ---------------------------------------------------------------------------
@@ -197,56 +380,193 @@ component_style <- function(k, col = NULL, pch = NULL) {
        pch = rep_len(if (is.null(pch)) c(16, 17, 15, 3, 1, 2, 0) else pch, k))
 }
 
-draw_panel <- function(x, dims, rows, contours, style, ...) {
-  if (length(dims) == 1L) {
-    draw_curves(x, dims, rows, style, ...)
+# Size and shade of rows by their uncertainty, on a scale that ends at 0.5.
+uncertainty_style <- function(uncertainty) {
+  share <- pmin(uncertainty / 0.5, 1)
+  list(cex = 0.5 + 1.1 * sqrt(share), col = grDevices::grey(0.78 * (1 - share)))
+}
+
+# From light to dark, also in grey.
+shade_colours <- function(n) rev(grDevices::hcl.colors(n + 2L, "Blues 3"))[1L + seq_len(n)]
+
+draw_panel <- function(x, dims, view, ...) {
+  if (length(dims) == 2L) return(draw_scatter(x, dims, view, ...))
+  draw <- if (view$what == "uncertainty") draw_uncertain else draw_curves
+  draw(x, dims, view, ...)
+}
+
+# An empty panel, with a `key` (see draw_key_above()) between it and its title. The line below
+# shrinks where it is too long.
+draw_frame <- function(xlim, ylim, ..., main = "", sub = "", key = NULL) {
+  cex_sub <- if (is.character(sub) && any(nzchar(sub))) {
+    wide <- max(strwidth(sub, "inches", cex = 0.8))
+    room <- par("pin")[1L] + 2 * min(par("mai")[c(2L, 4L)])
+    0.8 * max(0.6, min(1, 0.94 * room / wide))
   } else {
-    draw_scatter(x, dims, rows, contours, style, ...)
+    0.8
   }
+  titled <- length(key$labels) == 0L
+  plot(xlim, ylim, type = "n", cex.sub = cex_sub, col.sub = "grey30", ..., sub = sub,
+       main = if (titled) main else "")
+  if (titled) return(invisible())
+  lines <- draw_key_above(key)
+  of_title <- list(...)[c("cex.main", "col.main", "font.main", "family")]
+  if (isFALSE(list(...)$ann)) return(invisible())
+  do.call(title, c(list(main = main, line = lines + 0.8), Filter(Negate(is.null), of_title)))
 }
 
-draw_frame <- function(xlim, ylim, ...) {
-  plot(xlim, ylim, type = "n", cex.sub = 0.8, col.sub = "grey30", ...)
+# Explains colours, symbols and lines in the margin above the panel, in up to two rows; of many, the
+# first. `key`: `labels`, and `col`, `pch`, `lty`, `cex` of their symbols. Value: its height, in
+# lines.
+draw_key_above <- function(key) {
+  size <- 0.8
+  entry <- max(strwidth(key$labels, "inches", cex = size)) + 0.45
+  columns <- max(1, floor(0.97 * par("fin")[1L] / entry))
+  rows <- max(1, min(2, ceiling(length(key$labels) / columns), floor(par("mar")[3L] - 2)))
+  shown <- seq_len(min(length(key$labels), rows * columns))
+  labels <- key$labels[shown]
+  if (length(shown) < length(key$labels)) labels[length(labels)] <- "..."
+  columns <- ceiling(length(shown) / rows)
+  usr <- par("usr")
+  legend(mean(usr[1:2]), usr[4L], labels, col = key$col[shown], pch = key$pch[shown],
+         lty = key$lty[shown], pt.cex = key$cex[shown], lwd = 2, ncol = columns, cex = size,
+         xjust = 0.5, yjust = 0, bty = "n", xpd = NA, seg.len = 1.2, x.intersp = 0.7,
+         text.width = max(strwidth(labels, cex = size)) + strwidth("m"))
+  rows * size
 }
 
-# `headroom`: the height of the panel in units of what it shows.
-draw_curves <- function(x, dim, rows, style, ..., xlim = plot_limits(x, dim, rows), ylim = NULL,
-                        xlab = colnames(x$means)[dim], ylab = "density", headroom = 1.06,
+# What explains a panel: components by their symbols, or by `line` where there are only lines; sizes
+# of uncertainty; shades.
+component_key <- function(x, view, line) {
+  k <- x$k
+  if (!view$legend) return(NULL)
+  if (view$what == "uncertainty") {
+    at <- c(0, 0.1, 0.25, 0.5)
+    style <- uncertainty_style(at)
+    return(list(labels = paste("uncertainty", number_text(at)), col = style$col, pch = rep(16, 4),
+                lty = rep(0, 4), cex = style$cex))
+  }
+  if (view$what == "density") {
+    shares <- sort(view$contours)
+    if (line || !length(shares)) return(NULL)
+    n <- length(shares)
+    return(list(labels = paste(number_text(100 * shares), "%"), col = rev(shade_colours(n)),
+                pch = rep(15, n), lty = rep(0, n), cex = rep(1.5, n)))
+  }
+  if (k == 1L) return(NULL)
+  names <- rownames(x$means)
+  if (all(nchar(names) <= 2L)) names <- paste("component", names)
+  symbols <- !line && view$rows$n > 0
+  key <- list(labels = names, col = view$style$col, cex = rep(1, k),
+              pch = if (symbols) view$style$pch else rep(NA, k), lty = rep(1 - symbols, k))
+  if (line) {
+    key <- Map(c, list(labels = "mixture", col = "grey20", cex = 1, pch = NA, lty = 1), key)
+  }
+  key
+}
+
+draw_curves <- function(x, dim, view, ..., xlim = plot_limits(x, dim, view$rows, view$ellipses),
+                        ylim = NULL, xlab = colnames(x$means)[dim], ylab = "density",
                         labels = rownames(x$means)) {
+  rows <- view$rows
   curves <- plot_curves(x, dim, xlim)
   bins <- if (rows$n > 0) plot_bins(rows$values[, dim], rows$weights)
-  if (is.null(ylim)) ylim <- c(0, headroom * max(curves$density, bins$heights))
-  draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, yaxs = "i", ...)
+  if (is.null(ylim)) ylim <- c(0, view$headroom * max(curves$density, bins$heights))
+  draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, yaxs = "i", ...,
+             key = component_key(x, view, line = TRUE))
+  parted <- view$what == "classification"
   if (rows$n > 0) {
     rect(bins$breaks[-length(bins$breaks)], 0, bins$breaks[-1L], bins$heights,
          col = "grey92", border = "white")
-    for (j in seq_len(x$k)) {
-      of_class <- rows$shown[as.integer(rows$class) == j, dim]
-      if (length(of_class)) rug(of_class, col = adjustcolor(style$col[j], 0.5), quiet = TRUE)
+    groups <- if (parted) split(rows$shown[, dim], rows$class) else list(rows$shown[, dim])
+    col <- if (parted) view$style$col else "grey30"
+    for (j in which(lengths(groups) > 0L)) {
+      rug(groups[[j]], col = adjustcolor(col[j], 0.5), quiet = TRUE)
     }
   }
-  lines(curves$x, curves$density, lwd = 4, col = "grey20")
-  for (j in seq_len(x$k)) lines(curves$x, curves$components[, j], col = style$col[j], lwd = 2)
+  lines(curves$x, curves$density, lwd = if (parted) 4 else 2.5, col = "grey20")
+  if (!parted) return(invisible())
+  for (j in seq_len(x$k)) lines(curves$x, curves$components[, j], col = view$style$col[j], lwd = 2)
   peaks <- cbind(x$means[, dim], apply(curves$components, 2L, max))
-  draw_means(peaks, labels, style$col)
+  draw_means(peaks, labels, view$style$col)
 }
 
-draw_scatter <- function(x, dims, rows, contours, style, ..., xlim = plot_limits(x, dims[1], rows),
-                         ylim = plot_limits(x, dims[2], rows), xlab = colnames(x$means)[dims[1]],
-                         ylab = colnames(x$means)[dims[2]], labels = rownames(x$means)) {
-  draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, ...)
+# The rows' uncertainty against one variable; where it is the only one, the curve that they lie on.
+draw_uncertain <- function(x, dim, view, ..., xlim = plot_limits(x, dim, view$rows), ylim = NULL,
+                           xlab = colnames(x$means)[dim], ylab = "uncertainty", labels = NULL) {
+  rows <- view$rows
+  if (is.null(ylim)) ylim <- c(0, view$headroom * max(0.5, rows$uncertainty))
+  draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, ...,
+             key = component_key(x, view, line = FALSE))
+  if (ncol(x$means) == 1L) {
+    at <- plot_ticks(x, dim, par("usr")[1:2], even = 301L)
+    lines(at, score(x, cbind(at), "uncertainty"), col = "grey60")
+  }
+  draw_uncertain_rows(cbind(rows$shown[, dim], rows$uncertainty), rows)
+}
+
+# The most uncertain ones on top.
+draw_uncertain_rows <- function(at, rows) {
+  order <- order(rows$uncertainty)
+  style <- uncertainty_style(rows$uncertainty[order])
+  points(at[order, , drop = FALSE], pch = 16, cex = (1 - 0.4 * crowd(rows)) * style$cex,
+         col = style$col)
+}
+
+# From 0 (up to 100 rows) to 1 (10,000): the more rows, the smaller and the more transparent.
+crowd <- function(rows) min(1, log10(max(nrow(rows$shown), 100) / 100) / 2)
+
+draw_scatter <- function(x, dims, view, ...,
+                         xlim = plot_limits(x, dims[1L], view$rows, view$ellipses),
+                         ylim = plot_limits(x, dims[2L], view$rows, view$ellipses),
+                         xlab = colnames(x$means)[dims[1L]], ylab = colnames(x$means)[dims[2L]],
+                         labels = rownames(x$means)) {
+  draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, ..., key = component_key(x, view, line = FALSE))
+  usr <- par("usr")
+  style <- view$style
+  coloured <- view$what == "classification"
+  if (length(view$contours)) {
+    grid <- plot_density_grid(x, dims, xlim, ylim, view$contours)
+    if (view$what == "density") draw_shades(grid)
+  }
+  rows <- view$rows
   if (rows$n > 0) {
-    # The more rows, the smaller and the more transparent.
-    crowd <- min(1, log10(max(nrow(rows$shown), 100) / 100) / 2)
-    j <- as.integer(rows$class)
-    points(rows$shown[, dims, drop = FALSE], pch = style$pch[j], cex = 0.9 - 0.5 * crowd,
-           col = adjustcolor(style$col, 0.75 - 0.4 * crowd)[j])
+    at <- rows$shown[, dims, drop = FALSE]
+    if (view$what == "uncertainty") {
+      draw_uncertain_rows(at, rows)
+    } else {
+      j <- if (coloured) as.integer(rows$class) else 1L
+      col <- if (coloured) style$col else "black"
+      points(at, pch = if (coloured) style$pch[j] else 16,
+             cex = (0.9 - 0.5 * crowd(rows)) * (if (coloured) 1 else 0.6),
+             col = adjustcolor(col, (if (coloured) 0.75 else 0.5) - 0.4 * crowd(rows))[j])
+    }
   }
-  if (length(contours)) {
-    grid <- plot_density_grid(x, dims, xlim, ylim, contours)
-    contour(grid, levels = grid$levels, drawlabels = FALSE, add = TRUE, col = "grey25")
+  if (length(view$contours)) {
+    contour(grid, levels = grid$levels, drawlabels = FALSE, add = TRUE,
+            col = if (coloured) "grey55" else "grey25")
   }
-  draw_means(x$means[, dims, drop = FALSE], labels, style$col)
+  if (view$boundaries) draw_boundaries(plot_boundaries(x, dims, usr[1:2], usr[3:4]))
+  for (share in view$ellipses) {
+    for (j in seq_len(x$k)) {
+      lines(plot_ellipse(x, j, share, dims), col = style$col[j], lwd = view$lwd)
+    }
+  }
+  if (view$what != "density") {
+    draw_means(x$means[, dims, drop = FALSE], labels, if (coloured) style$col else "grey30")
+  }
+}
+
+draw_shades <- function(grid) {
+  levels <- sort(unique(grid$levels))
+  .filled.contour(grid$x, grid$y, grid$z, c(levels, 2 * max(grid$z)),
+                  shade_colours(length(levels)))
+}
+
+draw_boundaries <- function(boundaries) {
+  for (line in split(boundaries[1:2], boundaries$line)) {
+    lines(line, lty = 2, lwd = 1.3, col = "grey15")
+  }
 }
 
 # A disc at each mean: with the component's name where that is short, else the name stands above it.
@@ -270,23 +590,21 @@ draw_means <- function(at, labels, col) {
 
 # Panel (i, j) shows variable j across and variable i upwards. Limits and labels of axes are for
 # single panels, and stop here.
-draw_matrix <- function(x, dims, rows, contours, style, main, sub, ..., xlim, ylim, xlab, ylab) {
+draw_matrix <- function(x, dims, view, main, sub, ..., xlim, ylim, xlab, ylab) {
   m <- length(dims)
   labels <- rownames(x$means)
-  with_legend <- any(nchar(labels) > 2L)
-  if (with_legend) labels[] <- ""
+  key <- component_key(x, view, line = FALSE)
+  if (any(nchar(labels) > 2L)) labels[] <- ""
+  view$legend <- FALSE
+  view$headroom <- 1.5
+  view$lwd <- 1.3
   old <- par(mfrow = c(m, m), mar = c(0.3, 0.3, 0.3, 0.3), oma = c(5, 4, 5, 4))
   on.exit(par(old))
   for (i in seq_len(m)) {
     for (j in seq_len(m)) {
-      if (i == j) {
-        draw_curves(x, dims[i], rows, style, labels = labels, headroom = 1.5, xlab = "", ylab = "",
-                    xaxt = "n", yaxt = "n", ...)
-        mtext(colnames(x$means)[dims[i]], line = -1.3, font = 2, cex = 0.7)
-      } else {
-        draw_scatter(x, dims[c(j, i)], rows, contours, style, labels = labels, xlab = "", ylab = "",
-                     xaxt = "n", yaxt = "n", ...)
-      }
+      draw_panel(x, if (i == j) dims[i] else dims[c(j, i)], view, labels = labels,
+                 xlab = "", ylab = "", xaxt = "n", yaxt = "n", ...)
+      if (i == j) mtext(colnames(x$means)[dims[i]], line = -1.3, font = 2, cex = 0.7)
       if (i == m) axis(1)
       if (j == 1L && i > 1L) axis(2)
       if (j == m && i == 1L) axis(4)
@@ -294,10 +612,68 @@ draw_matrix <- function(x, dims, rows, contours, style, main, sub, ..., xlim, yl
   }
   title(main = main, outer = TRUE, line = 3)
   mtext(sub, side = 1, outer = TRUE, line = 3, cex = 0.7, col = "grey30")
-  if (with_legend) {
-    par(mfrow = c(1, 1), mai = c(0, 0, 0.45 * par("omi")[3L], 0), omi = c(0, 0, 0, 0), new = TRUE)
+  if (length(key$labels)) {
+    par(mfrow = c(1, 1), mai = c(0, 0, 0, 0) + par("omi")[3L], omi = c(0, 0, 0, 0), new = TRUE)
     plot.new()
-    legend("top", rownames(x$means), col = style$col, pch = style$pch, bty = "n", cex = 0.8,
-           ncol = min(x$k, 6L))
+    draw_key_above(key)
   }
 }
+
+# ---- the fit's course ------------------------------------------------------------------
+
+objective_label <- function(x) {
+  if (identical(x$objective, x$loglik)) "log-likelihood" else "objective"
+}
+
+# Two panels; limits and labels of axes are for single ones, and stop here.
+draw_trace <- function(x, legend, main, sub, ..., xlim, ylim, xlab, ylab) {
+  trace <- plot_trace(x)
+  if (is.null(main)) main <- plot_title(x)
+  if (is.null(sub)) sub <- convergence_text(x)
+  old <- par(mfrow = c(1, 2), mar = c(4.5, 4.2, 1, 1), oma = c(1.5, 0, 3, 0))
+  on.exit(par(old))
+  what <- objective_label(x)
+  colour <- component_style(1L)$col
+  draw_frame(range(trace$iteration), range(trace$objective), xlab = "iteration", ylab = what, ...)
+  lines(trace$iteration, trace$objective, col = colour, lwd = 2)
+  gap <- trace[trace$gap > 0, ]
+  if (nrow(gap)) {
+    draw_frame(range(trace$iteration), range(gap$gap), log = "y", xlab = "iteration",
+               ylab = paste(what, "still to gain"), ...)
+    lines(gap$iteration, gap$gap, col = colour, lwd = 2)
+    if (nrow(gap) <= 50L) points(gap$iteration, gap$gap, col = colour, pch = 16, cex = 0.7)
+  }
+  title(main = main, outer = TRUE, line = 1)
+  mtext(sub, side = 1, outer = TRUE, line = 0, cex = 0.8, col = "grey30")
+}
+
+draw_starts <- function(x, legend, main, sub, ..., xlim = c(0.5, nrow(starts) + 0.5), ylim = NULL,
+                        xlab = "start", ylab = objective_label(x)) {
+  starts <- plot_starts(x)
+  if (is.null(main)) main <- plot_title(x)
+  if (is.null(sub)) sub <- paste0(convergence_text(x), "; dashed: the fit")
+  if (is.null(ylim)) {
+    ylim <- extendrange(c(x$objective, starts$objective[starts$status != "failed"]))
+  }
+  used <- intersect(names(start_symbols), starts$status)
+  key <- if (legend) {
+    ring <- any(starts$kept)
+    list(labels = c(used, "kept"[ring]), pch = c(start_symbols[used], 1[ring]),
+         col = c(start_colours[used], "black"[ring]), lty = rep(0, length(used) + ring),
+         cex = c(rep(1, length(used)), 1.8[ring]))
+  }
+  draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, main = main, sub = sub, key = key, xaxt = "n",
+             ...)
+  place <- seq_len(nrow(starts))
+  if (!isFALSE(list(...)$axes)) axis(1, place, starts$start)
+  abline(h = x$objective, lty = 2, col = "grey40")
+  status <- as.character(starts$status)
+  height <- ifelse(status == "failed", par("usr")[3L], starts$objective)
+  points(place, height, pch = start_symbols[status], col = start_colours[status], cex = 1.1,
+         xpd = TRUE)
+  points(place[starts$kept], height[starts$kept], cex = 2.6, lwd = 2)
+}
+
+start_symbols <- c(converged = 16, "not converged" = 1, "short run" = 20, spurious = 17, failed = 4)
+start_colours <- c(converged = "#0072B2", "not converged" = "#0072B2", "short run" = "#999999",
+                   spurious = "#D55E00", failed = "#000000")

@@ -46,8 +46,8 @@ predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density
     return(stats::napredict(object$na.action, score(object, object$x, type)))
   }
   new <- new_data(object, newdata, na.action)
-  if (all(new$ok)) return(stats::napredict(new$na.action, score(object, new$x, type)))
-  out <- score(object, new$x[new$ok, , drop = FALSE], type)
+  if (all(new$ok)) return(stats::napredict(new$na.action, score(object, new$x, type, new$rows)))
+  out <- score(object, new$x[new$ok, , drop = FALSE], type, new$rows[new$ok])
   index <- rep(NA_integer_, nrow(new$x))
   index[new$ok] <- seq_len(sum(new$ok))
   if (is.matrix(out)) {
@@ -59,29 +59,30 @@ predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density
   out
 }
 
-# x: double matrix without NA -> the value of predict().
-score <- function(object, x, type) {
+# x: double matrix without NA -> the value of predict(). `rows`: the user's numbers of these rows.
+score <- function(object, x, type, rows = seq_len(nrow(x))) {
   names <- rownames(object$means)
   engine_type <- switch(type, class = , uncertainty = "prob", density = "logdensity", type)
   out <- engine_score(x, object, engine_type, object$control$threads)
-  if (engine_type == "prob") out <- without_limits(out)
+  if (engine_type == "prob") out <- without_limits(out, rows)
   if (is.matrix(out)) dimnames(out) <- list(rownames(x), names) else names(out) <- rownames(x)
   switch(type,
     class = stats::setNames(factor(most_probable(out), seq_along(names), names), rownames(x)),
-    uncertainty = 1 - row_max(out),
+    uncertainty = uncertainty(out),
     density = exp(out),
     out
   )
 }
 
 # Infinite rows have no posterior.
-without_limits <- function(prob) {
+without_limits <- function(prob, rows) {
   lost <- which(is.nan(prob[, 1L]))
   if (length(lost)) {
     prob[lost, ] <- NA
     gmm_warn("infinite", sprintf("%s of `newdata` %s infinite and %s no posterior: %s.",
                                  plural(length(lost), "row"), if (length(lost) == 1L) "is" else "are",
-                                 if (length(lost) == 1L) "has" else "have", some(lost)))
+                                 if (length(lost) == 1L) "has" else "have", some(rows[lost])),
+             rows = rows[lost])
   }
   prob
 }
@@ -98,6 +99,12 @@ most_probable <- function(prob) {
   best
 }
 
+# One minus the largest posterior, as the sum of the others: exact where that is tiny.
+uncertainty <- function(prob) {
+  prob[cbind(seq_len(nrow(prob)), most_probable(prob))] <- 0
+  rowSums(prob)
+}
+
 row_max <- function(prob) {
   do.call(pmax, lapply(seq_len(ncol(prob)), function(j) prob[, j]))
 }
@@ -110,7 +117,7 @@ row_max <- function(prob) {
 #' @param object A fit.
 #' @param type `"response"` (the difference), or `"mahalanobis"`: the distance (not squared) to the mean
 #'   of the row's most probable component.
-#' @param ... Not used.
+#' @param ... Must be empty.
 #' @return A matrix n x d with the names of rows and columns, or a vector where the data were one;
 #'   rows dropped by `na.exclude` are NA. `"mahalanobis"`: a vector of length n.
 #' @section Errors: `gaussmix_error_data` where the object holds no rows.
@@ -120,6 +127,7 @@ row_max <- function(prob) {
 #' head(residuals(fit))
 #' @export
 fitted.gaussmix <- function(object, ...) {
+  check_dots_empty(...)
   need_rows(object, "fitted()")
   stats::napredict(object$na.action, rows_like(fitted_rows(object), object))
 }
@@ -131,6 +139,7 @@ rows_like <- function(x, object) if (object$blueprint$kind == "vector") x[, 1L] 
 #' @rdname fitted.gaussmix
 #' @export
 residuals.gaussmix <- function(object, type = c("response", "mahalanobis"), ...) {
+  check_dots_empty(...)
   need_rows(object, "residuals()")
   type <- check_choice(type, c("response", "mahalanobis"))
   out <- if (type == "response") {

@@ -5,10 +5,10 @@
 #'
 #' @param n Number of draws, a whole number of at least 0.
 #' @param fit A gmm object.
-#' @param order `"random"`: independent draws; `"component"`: the same number from each, those of the first component
-#'   first.
-#' @return A numeric n x d matrix with the variables' names, and an attribute `"component"`: the factor of the
-#'   components drawn from.
+#' @param order `"random"`: independent draws; `"component"`: sorted by component, with the same number
+#'   of each as the independent draws from the same seed have.
+#' @return A numeric n x d matrix with the variables' names (for a fit on a vector, a vector), and an
+#'   attribute `"component"`: the factor of the components drawn from.
 #' @section Errors: `gaussmix_error_argument` where `n` is not a whole number of at least 0.
 #' @references Salmon, J. K., Moraes, M. A., Dror, R. O. and Shaw, D. E. (2011) Parallel random numbers: as easy as
 #'   1, 2, 3. *SC '11*. \doi{10.1145/2063384.2063405} (the generator, keyed by R's)
@@ -22,10 +22,16 @@ rgmm <- function(n, fit, order = c("random", "component")) {
   validate_gmm(fit)
   n <- check_whole(n, min = 0)
   order <- check_choice(order, c("random", "component"))
-  draws <- engine_sample(n, fit, order == "component", fit$control$threads)
+  draws <- draw_rows(n, fit, order == "component")
+  structure(rows_like(draws$x, fit), component = draws$component)
+}
+
+# list(x (n x d, named columns), component (factor, n))
+draw_rows <- function(n, fit, by_component = FALSE) {
+  draws <- engine_sample(n, fit, by_component, fit$control$threads)
   names <- rownames(fit$means)
-  structure(draws$x, dimnames = list(NULL, colnames(fit$means)),
-            component = factor(draws$component, seq_along(names), names))
+  colnames(draws$x) <- colnames(fit$means)
+  list(x = draws$x, component = factor(draws$component, seq_along(names), names))
 }
 
 # The state of R's random numbers, made where there is none yet.
@@ -63,11 +69,9 @@ simulate.gaussmix <- function(object, nsim = 1, seed = NULL, ...) {
     set.seed(seed)
   }
   sims <- lapply(seq_len(nsim), function(i) {
-    draws <- rgmm(fit_rows(object), object)
-    component <- attr(draws, "component")
-    attr(draws, "component") <- NULL
-    rownames(draws) <- if (!is.null(object$x)) rownames(object$x) else names(object$logdensity)
-    structure(data_like(draws, object$blueprint), component = component)
+    draws <- draw_rows(fit_rows(object), object)
+    rownames(draws$x) <- if (!is.null(object$x)) rownames(object$x) else names(object$logdensity)
+    structure(data_like(draws$x, object$blueprint), component = draws$component)
   })
   structure(stats::setNames(sims, paste0("sim_", seq_len(nsim))), seed = stamp)
 }

@@ -1,9 +1,10 @@
 /* Tests and times the kernels of src/core without R.
 
      cc -O2 -Wall -Wextra -Wpedantic -o driver tools/core_driver.c src/core/kernel*.c -lm
-     ./driver          every path that runs here against the reference; exit status 1 on a failure
-     ./driver time     ns per row of each stage, and ms per pass, on the workloads P1 to P4
-     ./driver time avx2
+     ./driver                       tests every path that runs here against the reference
+                                    and long double; exit status 1 on a failure
+     ./driver time                  ms per pass of each stage, one thread, P1 to P4
+     ./driver time avx2 "P3 full"   ... of one path, one workload
 
    Also to be run under -fsanitize=address,undefined. */
 #include <math.h>
@@ -36,7 +37,7 @@ static double* reals(ptrdiff_t n) {
   return p;
 }
 
-/* ---- random input -------------------------------------------------------------------- */
+/* ---- random input ------------------------------------------------------------------ */
 
 static uint64_t state = 1;
 
@@ -65,7 +66,8 @@ static void stats_zero(struct gm_stats* s) {
   memset(s->nk, 0, (size_t)s->size * sizeof(double));
 }
 
-static void stats_layout(struct gm_stats* s, enum gm_shape shape, int shared, int d, int k) {
+static void stats_layout(struct gm_stats* s, enum gm_shape shape, int shared, int d,
+                         int k) {
   const ptrdiff_t length = shape == GM_TRIANG ? (ptrdiff_t)d * d : d;
   s->shape = shape;
   s->d = d;
@@ -81,9 +83,9 @@ static void stats_layout(struct gm_stats* s, enum gm_shape shape, int shared, in
 }
 
 /* Components sep apart, rows drawn from them. Values are multiples of 2^-20. */
-static struct problem problem(enum gm_shape shape, int shared, ptrdiff_t m, int d, int k,
-                              double sep, double offset) {
-  struct problem p = {.ld = m + 3, .m = m};
+static struct problem problem(enum gm_shape shape, int shared, ptrdiff_t m, ptrdiff_t gap,
+                              int d, int k, double sep) {
+  struct problem p = {.ld = m + gap, .m = m};
   const ptrdiff_t n_cov = shared ? 1 : k;
   p.cov = cov_length(shape, d);
   p.mean = reals((ptrdiff_t)d * k);
@@ -99,7 +101,7 @@ static struct problem problem(enum gm_shape shape, int shared, ptrdiff_t m, int 
   p.lse = reals(m);
   p.work = reals(gm_kernel_work(d, k));
   for (ptrdiff_t e = 0; e < (ptrdiff_t)d * k; e++) {
-    p.mean[e] = offset + round(sep * normal() * 0x1p20) * 0x1p-20;
+    p.mean[e] = round(sep * normal() * 0x1p20) * 0x1p-20;
   }
   for (ptrdiff_t c = 0; c < n_cov; c++) {
     double* l = p.f.factor + p.cov * c;
@@ -142,12 +144,12 @@ static void problem_free(struct problem* p) {
   free(p->stats.nk);
 }
 
-/* ---- tests --------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------- */
 
 static void test_stages(const struct gm_kernel* kernel, enum gm_shape shape, int shared,
                         ptrdiff_t m, int d, int k, double sep) {
   const struct gm_kernel* ref = gm_kernel_find("reference");
-  struct problem p = problem(shape, shared, m, d, k, sep, 0);
+  struct problem p = problem(shape, shared, m, 3, d, k, sep);
   struct gm_stats want;
   const double* const no_weights = NULL;
   stats_layout(&want, shape, shared, d, k);
@@ -177,8 +179,8 @@ static void test_stages(const struct gm_kernel* kernel, enum gm_shape shape, int
       for (ptrdiff_t e = 0; e < want.size; e++) {
         /* sums of signed terms: relative to the sum of their absolute values */
         const double scale = e < 2 * k ? 0 : (double)m * (1 + sep) * (1 + sep) * k;
-        check(near(p.stats.nk[e], want.nk[e], 1e-13, 1e-14 * scale), kernel->name, "stats",
-              p.stats.nk[e], want.nk[e]);
+        check(near(p.stats.nk[e], want.nk[e], 1e-13, 1e-14 * scale), kernel->name,
+              "stats", p.stats.nk[e], want.nk[e]);
       }
       free(resp);
     }
@@ -188,8 +190,8 @@ static void test_stages(const struct gm_kernel* kernel, enum gm_shape shape, int
 }
 
 /* Terms of one row, extended precision, cut as the kernels cut. */
-static long double posterior_row(const double* logc, int cols, ptrdiff_t m, const double* maha,
-                                 long double* r) {
+static long double posterior_row(const double* logc, int cols, ptrdiff_t m,
+                                 const double* maha, long double* r) {
   long double most = -INFINITY, sum = 0;
   for (ptrdiff_t j = 0; j < cols; j++) {
     r[j] = (long double)logc[j] - (long double)maha[m * j] / 2;
@@ -203,8 +205,8 @@ static long double posterior_row(const double* logc, int cols, ptrdiff_t m, cons
   return sum > 0 ? most + logl(sum) : (long double)-INFINITY;
 }
 
-static void test_posterior(const struct gm_kernel* kernel, ptrdiff_t m, int cols, double spread,
-                           int special) {
+static void test_posterior(const struct gm_kernel* kernel, ptrdiff_t m, int cols,
+                           double spread, int special) {
   const struct gm_kernel* ref = gm_kernel_find("reference");
   double *maha = reals(m * cols), *got = reals(m * cols), *want = reals(m * cols);
   double *logc = reals(cols), *w = reals(m), *lse = reals(m), *lse_want = reals(m);
@@ -241,21 +243,22 @@ static void test_posterior(const struct gm_kernel* kernel, ptrdiff_t m, int cols
     }
     for (ptrdiff_t i = 0; i < m; i++) {
       if (out) {
-        check(near(lse[i], lse_want[i], 4e-16, 1e-15), kernel->name, "lse", lse[i], lse_want[i]);
+        check(near(lse[i], lse_want[i], 4e-16, 1e-15), kernel->name, "lse", lse[i],
+              lse_want[i]);
       }
       double sum = 0;
       for (ptrdiff_t j = 0; j < cols; j++) sum += got[i + m * j];
       const double weight = weights ? w[i] : 1;
       const int none = lse_want[i] == -INFINITY && !(known && known[i]);
-      check(near(sum, none ? 0 : weight, 1e-15 * cols, 0), kernel->name, "sum of resp", sum,
-            weight);
+      check(near(sum, none ? 0 : weight, 1e-15 * cols, 0), kernel->name, "sum of resp",
+            sum, weight);
     }
     if (mode != 4 || special) continue;
     for (ptrdiff_t i = 0; i < m; i++) {
       const long double logf = posterior_row(logc, cols, m, maha + i, exact);
       const double rounding = 2.3e-16 * (3 + spread); /* of the terms */
-      check(near(lse[i], (double)logf, 0, 2 * rounding), kernel->name, "exact lse", lse[i],
-            (double)logf);
+      check(near(lse[i], (double)logf, 0, 2 * rounding), kernel->name, "exact lse",
+            lse[i], (double)logf);
       for (ptrdiff_t j = 0; j < cols; j++) {
         check(near(got[i + m * j], (double)exact[j], 2.3e-16 * 4 + 2 * rounding, 1e-51),
               kernel->name, "exact resp", got[i + m * j], (double)exact[j]);
@@ -273,7 +276,7 @@ static void test_posterior(const struct gm_kernel* kernel, ptrdiff_t m, int cols
   free(label);
 }
 
-/* exp and log through the contract. Two columns: the quotient of their responsibilities is
+/* exp and log through the contract. Two columns: the quotient of their posteriors is
    exp(-t), and the log density log(1 + exp(-t)); equal columns: log(cols). */
 static void test_functions(const struct gm_kernel* kernel) {
   enum { M = 1024 };
@@ -297,7 +300,8 @@ static void test_functions(const struct gm_kernel* kernel) {
       if (error_exp > worst_exp) worst_exp = error_exp;
       if (error_log > worst_log) worst_log = error_log;
     }
-    for (ptrdiff_t i = 0; i < 2 * M; i++) u[i] = rep ? uniform() : ldexp(uniform(), -(int)(i % 53));
+    for (ptrdiff_t i = 0; i < 2 * M; i++)
+      u[i] = rep ? uniform() : ldexp(uniform(), -(int)(i % 53));
     double v[2 * M];
     memcpy(v, u, sizeof v);
     kernel->normals(u, M);
@@ -310,8 +314,8 @@ static void test_functions(const struct gm_kernel* kernel) {
       if (error_sin > worst_normal) worst_normal = error_sin;
     }
   }
-  printf("%-9s exp %.2f eps (a quotient of two), log %.2f eps, normals %.2g\n", kernel->name,
-         worst_exp, worst_log, worst_normal);
+  printf("%-9s exp %.2f eps (a quotient of two), log %.2f eps, normals %.2g\n",
+         kernel->name, worst_exp, worst_log, worst_normal);
   check(worst_exp < 4, kernel->name, "error of exp in eps", worst_exp, 4);
   check(worst_log < 1.5, kernel->name, "error of log in eps", worst_log, 1.5);
   check(worst_normal < 4e-15, kernel->name, "error of normals", worst_normal, 4e-15);
@@ -324,7 +328,8 @@ static void test_functions(const struct gm_kernel* kernel) {
   kernel->posterior(logc, 2, GM_PAD, NULL, NULL, edge, NULL);
   for (int i = 0; i < GM_PAD; i++) {
     const double want = i % 2 ? 0 : exp(-GM_CUT);
-    check(near(edge[GM_PAD + i], want, 1e-15, 0), kernel->name, "cut", edge[GM_PAD + i], want);
+    check(near(edge[GM_PAD + i], want, 1e-15, 0), kernel->name, "cut", edge[GM_PAD + i],
+          want);
   }
 
   enum { COLS = 1000000 }; /* no overflow in products of sums */
@@ -332,8 +337,8 @@ static void test_functions(const struct gm_kernel* kernel) {
   memset(wide, 0, (size_t)COLS * GM_PAD * sizeof *wide);
   memset(zero, 0, COLS * sizeof *zero);
   const double total = kernel->posterior(zero, COLS, GM_PAD, NULL, NULL, wide, NULL);
-  check(near(total, GM_PAD * log(COLS), 1e-14, 0), kernel->name, "log of a million", total,
-        GM_PAD * log(COLS));
+  check(near(total, GM_PAD * log(COLS), 1e-14, 0), kernel->name, "log of a million",
+        total, GM_PAD * log(COLS));
   free(wide);
   free(zero);
   free(maha);
@@ -341,19 +346,20 @@ static void test_functions(const struct gm_kernel* kernel) {
   free(u);
 }
 
-/* A row's results depend neither on its place in the block, nor on the block's length, nor on an
-   offset of all data that is exact; overflow gives Inf, never NaN. */
-static void test_invariance(const struct gm_kernel* kernel, enum gm_shape shape, int d, int k) {
+/* A row's results depend neither on its place in the block, nor on the block's length,
+   nor on an exact offset of all data; overflow gives Inf, never NaN. */
+static void test_invariance(const struct gm_kernel* kernel, enum gm_shape shape, int d,
+                            int k) {
   enum { M = 128, SHORT = 64, SHIFT = 37 };
-  struct problem p = problem(shape, 0, M, d, k, 2, 0);
+  struct problem p = problem(shape, 0, M, 3, d, k, 2);
   double *x = reals(p.ld * d), *maha = reals((ptrdiff_t)M * k), *lse = reals(M);
   kernel->distance[shape](&p.f, p.x, p.ld, M, p.maha, p.work);
 
   kernel->distance[shape](&p.f, p.x + 32, p.ld, SHORT, maha, p.work);
   for (ptrdiff_t j = 0; j < k; j++) {
     for (ptrdiff_t i = 0; i < SHORT; i++) {
-      check(maha[i + SHORT * j] == p.maha[32 + i + M * j], kernel->name, "maha of a short block",
-            maha[i + SHORT * j], p.maha[32 + i + M * j]);
+      check(maha[i + SHORT * j] == p.maha[32 + i + M * j], kernel->name,
+            "maha of a short block", maha[i + SHORT * j], p.maha[32 + i + M * j]);
     }
   }
   for (ptrdiff_t a = 0; a < d; a++) {
@@ -439,7 +445,7 @@ static void test_all(void) {
   printf("%ld passed, %ld failed\n", checks - failures, failures);
 }
 
-/* ---- times --------------------------------------------------------------------------- */
+/* ---- times ------------------------------------------------------------------------- */
 
 static double now(void) {
   struct timespec t;
@@ -447,77 +453,91 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* As the E-step does it: blocks of m rows of columns of n rows. Best of some passes. */
-static void time_one(const struct gm_kernel* kernel, const char* name, enum gm_shape shape,
-                     ptrdiff_t n, int d, int k, double sep) {
+/* Blocks of m rows, as the E-step takes them; of each block and stage the best pass. */
+static void time_one(const struct gm_kernel* kernel, const char* name,
+                     enum gm_shape shape, ptrdiff_t n, int d, int k, double sep) {
   const ptrdiff_t fit = 524288 / (8 * (2 * d + k));
   ptrdiff_t m = 128;
   while (m < 1024 && 2 * m <= fit) m *= 2;
-  n = n / m * m;
   state = 7;
-  struct problem p = problem(shape, 0, n, d, k, sep, 0);
-  double best[4] = {1e9, 1e9, 1e9, 1e9};
+  struct problem p = problem(shape, 0, n, 0, d, k, sep);
+  n = n / m * m; /* whole blocks only; columns stay n apart */
+  double* best = reals(3 * (n / m));
+  for (ptrdiff_t e = 0; e < 3 * (n / m); e++) best[e] = 1e9;
   double zeros = 0, small = 0;
-  for (int pass = 0; pass < 7; pass++) {
-    double spent[4] = {0};
+  for (int pass = 0; pass < 15; pass++) {
     stats_zero(&p.stats);
     for (ptrdiff_t i = 0; i < n; i += m) {
       const double t0 = now();
       kernel->distance[shape](&p.f, p.x + i, p.ld, (int)m, p.maha, p.work);
       const double t1 = now();
-      p.stats.total[0] += kernel->posterior(p.f.logc, k, (int)m, NULL, NULL, p.maha, NULL);
+      p.stats.total[0] +=
+          kernel->posterior(p.f.logc, k, (int)m, NULL, NULL, p.maha, NULL);
       const double t2 = now();
-      kernel->accumulate[shape](&p.f, p.x + i, p.ld, (int)m, NULL, p.maha, &p.stats, p.work);
+      kernel->accumulate[shape](&p.f, p.x + i, p.ld, (int)m, NULL, p.maha, &p.stats,
+                                p.work);
       const double t3 = now();
-      spent[0] += t1 - t0;
-      spent[1] += t2 - t1;
-      spent[2] += t3 - t2;
+      double* spent = best + 3 * (i / m);
+      spent[0] = fmin(spent[0], t1 - t0);
+      spent[1] = fmin(spent[1], t2 - t1);
+      spent[2] = fmin(spent[2], t3 - t2);
       for (ptrdiff_t e = 0; pass == 0 && e < m * k; e++) {
         zeros += p.maha[e] == 0;
         small += p.maha[e] < 0x1p-60;
       }
     }
-    spent[3] = spent[0] + spent[1] + spent[2];
-    for (int s = 0; s < 4; s++) best[s] = fmin(best[s], spent[s]);
   }
-  printf("%-9s %-8s m %4td  distance %8.3f  posterior %7.3f  accumulate %8.3f  all %8.3f ms"
-         "  (resp 0: %2.0f %%, < 2^-60: %2.0f %%)\n",
-         kernel->name, name, m, 1e3 * best[0], 1e3 * best[1], 1e3 * best[2], 1e3 * best[3],
-         100 * zeros / (double)(n * k), 100 * small / (double)(n * k));
+  double sum[3] = {0};
+  for (ptrdiff_t e = 0; e < 3 * (n / m); e++) sum[e % 3] += best[e];
+  printf(
+      "%-9s %-8s m %4td  distance %8.3f  posterior %7.3f  accumulate %8.3f  all %8.3f ms"
+      "  (resp 0: %2.0f %%, < 2^-60: %2.0f %%)\n",
+      kernel->name, name, m, 1e3 * sum[0], 1e3 * sum[1], 1e3 * sum[2],
+      1e3 * (sum[0] + sum[1] + sum[2]), 100 * zeros / (double)(n * k),
+      100 * small / (double)(n * k));
+  free(best);
   problem_free(&p);
 }
 
-static void time_all(const char* only) {
-  for (int path = N_PATHS - 1; path >= 0; path--) {
-    const struct gm_kernel* kernel = gm_kernel_find(paths[path]);
-    if (!kernel || (only && strcmp(only, paths[path]))) continue;
-    time_one(kernel, "P1 full", GM_TRIANG, 1000000, 2, 3, 2.0);
-    time_one(kernel, "P2 full", GM_TRIANG, 100000, 10, 10, 1.2);
-    time_one(kernel, "P3 full", GM_TRIANG, 100000, 50, 10, .6);
-    time_one(kernel, "P4 full", GM_TRIANG, 20000, 200, 5, .4);
-    time_one(kernel, "P1 diag", GM_DIAG, 1000000, 2, 3, 2.0);
-    time_one(kernel, "P2 diag", GM_DIAG, 100000, 10, 10, 1.2);
-    time_one(kernel, "P3 diag", GM_DIAG, 100000, 50, 10, .6);
-    time_one(kernel, "P1 spher", GM_SPHER, 1000000, 2, 3, 2.0);
-    time_one(kernel, "P2 spher", GM_SPHER, 100000, 10, 10, 1.2);
-    time_one(kernel, "P3 spher", GM_SPHER, 100000, 50, 10, .6);
-    const int draws = 4096;
-    double* u = reals(2 * draws);
+static void time_all(const char* path, const char* workload) {
+  static const struct {
+    const char* name;
+    enum gm_shape shape;
+    int n, d, k;
+    double sep;
+  } work[] = {{"P1 full", GM_TRIANG, 1000000, 2, 3, 2.0},
+              {"P2 full", GM_TRIANG, 100000, 10, 10, 1.2},
+              {"P3 full", GM_TRIANG, 100000, 50, 10, .6},
+              {"P4 full", GM_TRIANG, 20000, 200, 5, .4},
+              {"P1 diag", GM_DIAG, 1000000, 2, 3, 2.0},
+              {"P2 diag", GM_DIAG, 100000, 10, 10, 1.2},
+              {"P3 diag", GM_DIAG, 100000, 50, 10, .6},
+              {"P3 spher", GM_SPHER, 100000, 50, 10, .6}};
+  enum { DRAWS = 4096 };
+  double* u = reals(2 * DRAWS);
+  for (int i = N_PATHS - 1; i >= 0; i--) {
+    const struct gm_kernel* kernel = gm_kernel_find(paths[i]);
+    if (!kernel || (path && strcmp(path, paths[i]))) continue;
+    for (size_t e = 0; e < sizeof work / sizeof *work; e++) {
+      if (workload && strcmp(workload, work[e].name)) continue;
+      time_one(kernel, work[e].name, work[e].shape, work[e].n, work[e].d, work[e].k,
+               work[e].sep);
+    }
     double best = 1e9;
-    for (int rep = 0; rep < 50; rep++) {
-      for (int i = 0; i < 2 * draws; i++) u[i] = uniform();
+    for (int pass = 0; pass < 50; pass++) {
+      for (int e = 0; e < 2 * DRAWS; e++) u[e] = uniform();
       const double t = now();
-      kernel->normals(u, draws);
+      kernel->normals(u, DRAWS);
       best = fmin(best, now() - t);
     }
-    printf("%-9s normals %.2f ns each\n", kernel->name, 1e9 * best / (2 * draws));
-    free(u);
+    printf("%-9s normals %.2f ns each\n", kernel->name, 1e9 * best / (2 * DRAWS));
   }
+  free(u);
 }
 
 int main(int argc, char** argv) {
   if (argc > 1 && !strcmp(argv[1], "time")) {
-    time_all(argc > 2 ? argv[2] : NULL);
+    time_all(argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : NULL);
     return 0;
   }
   test_all();

@@ -1,6 +1,7 @@
 # Installs the packages that this machine lacks, from Debian where that is possible, else from CRAN.
 #
 #   Rscript tools/setup.R run     what gaussmix needs: Imports in DESCRIPTION
+#   Rscript tools/setup.R demo    that, and litedown for the report
 #   Rscript tools/setup.R test    that, and what its tests use: Suggests
 #   Rscript tools/setup.R lint    lintr and clang-format
 #   Rscript tools/setup.R docs    roxygen2
@@ -75,6 +76,7 @@ what <- commandArgs(trailingOnly = TRUE)
 switch(
   what,
   run = ensure(wanted("Imports")),
+  demo = ensure(c(wanted("Imports"), litedown = "0")),
   test = {
     run <- wanted("Imports")
     ensure(c(run, wanted("Suggests")), required = c(names(run), "testthat"))
@@ -85,5 +87,5 @@ switch(
     if (!nzchar(Sys.which("clang-format"))) from_debian("clang-format")
     if (!nzchar(Sys.which("clang-format"))) stop("clang-format is needed.", call. = FALSE)
   },
-  stop("`what` must be run, test, lint or docs.")
+  stop("`what` must be run, demo, test, lint or docs.")
 )

@@ -3,7 +3,7 @@
 #
 #   Rscript tools/test.R [filter]     filter: a regular expression on the names of the files
 
-Sys.setenv(NOT_CRAN = "true")
+if (!nzchar(Sys.getenv("NOT_CRAN"))) Sys.setenv(NOT_CRAN = "true")
 filter <- commandArgs(trailingOnly = TRUE)
 
 results <- tryCatch(

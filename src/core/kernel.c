@@ -3,9 +3,7 @@
 
 #include "simd.h"
 
-ptrdiff_t gm_kernel_work(int d, int k) {
-  return (ptrdiff_t)d * GM_CHUNK + 4 * GM_CHUNK + k;
-}
+ptrdiff_t gm_kernel_work(int d, int k) { return ((ptrdiff_t)d + 4) * GM_LD + k; }
 
 static int runs(const struct gm_kernel* kernel) {
 #ifdef GM_X86

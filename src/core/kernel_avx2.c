@@ -2,9 +2,12 @@
 #include "simd.h"
 
 #ifdef GM_X86
+#include <immintrin.h>
+
 #define GM_W 4
 #define GM_REGISTERS 16
 #define GM_TARGET __attribute__((target("avx2,fma")))
+#define GM_LARGER(x, y) _mm256_max_pd(x, y)
 #include "kernel_math.h"
 #include "kernel_triang.h"
 #include "kernel_diag.h"

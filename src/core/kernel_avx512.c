@@ -2,9 +2,12 @@
 #include "simd.h"
 
 #ifdef GM_X86
+#include <immintrin.h>
+
 #define GM_W 8
 #define GM_REGISTERS 32
 #define GM_TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
+#define GM_LARGER(x, y) _mm512_max_pd(x, y)
 #include "kernel_math.h"
 #include "kernel_triang.h"
 #include "kernel_diag.h"

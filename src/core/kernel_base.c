@@ -1,4 +1,5 @@
-/* The kernel for any processor: vectors of 2 rows, which the compiler splits where it must. */
+/* The kernel for any processor: vectors of 2 rows; the compiler splits them where it
+   must. */
 #include "simd.h"
 
 #ifdef GM_VECTOR

@@ -1,15 +1,18 @@
-/* Template (no include guard): vectors of GM_W rows, exp, log, sqrt, sin and cos over them, and the
-   two stages that need no shape, posterior and normals. Contract: struct gm_kernel in gm.h; includer's
-   part: simd.h. Polynomials: tools/minimax.py; errors and measurements: design/kernels.md. */
+/* Template (no include guard): vectors of GM_W rows; exp, log, sqrt, sin and cos over
+   them; and the two stages that need no shape, posterior and normals. Contract: struct
+   gm_kernel in gm.h. What the includer sets: simd.h. Polynomials: tools/minimax.py.
+   Errors and measurements: design/kernels.md. */
 
 #include <math.h>
 
 typedef double vec __attribute__((vector_size(8 * GM_W)));
-typedef double vec_unaligned __attribute__((vector_size(8 * GM_W), aligned(8), may_alias));
+#define GM_UNALIGNED aligned(8), may_alias
+typedef double vec_unaligned __attribute__((vector_size(8 * GM_W), GM_UNALIGNED));
+typedef double four_unaligned __attribute__((vector_size(32), GM_UNALIGNED));
 typedef uint64_t bits __attribute__((vector_size(8 * GM_W)));
 
-/* Vectors of rows that go through a tile at once: their latencies overlap. */
-enum { NV = GM_REGISTERS >= 32 ? 4 : 2 };
+/* Vectors that exp and posterior take at once: their latencies overlap. */
+enum { GROUP = 4 };
 
 GM_INLINE vec splat(double x) { return x - (vec){0}; }
 GM_INLINE bits splat_bits(uint64_t x) { return x - (bits){0}; }
@@ -19,41 +22,85 @@ GM_INLINE vec keep(vec x, bits mask) { return (vec)((bits)x & mask); }
 GM_INLINE vec choose(bits mask, vec yes, vec no) {
   return (vec)(((bits)yes & mask) | ((bits)no & ~mask));
 }
-GM_INLINE vec larger(vec x, vec y) { return choose((bits)(x > y), x, y); }
+
+#ifndef GM_LARGER /* the larger of x and y, not NaN */
+#define GM_LARGER(x, y) choose((bits)((x) > (y)), x, y)
+#endif
+
 GM_INLINE double total_of(vec x) {
   double sum = 0;
   for (int lane = 0; lane < GM_W; lane++) sum += x[lane];
   return sum;
 }
 
-/* ---- functions ----------------------------------------------------------------------- */
+/* A lane whose number lacks bit h: its x plus the x of the lane h above. Another: its y
+   plus the y of the lane h below. */
+#if GM_W == 8
+#define GM_MERGE_1(x, y)                         \
+  (GM_SHUFFLE(x, y, 0, 8, 2, 10, 4, 12, 6, 14) + \
+   GM_SHUFFLE(x, y, 1, 9, 3, 11, 5, 13, 7, 15))
+#define GM_MERGE_2(x, y)                        \
+  (GM_SHUFFLE(x, y, 0, 1, 8, 9, 4, 5, 12, 13) + \
+   GM_SHUFFLE(x, y, 2, 3, 10, 11, 6, 7, 14, 15))
+#define GM_MERGE_4(x, y)                        \
+  (GM_SHUFFLE(x, y, 0, 1, 2, 3, 8, 9, 10, 11) + \
+   GM_SHUFFLE(x, y, 4, 5, 6, 7, 12, 13, 14, 15))
+#elif GM_W == 4
+#define GM_MERGE_1(x, y) (GM_SHUFFLE(x, y, 0, 4, 2, 6) + GM_SHUFFLE(x, y, 1, 5, 3, 7))
+#define GM_MERGE_2(x, y) (GM_SHUFFLE(x, y, 0, 1, 4, 5) + GM_SHUFFLE(x, y, 2, 3, 6, 7))
+#else
+#define GM_MERGE_1(x, y) (GM_SHUFFLE(x, y, 0, 2) + GM_SHUFFLE(x, y, 1, 3))
+#endif
+
+/* out[i] becomes the sum of the lanes of x[i], i < n, a multiple of 8; x is used up. */
+GM_INLINE void totals(int n, vec* x, double* out) {
+  GM_UNROLL for (int i = 0; i < n; i += GM_W) {
+    GM_UNROLL for (int g = i; g < i + GM_W; g += 2) x[g] = GM_MERGE_1(x[g], x[g + 1]);
+#if GM_W >= 4
+    GM_UNROLL for (int g = i; g < i + GM_W; g += 4) x[g] = GM_MERGE_2(x[g], x[g + 2]);
+#endif
+#if GM_W >= 8
+    x[i] = GM_MERGE_4(x[i], x[i + 4]);
+#endif
+    store(out + i, x[i]);
+  }
+}
+
+/* ---- functions --------------------------------------------------------------------- */
 
 /* Adding this rounds to an integer, which then stands in the lowest bits. */
 #define GM_ROUNDER 0x1.8p52
 
-/* exp(x) for x <= 0, exactly 0 below -GM_CUT (far above the subnormals, which are slow):
-   x = n ln 2 + r, |r| <= ln(2) / 2; exp(r) by a polynomial; n into the exponent. */
-GM_INLINE vec exp_cut(vec x) {
-  const vec shifted = x * splat(1.4426950408889634) + splat(GM_ROUNDER);
-  const vec n = shifted - splat(GM_ROUNDER);
-  vec r = x - n * splat(0.6931471805598903);
-  r = r - n * splat(5.497923018708371e-14);
-  vec q = splat(2.5000068520226468e-08);
-  q = q * r + splat(2.7630248293040514e-07);
-  q = q * r + splat(2.755758635257567e-06);
-  q = q * r + splat(2.480149309914172e-05);
-  q = q * r + splat(0.00019841269506601673);
-  q = q * r + splat(0.00138888889436299);
-  q = q * r + splat(0.00833333333349445);
-  q = q * r + splat(0.04166666666653016);
-  q = q * r + splat(0.16666666666666413);
-  q = q * r + splat(0.5000000000000011);
-  const vec p = (r * r * q + r) + splat(1);
-  return keep((vec)((bits)p + ((bits)shifted << 52)), (bits)(x >= splat(-GM_CUT)));
+/* exp(x) in place of GROUP vectors x <= 0; exactly 0 below -GM_CUT, far above the
+   subnormals, which are slow. x = n ln 2 + r, |r| <= ln(2) / 2; exp(r) by a polynomial; n
+   into the exponent. */
+GM_INLINE void exp_cut(vec* x) {
+  static const double coefficient[10] = {2.5000068520226468e-08, 2.7630248293040514e-07,
+                                         2.755758635257567e-06,  2.480149309914172e-05,
+                                         0.00019841269506601673, 0.00138888889436299,
+                                         0.00833333333349445,    0.04166666666653016,
+                                         0.16666666666666413,    0.5000000000000011};
+  vec shifted[GROUP], r[GROUP], q[GROUP];
+  GM_UNROLL for (int g = 0; g < GROUP; g++) {
+    shifted[g] = x[g] * splat(1.4426950408889634) + splat(GM_ROUNDER);
+    const vec n = shifted[g] - splat(GM_ROUNDER);
+    r[g] = x[g] - n * splat(0.6931471805598903);
+    r[g] = r[g] - n * splat(5.497923018708371e-14);
+    q[g] = splat(coefficient[0]);
+  }
+  GM_UNROLL for (int c = 1; c < 10; c++) {
+    GM_UNROLL for (int g = 0; g < GROUP; g++) q[g] = q[g] * r[g] + splat(coefficient[c]);
+  }
+  GM_UNROLL for (int g = 0; g < GROUP; g++) {
+    const vec p = (r[g] * r[g] * q[g] + r[g]) + splat(1);
+    const vec e = (vec)((bits)p + ((bits)shifted[g] << 52));
+    x[g] = keep(e, (bits)(x[g] >= splat(-GM_CUT)));
+  }
 }
 
-/* log(x) for positive normal x: x = 2^n (1 + f), 1 + f in [sqrt(1/2), sqrt(2)), s = f / (2 + f),
-   log(1 + f) = 2 s + s z q(z) with z = s^2; and 2 s = f - s f, so that f enters unrounded. */
+/* log(x) for positive normal x: x = 2^n (1 + f), 1 + f in [sqrt(1/2), sqrt(2));
+   s = f / (2 + f), z = s^2, log(1 + f) = 2 s + s z q(z). As
+   2 s = f - f^2 / 2 + s f^2 / 2, f enters unrounded. */
 GM_INLINE vec log_normal(vec x) {
   const uint64_t one = 0x3ff0000000000000, root_half = 0x3fe6a09e667f3bcd;
   const bits biased = ((bits)x + splat_bits(one - root_half)) >> 52;
@@ -83,7 +130,7 @@ GM_INLINE vec sqrt_normal(vec x) {
   return root + splat(0.5) * y * (x - root * root);
 }
 
-/* sin(2 pi u) and cos(2 pi u) for 0 <= u <= 1: 4 u = quadrant + f, both exact, |f| <= 1/2. */
+/* sin and cos of 2 pi u, 0 <= u <= 1: 4 u = quadrant + f, both exact, |f| <= 1/2. */
 GM_INLINE void sin_cos_turn(vec u, vec* sine, vec* cosine) {
   const vec shifted = splat(4) * u + splat(GM_ROUNDER);
   const bits quadrant = (bits)shifted;
@@ -104,8 +151,8 @@ GM_INLINE void sin_cos_turn(vec u, vec* sine, vec* cosine) {
   c = c * g + splat(0.2536695079010469);
   c = c * g + splat(-1.2337005501361697);
   c = c * g + splat(1);
-  /* odd quadrants swap sine and cosine; the second bit is the sign of the sine, and that of
-     quadrant + 1 the sign of the cosine */
+  /* odd quadrants swap sine and cosine; the second bit of the quadrant is the sign of the
+     sine, that of the next quadrant the sign of the cosine */
   const bits odd = -(quadrant & splat_bits(1));
   const bits sine_sign = (quadrant & splat_bits(2)) << 62;
   const bits cosine_sign = ((quadrant + splat_bits(1)) & splat_bits(2)) << 62;
@@ -113,41 +160,49 @@ GM_INLINE void sin_cos_turn(vec u, vec* sine, vec* cosine) {
   *cosine = (vec)((bits)choose(odd, s, c) ^ cosine_sign);
 }
 
-/* ---- posterior ----------------------------------------------------------------------- */
+/* ---- posterior --------------------------------------------------------------------- */
 
-/* By four vectors of rows: the largest term, the sum of the others relative to it, the quotients.
-   The sums lie in [1, cols]: where no row's log is needed by itself, the logarithm of the product
-   of 32 of them is enough (no overflow: cols^32 < 10^300 for cols < 10^9). */
-GM_INLINE double posterior_rows(const double* logc, int cols, ptrdiff_t m, const double* w,
-                                double* maha, double* lse) {
-  enum { GROUP = 4, PER_LOG = 8 };
+/* By GROUP vectors of rows: the largest term, the sum of all relative to it, the
+   quotients. The sums lie in [1, cols]: where no row's log is needed by itself, the log
+   of the product of GROUP * PER_LOG = 32 of them is enough (no overflow: cols^32 < 1e300
+   for cols < 1e9). */
+GM_INLINE double posterior_rows(const double* restrict logc, int cols, ptrdiff_t m,
+                                const double* restrict w, double* restrict maha,
+                                double* restrict lse) {
+  enum { PER_LOG = 8 };
   const int row_logs = w || lse;
-  const vec half = splat(0.5), zero = splat(0), one = splat(1);
+  const vec half = splat(0.5), zero = splat(0), one = splat(1), none = splat(-INFINITY);
   vec total = zero, product = one;
   int pending = 0;
   for (ptrdiff_t i = 0; i < m; i += GROUP * GM_W) {
     double* rows = maha + i;
-    vec most[GROUP], sum[GROUP];
-    bits alive[GROUP]; /* some term is finite */
-    GM_UNROLL for (int g = 0; g < GROUP; g++) most[g] = splat(-INFINITY);
+    vec most[GROUP], sum[GROUP], base[GROUP];
+    GM_UNROLL for (int g = 0; g < GROUP; g++) most[g] = none;
     for (ptrdiff_t j = 0; j < cols; j++) {
       const vec c = splat(logc[j]);
       GM_UNROLL for (int g = 0; g < GROUP; g++) {
-        most[g] = larger(c - half * load(rows + m * j + g * GM_W), most[g]);
+        const vec term = c - half * load(rows + m * j + g * GM_W);
+        most[g] = GM_LARGER(term, most[g]);
       }
     }
     GM_UNROLL for (int g = 0; g < GROUP; g++) {
-      alive[g] = (bits)(most[g] > splat(-INFINITY));
+      /* where no term is finite all quotients are 0, and the sum is 1 */
+      const bits finite = (bits)(most[g] > none);
+      base[g] = keep(most[g], finite);
+      sum[g] = keep(one, ~finite);
       if (!row_logs) total += most[g];
-      sum[g] = keep(one, ~alive[g]);
     }
     for (ptrdiff_t j = 0; j < cols; j++) {
       const vec c = splat(logc[j]);
+      double* column = rows + m * j;
+      vec e[GROUP];
       GM_UNROLL for (int g = 0; g < GROUP; g++) {
-        double* r = rows + m * j + g * GM_W;
-        const vec e = exp_cut((c - half * load(r)) - keep(most[g], alive[g]));
-        sum[g] += e;
-        store(r, e);
+        e[g] = (c - half * load(column + g * GM_W)) - base[g];
+      }
+      exp_cut(e);
+      GM_UNROLL for (int g = 0; g < GROUP; g++) {
+        sum[g] += e[g];
+        store(column + g * GM_W, e[g]);
       }
     }
     if (row_logs) {
@@ -183,9 +238,11 @@ GM_INLINE double posterior_rows(const double* logc, int cols, ptrdiff_t m, const
   return total_of(total);
 }
 
-GM_TARGET static double posterior(const double* logc, int cols, int m, const double* w,
-                                  const int* label, double* maha, double* lse) {
-  /* A known row has one term only; where even that is -Inf its component is still known. */
+GM_TARGET static double posterior(const double* restrict logc, int cols, int m,
+                                  const double* restrict w, const int* restrict label,
+                                  double* restrict maha, double* restrict lse) {
+  /* A known row has one term only; where even that is -Inf its component is still
+     known. */
   for (ptrdiff_t i = 0; label && i < m; i++) {
     for (ptrdiff_t j = 0; label[i] && j < cols; j++) {
       if (j != label[i] - 1) maha[i + m * j] = INFINITY;
@@ -199,7 +256,7 @@ GM_TARGET static double posterior(const double* logc, int cols, int m, const dou
   return total;
 }
 
-/* ---- normals ------------------------------------------------------------------------- */
+/* ---- normals ----------------------------------------------------------------------- */
 
 GM_TARGET static void normals(double* u, int m) {
   for (ptrdiff_t i = 0; i < m; i += 2 * GM_W) {

@@ -1,10 +1,11 @@
-/* The textbook kernel: one row at a time, no vectors, exp and log of the C library. The oracle in
-   the tests of the others, and the fallback for a compiler without vector extensions.
+/* The textbook kernel: one row at a time, no vectors, exp and log of the C library. The
+   oracle in the tests of the others, and the fallback for a compiler without vector
+   extensions.
 
    distance    for each component, for each row: solve L y = x - mean, add up y^2
    posterior   for each row: log-sum-exp over the columns
-   accumulate  for each component, for each row: add w r, w r (x - mean), w r (x - mean)(x - mean)'
-   Contract: struct gm_kernel in gm.h. */
+   accumulate  for each component, for each row, with t = x - mean: add w r, w r t, w r t
+               t' Contract: struct gm_kernel in gm.h. */
 #include <math.h>
 
 #include "simd.h"
@@ -12,8 +13,9 @@
 /* Overflow may have made Inf - Inf on the way: such a row is infinitely far. */
 static double far_if_nan(double maha) { return isnan(maha) ? INFINITY : maha; }
 
-static void distance_triang(const struct gm_factors* f, const double* x, ptrdiff_t ld, int m,
-                            double* maha, double* work) {
+static void distance_triang(const struct gm_factors* f, const double* restrict x,
+                            ptrdiff_t ld, int m, double* restrict maha,
+                            double* restrict work) {
   const ptrdiff_t d = f->d;
   double* y = work;
   for (ptrdiff_t j = 0; j < f->k; j++) {
@@ -33,8 +35,9 @@ static void distance_triang(const struct gm_factors* f, const double* x, ptrdiff
 }
 
 /* step 1: a reciprocal standard deviation per variable; 0: one for all. */
-static void distance_scaled(const struct gm_factors* f, ptrdiff_t step, const double* x,
-                            ptrdiff_t ld, int m, double* maha) {
+static void distance_scaled(const struct gm_factors* f, ptrdiff_t step,
+                            const double* restrict x, ptrdiff_t ld, int m,
+                            double* restrict maha) {
   const ptrdiff_t d = f->d;
   for (ptrdiff_t j = 0; j < f->k; j++) {
     for (ptrdiff_t i = 0; i < m; i++) {
@@ -49,20 +52,23 @@ static void distance_scaled(const struct gm_factors* f, ptrdiff_t step, const do
   }
 }
 
-static void distance_diag(const struct gm_factors* f, const double* x, ptrdiff_t ld, int m,
-                          double* maha, double* work) {
+static void distance_diag(const struct gm_factors* f, const double* restrict x,
+                          ptrdiff_t ld, int m, double* restrict maha,
+                          double* restrict work) {
   (void)work;
   distance_scaled(f, 1, x, ld, m, maha);
 }
 
-static void distance_spher(const struct gm_factors* f, const double* x, ptrdiff_t ld, int m,
-                           double* maha, double* work) {
+static void distance_spher(const struct gm_factors* f, const double* restrict x,
+                           ptrdiff_t ld, int m, double* restrict maha,
+                           double* restrict work) {
   (void)work;
   distance_scaled(f, 0, x, ld, m, maha);
 }
 
-static double posterior(const double* logc, int cols, int m, const double* w, const int* label,
-                        double* maha, double* lse) {
+static double posterior(const double* restrict logc, int cols, int m,
+                        const double* restrict w, const int* restrict label,
+                        double* restrict maha, double* restrict lse) {
   double total = 0;
   for (ptrdiff_t i = 0; i < m; i++) {
     const double weight = w ? w[i] : 1;
@@ -88,9 +94,9 @@ static double posterior(const double* logc, int cols, int m, const double* w, co
   return total;
 }
 
-static void accumulate(const struct gm_factors* f, const double* x, ptrdiff_t ld, int m,
-                       const double* w, const double* resp, struct gm_stats* stats,
-                       double* work) {
+static void accumulate(const struct gm_factors* f, const double* restrict x, ptrdiff_t ld,
+                       int m, const double* restrict w, const double* restrict resp,
+                       struct gm_stats* stats, double* restrict work) {
   const ptrdiff_t d = f->d;
   double* y = work;
   for (ptrdiff_t j = 0; j < f->k; j++) {

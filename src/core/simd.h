@@ -1,11 +1,12 @@
-/* What the kernel templates need from the compiler: vectors, target attributes, unrolling.
+/* What the kernel templates need from the compiler: vectors, targets, unrolling.
 
    GM_VECTOR  the compiler has vector extensions, and a double is rounded to a double
-   GM_X86     ... and can compile single functions for AVX2 and AVX-512. Not gcc on Windows, which
-              does not align the stack for such registers (gcc bug 54412).
+   GM_X86     ... and can compile single functions for AVX2 and AVX-512. Not gcc on
+              Windows, which does not align the stack for such registers (gcc bug 54412).
 
-   A template's includer sets GM_W (doubles in a vector), GM_REGISTERS (vector registers) and
-   GM_TARGET (a target attribute, or nothing). */
+   A template's includer sets GM_W (doubles in a vector), GM_REGISTERS (vector registers)
+   and GM_TARGET (a target attribute, or nothing). It may set GM_LARGER(x, y) to the
+   instruction that gcc does not find by itself. */
 #ifndef GM_SIMD_H
 #define GM_SIMD_H
 
@@ -30,6 +31,18 @@
 #endif
 #define GM_INLINE static inline __attribute__((always_inline)) GM_TARGET
 
+/* Lanes of x and y together, by constant numbers. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define GM_SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define GM_SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (bits){__VA_ARGS__})
+#endif
+
+/* GM_TRIANG centres this many rows at a time; their columns of x - mean lie GM_LD apart
+   in the work space. No power of 2: columns must not share the sets of the first-level
+   cache. */
+enum { GM_ROWS = 128, GM_LD = GM_ROWS + 8 };
+
 extern const struct gm_kernel gm_kernel_reference;
 #ifdef GM_VECTOR
 extern const struct gm_kernel gm_kernel_baseline;
@@ -37,8 +50,5 @@ extern const struct gm_kernel gm_kernel_baseline;
 #ifdef GM_X86
 extern const struct gm_kernel gm_kernel_avx2, gm_kernel_avx512;
 #endif
-
-/* Rows that accumulate centres at a time, and the buffers of a kernel in `work`. */
-enum { GM_CHUNK = 256 };
 
 #endif

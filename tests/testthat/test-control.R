@@ -49,12 +49,14 @@ test_that("thresholds for spurious components go by name", {
 })
 
 test_that("a start may be a kind, labels, responsibilities, a fit or a function", {
-  fit <- structure(list(), class = c("gaussmix", "gmm"))
   starts <- list("auto", "kmeans++", "random", c(1, 2, 1), c("a", "b", "a"), factor(c("a", "b")),
-                 c(TRUE, FALSE), matrix(.5, 3, 2), data.frame(a = 1:2, b = 2:1), fit,
+                 c(TRUE, FALSE), matrix(.5, 3, 2), data.frame(a = 1:2, b = 2:1),
                  list(proportions = 1, means = 2, covariances = 3),
                  list(proportions = 1, means = 0, covariances = 1), function(x, k) rep(1, nrow(x)))
   for (start in starts) expect_identical(gmm_control(init = start)$init, start)
+  fit <- gmm_params(1, cbind(x = 2), 3)
+  expect_identical(gmm_control(init = fit)$init, coef(fit, "list"))
+  expect_gm_error(gmm_control(init = structure(list(), class = class(fit))), "object", "init$")
   expect_gm_error(gmm_control(init = "kmeans"), "argument", "Did you mean \"kmeans++\"?")
   for (bad in list(NULL, y ~ x, Sys.Date(), new.env())) {
     expect_gm_error(gmm_control(init = bad), "start", "`init` must be")

@@ -544,3 +544,36 @@ test_that("messages of the data door read well", {
     new_data(fit, unname(x))
   ))
 })
+
+test_that("values of weights are checked after `subset`, their type and number before", {
+  w <- rep(1, 272)
+  w[1:2] <- c(NA, -1)
+  fit <- with_test_seed(1, gmm(~ waiting, faithful, k = 2, weights = w, subset = -(1:2)))
+  expect_equal(nobs(fit), 270)
+  expect_gm_error(gmm(~ waiting, faithful, k = 2, weights = w, subset = -1), "weights",
+                  "not -1 in row 2")
+  expect_gm_error(gmm(~ waiting, faithful, k = 2, weights = w[-1], subset = -1), "weights",
+                  "length 272")
+  expect_gm_error(gmm(~ waiting, faithful, k = 2, weights = letters, subset = 1:9), "weights")
+})
+
+test_that("weights that can't be evaluated, and lacking data, are refused with a way out", {
+  expect_gm_error(gmm(faithful, 2, weights = eruption), "weights",
+                  c("object 'eruption' not found", "`weights = data$column`"), "gmm")
+  expect_gm_error(gmm(faithful$waiting, 2, weights = eruption), "weights", "not found")
+  expect_gm_error(gmm(), "argument", "`x`, the data, is lacking", "gmm")
+  expect_gm_error(gmm(k = 2), "argument", "a formula and `data`")
+  expect_gm_error(gmm(formula = ~ waiting, data = faithful, k = 2), "argument",
+                  "gmm(~ a + b, data, k = 2)")
+})
+
+test_that("methods of a data frame's class are not asked", {
+  registerS3method("names", "broken_frame", function(x) stop("broken"), envir = asNamespace("base"))
+  on.exit(rm("names.broken_frame", envir = asNamespace("base")[[".__S3MethodsTable__."]]))
+  frame <- structure(faithful, class = c("broken_frame", "data.frame"))
+  plain <- with_test_seed(1, gmm(faithful, 2))
+  expect_identical(with_test_seed(1, gmm(frame, 2))$means, plain$means)
+  expect_identical(predict(plain, frame), predict(plain, faithful))
+  by_formula <- with_test_seed(1, gmm(~ log(waiting), frame, k = 2))
+  expect_identical(predict(by_formula, frame), predict(by_formula, faithful))
+})

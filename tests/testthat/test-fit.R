@@ -246,7 +246,9 @@ test_that("where every start ends on the floor, the error says which component a
   expect_s3_class(error$starts, "data.frame")
   control$floor <- 1e-6
   expect_gm_warning(floored <- gmm(points, 3, control = control), "spurious",
-                    "rests on too few rows")
+                    "Components 1, 2, 3 have covariances on the floor (effective size 20.0,")
+  expect_match(format(floored), "spurious: component 1, 2, 3 (on the floor)", fixed = TRUE,
+               all = FALSE)
   expect_true(is.finite(floored$loglik))
   expect_gm_error(gmm(x[1:4, ], 4), "degenerate")
   expect_gm_error(gmm(matrix(rnorm(20), 4), 2), "degenerate", "narrower")
@@ -283,7 +285,7 @@ test_that("one row far out is no component of its own: it is absorbed, or the fi
   outlier <- rbind(x, c(4, 1e7))
   expect_true(is.finite(gmm(outlier, 1)$loglik))
   expect_true(is.finite(suppressWarnings(gmm(outlier, 2, "tied"))$loglik))
-  expect_gm_error(gmm(outlier, 2), "degenerate", "about 1.0 rows")
+  expect_gm_error(gmm(outlier, 2), "degenerate", "is row 273 alone")
 })
 
 test_that("the four kinds of data are one fit", {
@@ -360,4 +362,47 @@ test_that("R's random numbers: set.seed governs the fit, their kind stays", {
   set.seed(1)
   expect_identical(gmm(x, 3)$starts, first)
   expect_identical(RNGkind()[1], "Wichmann-Hill")
+})
+
+test_that("a start lives on in the fit as no more than its parameters", {
+  rows <- x[rep(1:272, 40), ]
+  first <- with_test_seed(1, gmm(rows, 2))
+  fit <- first
+  for (i in 1:5) fit <- gmm(x, 2, control = from(fit))
+  expect_identical(names(fit$control$init), c("proportions", "means", "covariances"))
+  size <- function(object) length(serialize(object, NULL))
+  expect_lt(size(fit$control), 5000)
+  expect_lt(size(gmm(x, 2, control = from(first, keep = FALSE))$control), 5000)
+  held <- local({
+    rows <- rows
+    function(x, k) first
+  })
+  fit <- gmm(x, 2, control = from(held, keep = FALSE))
+  expect_identical(fit$control$init, "function")
+  expect_lt(size(fit$control), 5000)
+})
+
+test_that("every spurious component is named, with its cause", {
+  # two clumps of three rows, one of them on a line
+  clumps <- rbind(x, x[1, ] + 30 + cbind(c(0, 1, 2), c(0, 3, 1)), x[1, ] - 60 + cbind(c(0, 2, 1), c(3, 1, 0)))
+  start <- from(rep(1:3, c(272, 3, 3)))
+  w <- expect_gm_warning(fit <- gmm(clumps, 3, control = start), "spurious",
+                         "Components 2, 3 rest on too few rows to be believed (effective size 3.0, 3.0).")
+  expect_match(format(fit), "spurious: component 2, 3 (too few rows)", fixed = TRUE, all = FALSE)
+  expect_identical(w$verdict$component, c("2", "3"))
+  expect_gm_warning(vcov(fit), "spurious", "Components 2, 3 rest on too few rows")
+  expect_identical(spurious_text(data.frame(component = c("a", "b", "c", "d"), on_floor = c(0, 2, 0, 1),
+                                            spurious = c(TRUE, TRUE, FALSE, TRUE))),
+                   "spurious: component a (too few rows); component b, d (on the floor)")
+})
+
+test_that("where a component is one row alone, the error names the row", {
+  odd <- rbind(faithful, data.frame(eruptions = 1e6, waiting = 1e6, row.names = "lonely"))
+  e <- expect_gm_error(gmm(odd, 2), "degenerate", c("is row \"lonely\" alone.", "Leave it out."))
+  expect_identical(e$row, 273L)
+  expect_gm_error(gmm(c(faithful$waiting, 1e6), 2), "degenerate", "is row 273 alone.")
+  expect_gm_error(gmm(rbind(x, 1e6), 2), "degenerate", "is row 273 alone.")
+  heavy <- replace(rep(1, 272), 5, 1e9)
+  expect_gm_error(gmm(faithful, 2, weights = heavy), "degenerate",
+                  c("is row 5 alone, with 1 of the total weight", "give it less weight"))
 })

@@ -161,3 +161,24 @@ test_that("other packages' methods for class gmm are never reached", {
     expect_no_error(capture.output(get(generic)(if (generic == "formula") by_formula else fit)))
   }
 })
+
+test_that("digits are a number of digits, three more for log-likelihoods", {
+  expect_match(format(fit, digits = 4), "log-likelihood -1130.264,", fixed = TRUE, all = FALSE)
+  expect_match(format(fit, digits = 1), "log-likelihood -1130,", fixed = TRUE, all = FALSE)
+  for (bad in list("a", 0, 1.5, NA, 16, bad = NULL)) {
+    expect_gm_error(print(fit, digits = bad), "argument", "`digits`", "print")
+    expect_gm_error(print(summary(fit), digits = bad), "argument", "`digits`")
+  }
+})
+
+test_that("in one dimension the families are E and V", {
+  line <- faithful$waiting
+  expect_match(format(gmm(line, 1)), "1 component, full (V)", fixed = TRUE, all = FALSE)
+  expect_match(format(gmm(line, 1, "E")), "1 component, tied (E)", fixed = TRUE, all = FALSE)
+  expect_match(format(gmm(line, 1, "EII")), "EII (E)", fixed = TRUE, all = FALSE)
+  expect_identical(family_label("EEV"), "EEV")
+})
+
+test_that("one component has a closed form", {
+  expect_identical(gmm(faithful, 1)$starts$kind, "closed form")
+})

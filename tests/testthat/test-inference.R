@@ -235,7 +235,9 @@ test_that("what can't be is refused by a classed error", {
   for (level in list(0, 1, 95, NA, "a", c(0.9, 0.95))) {
     expect_gm_error(confint(fit, level = level), "argument", "`level`")
   }
-  expect_gm_error(vcov(fit, complete = TRUE), "argument", "`complete` is not an argument of vcov()")
+  expect_gm_error(vcov(fit, a = 2), "argument", "`a` is not an argument of vcov()")
+  expect_identical(vcov(fit, complete = TRUE), vcov(fit))
+  expect_gm_error(vcov(fit, complete = "a"), "argument", "`complete`")
 })
 
 test_that("sandwich() finds scores and bread", {
@@ -260,4 +262,16 @@ test_that("sandwich() finds scores and bread", {
   rows <- fit$x[1:50, ]
   slope <- (dgmm(rows, up, log = TRUE) - dgmm(rows, down, log = TRUE)) / (2 * h)
   expect_equal(unname(sandwich::estfun(fit)[1:50, "mean.2.a"]), slope, tolerance = 1e-7)
+})
+
+test_that("standard errors exist where their squares leave the range of a double", {
+  plain <- with_test_seed(1, gmm(faithful$waiting, 2))
+  for (unit in c(2^400, 2^-400)) {
+    fit <- with_test_seed(1, gmm(faithful$waiting * unit, 2))
+    expect_silent(ends <- confint(fit))
+    expect_equal(ends / confint(plain), unit^rep(0:2, each = 2) * (confint(plain) * 0 + 1),
+                 tolerance = 1e-6)
+    expect_gm_warning(v <- vcov(fit), "information", "leave the range of a double")
+    expect_identical(dimnames(v), dimnames(vcov(plain)))
+  }
 })

@@ -203,3 +203,75 @@ test_that("objects survive saving and dput() to the bit", {
   dput(m, file, control = c("all", "hexNumeric"))
   expect_identical(dgmm(diag(3), dget(file)), dgmm(diag(3), m))
 })
+
+test_that("a damaged fit is refused, and the field named, also outside of its parameters", {
+  gaps <- faithful
+  gaps$waiting[3] <- NA
+  whole <- with_test_seed(1, gmm(~ eruptions + waiting, gaps, k = 2, na.action = na.exclude,
+                                 weights = rep(1:2, 136)))
+  light <- with_test_seed(1, gmm(faithful, 2, control = gmm_control(keep = FALSE)))
+  broken <- function(field, value, use = function(f) predict(f, faithful[1:2, ]), fit = whole) {
+    if (is.null(value)) fit[field] <- NULL else fit[[field]] <- value
+    e <- expect_error(use(fit), class = "gaussmix_error_object")
+    expect_match(conditionMessage(e), paste0("`fit$", field, "` must be"), fixed = TRUE, info = field)
+  }
+  for (field in setdiff(fit_fields, "x")) {
+    broken(field, NULL)
+    broken(field, list())
+    broken(field, "a")
+    broken(field, NULL, logLik)
+  }
+  for (value in list(NaN, Inf, NA, 1:2, "1")) for (field in c("loglik", "objective", "nobs")) {
+    broken(field, value)
+  }
+  broken("nobs", 0)
+  broken("nobs", -1)
+  broken("converged", NA)
+  broken("iterations", -1)
+  broken("iterations", 1.5)
+  broken("trace", whole$trace[-1])
+  broken("df", whole$df + 1)
+  broken("df", NA_real_)
+  broken("x", whole$x[, 1])
+  broken("x", whole$x[, 2:1])
+  broken("x", unname(whole$x))
+  broken("x", as.data.frame(whole$x))
+  broken("weights", whole$weights[-1])
+  broken("weights", as.character(whole$weights))
+  broken("na.action", 3L)
+  broken("na.action", structure(300L, class = "omit"))
+  broken("na.action", structure(0L, class = "exclude"))
+  broken("na.action", structure(c(3L, 3L), class = "exclude"))
+  broken("starts", whole$starts[-1])
+  broken("verdict", whole$verdict[1, ])
+  broken("verdict", whole$verdict["size"])
+  broken("control", unclass(whole$control))
+  broken("control", `[[<-`(whole$control, "threads", -1))
+  broken("call", "gmm(x)")
+  broken("terms", ~ a)
+  broken("blueprint", `[[<-`(whole$blueprint, "kind", "cube"))
+  broken("blueprint", `[[<-`(whole$blueprint, "terms", NULL))
+  broken("blueprint", `[[<-`(whole$blueprint, "named", NA))
+  broken("logdensity", NULL, fit = light)
+  broken("logdensity", matrix(1), fit = light)
+  # values of rows, where they are used
+  spoil <- function(values, with) replace(values, 5, with)
+  for (use in list(fitted, vcov, predict)) broken("x", spoil(whole$x, NaN), use)
+  for (with in c(NA, -1, Inf)) {
+    for (use in list(logLik, weights, vcov)) broken("weights", spoil(whole$weights, with), use)
+  }
+  broken("logdensity", spoil(light$logdensity, NaN), nobs, light)
+})
+
+test_that("variances near the largest number are let in", {
+  m <- gmm_params(1, 0, 1e308)
+  expect_identical(m$covariances[1, 1, 1], 1e308)
+  expect_equal(dgmm(0, m, log = TRUE), dnorm(0, 0, 1e154, log = TRUE), tolerance = 1e-14)
+})
+
+test_that("where no mixture is given, that is said", {
+  for (f in list(quote(dgmm(1)), quote(rgmm(3)), quote(qgmm(.5)), quote(pgmm(1)))) {
+    e <- expect_gm_error(eval(f), "argument", "`fit` must be given")
+    expect_identical(conditionCall(e), f[1])
+  }
+})

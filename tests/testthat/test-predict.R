@@ -122,3 +122,26 @@ test_that("fitted values and residuals add up to the rows", {
   own <- squared[cbind(seq_len(272), as.integer(predict(fit)))]
   expect_equal(unname(residuals(fit, "mahalanobis")^2), own)
 })
+
+test_that("infinite rows are named by their numbers in newdata", {
+  new <- faithful[11:16, ]
+  new$waiting[c(1, 3)] <- NA
+  new$eruptions[c(4, 6)] <- Inf
+  for (policy in list(na.pass, na.omit, na.exclude)) {
+    w <- expect_gm_warning(predict(fit, new, na.action = policy), "infinite", "no posterior: 4, 6.")
+    expect_identical(w$rows, c(4L, 6L))
+  }
+})
+
+test_that("a tiny uncertainty is exact", {
+  m <- gmm_params(c(.5, .5), c(-10, 10), c(1, 1))
+  expect_equal(predict(m, c(-10, 12), type = "uncertainty"), exp(c(-200, -240)), tolerance = 1e-12)
+})
+
+test_that("misspelt arguments are refused", {
+  for (f in list(fitted, residuals, coef, summary, as.data.frame, vcov, confint)) {
+    expect_gm_error(f(fit, tpye = "a"), "argument", "`tpye` is not an argument of")
+  }
+  expect_identical(coef(fit, complete = FALSE), coef(fit))
+  expect_named(data.frame(fit), names(as.data.frame(fit)))
+})

@@ -100,3 +100,14 @@ test_that("a fit of draws finds the mixture again", {
     expect_lt(max(abs(again$covariances[, , match] - truth$covariances)), 0.6)
   }
 })
+
+test_that("draws from a fit on a vector are a vector", {
+  fit <- with_test_seed(1, gmm(faithful$waiting, 2))
+  draws <- with_test_seed(2, rgmm(7, fit))
+  expect_null(dim(draws))
+  expect_length(draws, 7)
+  expect_identical(levels(attr(draws, "component")), c("1", "2"))
+  matrix_fit <- with_test_seed(1, gmm(as.matrix(faithful$waiting), 2))
+  expect_identical(with_test_seed(2, rgmm(7, matrix_fit))[, 1], c(draws))
+  expect_length(rgmm(0, fit), 0)
+})

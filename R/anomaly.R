@@ -1,0 +1,593 @@
+#' Anomalies: rows of low density
+#'
+#' Flags the rows at which the mixture's density is lowest. The threshold is taken from the rows
+#' that were fitted, so that a stated share of them is flagged; new rows are judged by the same
+#' threshold.
+#'
+#' The threshold is the smallest log-density of a training row at or below which lies more than
+#' `rate` of the training rows' weight. A row is flagged where its log-density is strictly below the
+#' threshold: rows that tie with it are not, and the weight flagged in training is at most `rate`.
+#' So the number flagged says nothing about how many rows *are* odd: at `rate = 0.04` it is 4 % of
+#' clean data too. Look at the scores (`plot(odd, what = "scores")`) before you choose the rate.
+#'
+#' *Novelty detection*: fit rows that are known to be in order, then judge others by `newdata`. Of
+#' new rows that are in order too, about `rate` are flagged (somewhat more where the fit has many
+#' parameters for its rows).
+#'
+#' *Cleaning*: odd rows distort the fit that is to find them. Fit, drop the most extreme rows, fit
+#' again, and judge all rows by the clean fit (see the examples; each for another kind of data):
+#' ```
+#' update(fit, x = x[which(!odd$flag), ])                   # a matrix or data frame
+#' update(fit, data = data[which(!odd$flag), ])             # a formula
+#' update(fit, weights = as.numeric(odd$flag %in% FALSE))   # any: the rows stay, with weight 0
+#' ```
+#' Each round also cuts off rows that are merely far out, and makes the covariances somewhat too
+#' small: drop few rows, once or twice. For a fit with `subset`, name the rows:
+#' `data[names(which(!odd$flag)), ]`.
+#'
+#' With `truth`, rows count one each, whatever their weights. Precision is the share of true
+#' anomalies among the rows flagged, recall the share flagged among the true anomalies, F1 their
+#' harmonic mean, and the false-alarm rate the share flagged among the other rows; a share of
+#' nothing is NA. Rows whose truth or score is NA are left out. The average precision is the sum
+#' over the thresholds of precision times the step in recall.
+#'
+#' @param fit A fit by [gmm()], also with `keep = FALSE`; or, where `threshold` is given, a mixture
+#'   by [gmm_params()].
+#' @param newdata Rows to judge, as for [predict()][predict.gaussmix]. Left out: the training rows.
+#' @param rate The share of the training rows' weight to flag at most, at least 0 and below 1.
+#' @param ... Must be empty.
+#' @param threshold A log-density to use in place of the one that follows from `rate`. That below
+#'   which the mixture itself has a stated probability is `gmm_hdr(fit, 1 - rate)$threshold`.
+#' @param truth What the rows judged are known to be: a value a row, `TRUE` or 1 for an anomaly,
+#'   `FALSE` or 0 for another row; or a factor whose second level (of two) means an anomaly.
+#'
+#' @return An object of class `"gmm_anomaly"`, a list with
+#'   \item{flag}{logical, an element a row judged, with the rows' names; NA where the row has a
+#'     missing value, or was left out of the fit by `na.omit` or `na.exclude`}
+#'   \item{score}{the rows' log-densities; `-Inf`, hence flagged, for a row with an infinite value}
+#'   \item{threshold, rate}{the log-density, and the rate (`NULL` where the threshold was given)}
+#'   \item{n}{named counts of rows: `judged`, `flagged`, `tied` (with the threshold), `missing`,
+#'     `infinite`}
+#'   \item{share}{the share of the weight (new rows: of the rows) that is flagged}
+#'   \item{truth}{logical; this and what follows only with `truth`}
+#'   \item{confusion}{table of truth by flag}
+#'   \item{performance}{named: `precision`, `recall`, `F1`, `false_alarm`, `average_precision`}
+#'   \item{curve}{data frame, a row a threshold that makes a difference, in increasing order from
+#'     none flagged to all: `threshold`, `flagged`, `hits` (true anomalies among them), `precision`,
+#'     `recall`, `F1`, `false_alarm`. Rows with equal scores are flagged together}
+#'   and, for its methods, `fit` and `x` (the new rows).
+#' @section Errors:
+#' `gaussmix_error_argument` for a rate, threshold or truth that is not what it must be;
+#' `gaussmix_error_data` for a mixture without training rows where they are needed;
+#' `gaussmix_error_names`, `_dimension`, `_type` as in [predict()][predict.gaussmix].
+#' @seealso [gmm_hdr()] for the region itself; [plot.gmm_anomaly()]
+#' @references Chandola, V., Banerjee, A. and Kumar, V. (2009) Anomaly detection: a survey. *ACM
+#'   Computing Surveys* 41(3), 15. \doi{10.1145/1541880.1541882}
+#'
+#'   Davis, J. and Goadrich, M. (2006) The relationship between precision-recall and ROC curves.
+#'   *ICML '06*, 233-240. \doi{10.1145/1143844.1143874}
+#' @examples
+#' fit <- gmm(faithful, k = 2)
+#' odd <- gmm_anomaly(fit)
+#' odd
+#' plot(odd)
+#' head(as.data.frame(odd))
+#'
+#' # Drop them, fit again, and judge all rows by the clean fit.
+#' clean <- update(fit, x = faithful[which(!odd$flag), ])
+#' gmm_anomaly(clean, faithful)
+#'
+#' # Novelty: setosa flowers are fitted; are others told from them?
+#' setosa <- iris$Species == "setosa"
+#' flowers <- gmm(iris[setosa, 1:4], k = 1)
+#' new <- gmm_anomaly(flowers, iris[1:4], truth = !setosa)
+#' new
+#' plot(new, what = "curve")
+#' @export
+gmm_anomaly <- function(fit, newdata, rate = 0.04, ..., threshold = NULL, truth = NULL) {
+  check_dots_empty(...)
+  validate_gmm(fit)
+  if (is.null(threshold)) {
+    rate <- check_number(rate, min = 0, max = 1, ends = "[)")
+    training <- training_scores(fit, paste(
+      "Give `threshold`, a log-density: below gmm_hdr(fit, 1 - rate)$threshold the mixture itself",
+      "has the probability `rate`."))
+    threshold <- low_quantile(training, fit$weights, rate)
+  } else {
+    if (!missing(rate)) gmm_abort("argument", "Give either `rate` or `threshold`, not both.")
+    rate <- NULL
+    threshold <- check_number(threshold, finite = FALSE)
+  }
+  if (missing(newdata)) {
+    score <- padded(training_scores(fit, "Give the rows to judge as `newdata`."), fit$na.action)
+    weights <- if (!is.null(fit$weights)) padded(fit$weights, fit$na.action)
+    new <- NULL
+  } else {
+    new <- new_data(fit, newdata)$x
+    score <- stats::predict(fit, new, type = "logdensity")
+    weights <- NULL
+  }
+  flag <- score < threshold
+  counts <- c(judged = sum(!is.na(score)), flagged = sum(flag, na.rm = TRUE),
+              tied = sum(score == threshold, na.rm = TRUE), missing = sum(is.na(score)),
+              infinite = sum(score == -Inf, na.rm = TRUE))
+  out <- list(flag = flag, score = score, threshold = threshold, rate = rate, n = counts,
+              share = weighted_share(flag, weights))
+  if (!is.null(truth)) out <- c(out, judge(score, check_truth(truth, length(score)), threshold))
+  out$fit <- fit
+  out$x <- new
+  structure(out, class = "gmm_anomaly")
+}
+
+# The log-densities of the rows fitted; `hint` is the way out where there are none.
+training_scores <- function(fit, hint) {
+  if (!is_fit(fit)) {
+    gmm_abort("data", paste("gmm_anomaly() needs training rows; this mixture was built by",
+                            "gmm_params()."), hint)
+  }
+  if (!is.null(fit$logdensity)) return(fit$logdensity)
+  need_rows(fit, "gmm_anomaly()")
+  score(fit, fit$x, "logdensity")
+}
+
+# Rows that na.omit or na.exclude left out are NA: elements match the rows given.
+padded <- function(x, na.action) {
+  if (is.null(na.action)) x else stats::naresid(structure(na.action, class = "exclude"), x)
+}
+
+# The smallest score at or below which there is more than `rate` of the weight. The slack keeps
+# rates such as 0.29 of 100 rows from being lost to rounding.
+low_quantile <- function(score, weights, rate) {
+  order <- order(score)
+  weight <- if (is.null(weights)) rep(1, length(score)) else weights / max(weights)
+  below <- cumsum(weight[order])
+  total <- below[length(below)]
+  score[[order[which(below > (rate + 1e-12) * total | below >= total)[1L]]]]
+}
+
+# The share of what is TRUE among what is not NA.
+weighted_share <- function(flag, weights = NULL) {
+  known <- !is.na(flag)
+  if (!any(known)) return(NA_real_)
+  if (is.null(weights)) return(mean(flag[known]))
+  weights <- weights[known] / max(weights[known])
+  sum(weights[flag[known]]) / sum(weights)
+}
+
+# ---- known truth -----------------------------------------------------------------------
+
+check_truth <- function(truth, n) {
+  if (length(truth) != n) {
+    gmm_abort("argument", sprintf("`truth` must have a value for each of the %s judged, not %s.",
+                                  plural(n, "row"), number_text(length(truth))))
+  }
+  if (is.factor(truth) && nlevels(truth) == 2L) return(as.integer(truth) == 2L)
+  plain <- is.logical(truth) || is.numeric(truth) && all(truth %in% c(0, 1, NA))
+  if (!plain || is.object(truth)) {
+    gmm_abort("argument", must_be("truth", "logical, 0 or 1, or a factor of two levels", truth),
+              "Of labels, make a factor: factor(truth, levels = c(\"usual\", \"odd\")).")
+  }
+  as.logical(truth)
+}
+
+judge <- function(score, truth, threshold) {
+  known <- !is.na(score) & !is.na(truth)
+  curve <- threshold_curve(score[known], truth[known])
+  flag <- score[known] < threshold
+  at <- rates(sum(flag), sum(flag & truth[known]), sum(truth[known]), sum(known))
+  steps <- diff(curve$recall) * curve$precision[-1L]
+  list(truth = truth,
+       confusion = table(truth = factor(truth[known], c(FALSE, TRUE)),
+                         flag = factor(flag, c(FALSE, TRUE))),
+       performance = c(unlist(at), average_precision = sum(steps)),
+       curve = curve)
+}
+
+# A threshold at each score flags the rows strictly below it; one at Inf flags all.
+threshold_curve <- function(score, truth) {
+  at <- sort(unique(score))
+  size <- tabulate(match(score, at), length(at))
+  odd <- tabulate(match(score[truth], at), length(at))
+  flagged <- c(0, cumsum(size))
+  hits <- c(0, cumsum(odd))
+  data.frame(threshold = c(at, Inf), flagged = flagged, hits = hits,
+             rates(flagged, hits, sum(truth), length(score)))
+}
+
+# Of n rows, `odd` are anomalies, `flagged` are flagged, and `hits` are both.
+rates <- function(flagged, hits, odd, n) {
+  share <- function(a, b) replace(a / b, a + b == 0, NA_real_)
+  list(precision = share(hits, flagged), recall = share(hits, odd),
+       F1 = share(2 * hits, flagged + odd), false_alarm = share(flagged - hits, n - odd))
+}
+
+# ---- printing --------------------------------------------------------------------------
+
+#' Print and summarise anomalies
+#'
+#' @param x,object The result of [gmm_anomaly()], or its summary.
+#' @param digits Number of significant digits.
+#' @param row.names,optional As in [as.data.frame()].
+#' @param ... Not used.
+#' @return `print()` returns its argument invisibly, `format()` the lines. `as.data.frame()`: a row
+#'   for each row judged, with `row` (its name, or number), `score` (log-density), `flag`,
+#'   `component` (the most probable one; only where the rows are held) and `truth` (where known).
+#'   `summary()`: a list of class `"summary.gmm_anomaly"` with `text`, `extremes` (data frame: the
+#'   ten rows of lowest density among those flagged), `components` (table of component by flag), and
+#'   `confusion` and `performance` where the truth is known.
+#' @examples
+#' odd <- gmm_anomaly(gmm(faithful, k = 2))
+#' odd
+#' summary(odd)
+#' head(as.data.frame(odd))
+#' @export
+print.gmm_anomaly <- function(x, digits = 4, ...) {
+  cat(format(x, digits = digits), sep = "\n")
+  invisible(x)
+}
+
+#' @rdname print.gmm_anomaly
+#' @export
+format.gmm_anomaly <- function(x, digits = 4, ...) {
+  number <- function(v) format(v, digits = digits)
+  percent <- function(share) paste(format(100 * share, digits = 2L), "%")
+  n <- as.list(x$n)
+  count <- function(n) format(n, big.mark = ",", scientific = FALSE)
+  rows <- paste(count(n$judged), if (is.null(x$x)) "training" else "new",
+                if (n$judged == 1L) "row" else "rows")
+  weighted <- is.null(x$x) && !is.null(x$fit$weights)
+  share <- sprintf(" (%s%s)", percent(x$share), if (weighted) " of their weight" else "")
+  c(
+    sprintf("Anomalies: %s of %s%s", count(n$flagged), rows,
+            if (n$judged == 0L) "" else share),
+    if (is.null(x$rate)) {
+      sprintf("flagged: log-density below %s, the threshold given", number(x$threshold))
+    } else {
+      sprintf("flagged: log-density below %s, from the training rows at rate %s",
+              number(x$threshold), number_text(x$rate))
+    },
+    if (n$tied > 0L) {
+      sprintf("not flagged: %s that %s with the threshold", plural(n$tied, "row"),
+              if (n$tied == 1L) "ties" else "tie")
+    },
+    if (n$missing > 0L) sprintf("not judged: %s with missing values", plural(n$missing, "row")),
+    if (n$infinite > 0L) sprintf("infinite, hence of density 0: %s", plural(n$infinite, "row")),
+    if (n$flagged > 0L) paste("lowest:", lowest_text(x, number)),
+    if (!is.null(x$truth)) truth_text(x, number)
+  )
+}
+
+lowest_text <- function(x, number) {
+  lowest <- utils::head(lowest_flagged(x), 5L)
+  more <- x$n[["flagged"]] - length(lowest)
+  text <- sprintf("%s (%s)", row_labels(x, lowest), vapply(x$score[lowest], number, ""))
+  paste0(some(text), if (more > 0L) sprintf(" and %s more", number_text(more)))
+}
+
+# Numbers of the rows flagged, the lowest score first.
+lowest_flagged <- function(x) {
+  flagged <- which(x$flag)
+  flagged[order(x$score[flagged])]
+}
+
+truth_text <- function(x, number) {
+  p <- lapply(x$performance, number)
+  odd <- sum(x$confusion["TRUE", ])
+  c(sprintf("truth: %s; %s of them flagged, and %s", plural(odd, "anomaly", "anomalies"),
+            number_text(x$confusion["TRUE", "TRUE"]),
+            plural(x$confusion["FALSE", "TRUE"], "other row")),
+    sprintf("precision %s, recall %s, F1 %s, false-alarm rate %s, average precision %s",
+            p$precision, p$recall, p$F1, p$false_alarm, p$average_precision))
+}
+
+# Names of some of the rows judged, else their numbers.
+row_labels <- function(x, rows = seq_along(x$score)) {
+  if (is.null(names(x$score))) rows else names(x$score)[rows]
+}
+
+#' @rdname print.gmm_anomaly
+#' @export
+as.data.frame.gmm_anomaly <- function(x, row.names = NULL, optional = FALSE, ...) {
+  out <- data.frame(row = row_labels(x), score = unname(x$score), flag = unname(x$flag),
+                    row.names = row.names)
+  out$component <- anomaly_component(x)
+  out$truth <- x$truth
+  out
+}
+
+# The most probable component of each row judged; NA for rows with missing or infinite values. NULL
+# where the object holds no rows.
+anomaly_component <- function(x) {
+  rows <- anomaly_rows(x)
+  if (is.null(rows)) return(NULL)
+  fine <- rowSums(!is.finite(rows)) == 0
+  component <- factor(rep(NA, nrow(rows)), rownames(x$fit$means))
+  component[fine] <- stats::predict(x$fit, rows[fine, , drop = FALSE])
+  if (is.null(x$x)) padded(component, x$fit$na.action) else component
+}
+
+anomaly_rows <- function(x) if (is.null(x$x)) x$fit$x else x$x
+
+#' @rdname print.gmm_anomaly
+#' @export
+summary.gmm_anomaly <- function(object, ...) {
+  table <- as.data.frame(object)
+  extremes <- table[utils::head(lowest_flagged(object), 10L), ]
+  rownames(extremes) <- NULL
+  out <- list(text = format(object), extremes = extremes)
+  if (!is.null(table$component)) {
+    out$components <- table(component = table$component, flag = factor(table$flag, c(FALSE, TRUE)))
+  }
+  structure(c(out, object[intersect(c("confusion", "performance"), names(object))]),
+            class = "summary.gmm_anomaly")
+}
+
+#' @rdname print.gmm_anomaly
+#' @export
+print.summary.gmm_anomaly <- function(x, digits = 4, ...) {
+  cat(x$text, sep = "\n")
+  if (nrow(x$extremes)) {
+    cat("\nThe lowest densities\n")
+    print(x$extremes[setdiff(names(x$extremes), "flag")], digits = digits, row.names = FALSE)
+  }
+  show <- function(title, table) {
+    if (is.null(table)) return()
+    cat("\n", title, "\n", sep = "")
+    colnames(table) <- c("not flagged", "flagged")
+    print(unclass(table))
+  }
+  show("By component", x$components)
+  show("By truth", x$confusion)
+  invisible(x)
+}
+
+# ---- pictures --------------------------------------------------------------------------
+
+#' Plot anomalies
+#'
+#' `"rows"` draws the rows judged as [plot()][plot.gaussmix] draws those fitted, with a star at each
+#' row flagged and, where the truth is known, a ring around each true anomaly. Where all variables
+#' of the mixture are in the picture (one or two), a dashed line is the density at the threshold:
+#' flagged is what lies outside of it; in one dimension, where the curve is below it. Of more than
+#' two variables it is a matrix of panels.
+#'
+#' `"scores"` draws the rows' log-densities in increasing order: where the curve breaks off at its
+#' lower end, there are rows that the mixture does not explain. It needs no rows, so that it works
+#' for `keep = FALSE`.
+#'
+#' `"curve"` (with `truth`) has two panels: precision and recall by the share of the rows that is
+#' flagged, which goes from none to all as the threshold (upper axis) rises; and precision by
+#' recall. The threshold in use is marked. The dotted line is the precision of flagging at random.
+#'
+#' @param x The result of [gmm_anomaly()].
+#' @param what What to draw, see above.
+#' @param dims For `"rows"`: names or numbers of the variables, as for [plot()][plot.gaussmix].
+#' @param ... For `"rows"`: further arguments of [plot()][plot.gaussmix], as `col` and `xlab`; else
+#'   graphical parameters.
+#' @param contours For `"rows"`: shares of the mixture's probability that the contours enclose;
+#'   `NULL` for none.
+#' @param max_rows The number of rows drawn at most, as for [plot()][plot.gaussmix]; of stars and of
+#'   rings a fifth of it.
+#' @param main,sub Title and the line below the picture; `""` for none.
+#' @return `x`, invisibly.
+#' @section Errors: `gaussmix_error_data` for `"rows"` where the object holds none, and for
+#'   `"curve"` where the truth is not known; else as for [plot()][plot.gaussmix].
+#' @examples
+#' fit <- gmm(faithful, k = 2)
+#' odd <- gmm_anomaly(fit)
+#' plot(odd)
+#' plot(odd, what = "scores")
+#' @importFrom graphics abline
+#' @export
+plot.gmm_anomaly <- function(x, what = c("rows", "scores", "curve"), dims = NULL, ...,
+                             contours = c(0.25, 0.5, 0.75), max_rows = 10000, main = NULL,
+                             sub = NULL) {
+  what <- check_choice(what, c("rows", "scores", "curve"))
+  max_rows <- check_whole(max_rows, min = 0)
+  if (is.null(main)) main <- format(x)[1L]
+  if (what == "rows") {
+    if (is.null(anomaly_rows(x))) {
+      gmm_abort("data", "plot() needs the rows, and this object holds none.",
+                "Draw the scores, plot(what = \"scores\"); or judge the rows as `newdata`.")
+    }
+    draw_anomalies(x, plot_dims(x$fit, dims), max_rows, main, sub, ..., contours = contours)
+    return(invisible(x))
+  }
+  check_graphical(...names())
+  if (what == "scores") {
+    draw_scores(x, max_rows, main, sub, ...)
+  } else {
+    if (is.null(x$truth)) {
+      gmm_abort("data", "The curve of precision and recall needs the truth.",
+                "Give it as gmm_anomaly(truth = ).")
+    }
+    draw_threshold_curves(x, main, sub, ...)
+  }
+  invisible(x)
+}
+
+# ---- geometry --------------------------------------------------------------------------
+
+# What is drawn of the rows judged: `fit`, which holds those without missing or infinite values as
+# its rows; of these `stars`, those flagged; `rings`, the true anomalies; and how many of the rows
+# have missing or infinite values: `lost`. Stars and rings are at most a fifth of `max_rows` each,
+# equally spaced in the order of the scores.
+anomaly_marks <- function(x, max_rows) {
+  rows <- anomaly_rows(x)
+  kept <- if (is.null(x$x) && !is.null(x$fit$na.action)) -x$fit$na.action else seq_len(nrow(rows))
+  fine <- rowSums(!is.finite(rows)) == 0
+  score <- x$score[kept]
+  flag <- x$flag[kept]
+  pick <- function(marked) {
+    at <- which(marked & fine)
+    at <- at[order(score[at])]
+    n <- length(at)
+    rows[at[round(seq(1, n, length.out = min(n, ceiling(max_rows / 5))))], , drop = FALSE]
+  }
+  fit <- x$fit
+  if (!is.null(x$x)) {
+    fit$x <- rows[fine, , drop = FALSE]
+    fit$weights <- NULL
+  }
+  rings <- x$truth[kept]
+  list(fit = fit, stars = pick(flag), rings = pick(rings), lost = sum(!fine),
+       n = c(stars = sum(flag & fine), rings = sum(rings & fine, na.rm = TRUE)))
+}
+
+# The finite scores in increasing order, with the share of the rows that have at most that score. Of
+# many, `max_rows` equally spaced ones, and as many of those flagged.
+score_curve <- function(x, max_rows) {
+  finite <- which(is.finite(x$score))
+  rows <- finite[order(x$score[finite])]
+  thinned <- function(n) round(seq(1, n, length.out = min(n, max(max_rows, 2L))))
+  at <- sort(unique(c(thinned(sum(x$flag[rows])), thinned(length(rows)))))
+  data.frame(share = (x$n[["infinite"]] + at) / x$n[["judged"]], score = unname(x$score[rows[at]]),
+             flag = unname(x$flag[rows[at]]),
+             truth = if (is.null(x$truth)) logical(length(at)) else x$truth[rows[at]] %in% TRUE)
+}
+
+# ---- drawing ---------------------------------------------------------------------------
+
+draw_anomalies <- function(x, dims, max_rows, main, sub, ..., contours) {
+  marks <- anomaly_marks(x, max_rows)
+  whole <- length(dims) == ncol(x$fit$means) && length(dims) <= 2L
+  if (is.null(sub)) sub <- anomaly_note(x, marks, whole, max_rows)
+  draw_one <- function(dims, main, sub, ...) {
+    plot(marks$fit, dims = dims, ..., ellipses = NULL, contours = contours, boundaries = FALSE,
+         max_rows = max_rows, main = main, sub = sub)
+    draw_marks(marks, dims)
+    if (whole) draw_threshold(x, dims)
+  }
+  if (length(dims) <= 2L) return(draw_one(dims, main, sub, ...))
+  draw_anomaly_matrix(draw_one, dims, colnames(x$fit$means), main, sub, ...)
+}
+
+anomaly_note <- function(x, marks, whole, max_rows) {
+  count <- function(n) format(n, big.mark = ",", scientific = FALSE)
+  drawn <- nrow(marks$fit$x)
+  explain <- function(mark, meaning) {
+    shown <- nrow(marks[[mark]])
+    all <- marks$n[[mark]]
+    if (all == 0) return(NULL)
+    part <- if (shown < all) sprintf(" (%s of %s)", count(shown), count(all)) else ""
+    paste0(mark, ": ", meaning, part)
+  }
+  parts <- c(explain("stars", "flagged"), explain("rings", "true anomalies"),
+             if (whole) "dashed: density at the threshold",
+             if (drawn > max_rows) sprintf("%s of %s rows shown", count(max_rows), count(drawn)),
+             if (marks$lost) sprintf("%s with missing or infinite values not drawn",
+                                     plural(marks$lost, "row")))
+  paste(parts, collapse = "; ")
+}
+
+# On the current panel: the line where the density is that of the threshold.
+draw_threshold <- function(x, dims) {
+  level <- exp(x$threshold)
+  if (length(dims) == 1L) return(abline(h = level, lty = 2, lwd = 1.5))
+  usr <- par("usr")
+  grid <- plot_density_grid(x$fit, dims, usr[1:2], usr[3:4], numeric())
+  contour(grid, levels = level, drawlabels = FALSE, add = TRUE, lty = 2, lwd = 1.5)
+}
+
+draw_marks <- function(marks, dims) {
+  draw_rings(mark_places(marks$rings, dims, par("usr")))
+  draw_stars(mark_places(marks$stars, dims, par("usr")))
+}
+
+# Where rows are marked on a panel with the limits `usr`: of one variable a little above the axis.
+mark_places <- function(rows, dims, usr) {
+  if (length(dims) == 2L) return(rows[, dims, drop = FALSE])
+  cbind(rows[, dims], rep(usr[3] + 0.04 * (usr[4] - usr[3]), nrow(rows)))
+}
+
+draw_rings <- function(at) points(at, pch = 1, cex = 2 * crowded(at), lwd = 1.5)
+
+draw_stars <- function(at) {
+  cex <- 1.1 * crowded(at)
+  points(at, pch = 8, cex = cex, lwd = 3.5, col = "white")
+  points(at, pch = 8, cex = cex, lwd = 1.3)
+}
+
+# The more there are, the smaller.
+crowded <- function(rows) 1 - 0.5 * min(1, log10(max(nrow(rows), 30) / 30) / 2)
+
+# Panel (i, j) shows variable j across and variable i upwards.
+draw_anomaly_matrix <- function(draw_one, dims, names, main, sub, ..., legend, xlim, ylim, xlab,
+                                ylab) {
+  m <- length(dims)
+  old <- par(mfrow = c(m, m), mar = c(0.3, 0.3, 0.3, 0.3), oma = c(5, 4, 5, 4))
+  on.exit(par(old))
+  for (i in seq_len(m)) {
+    for (j in seq_len(m)) {
+      draw_one(if (i == j) dims[i] else dims[c(j, i)], "", "", ..., legend = FALSE, axes = FALSE,
+               ann = FALSE)
+      box()
+      if (i == j) mtext(names[dims[i]], line = -1.3, font = 2, cex = 0.7)
+      if (i == m) axis(1)
+      if (j == 1L && i > 1L) axis(2)
+      if (j == m && i == 1L) axis(4)
+    }
+  }
+  title(main = main, outer = TRUE, line = 3)
+  mtext(sub, side = 1, outer = TRUE, line = 3, cex = 0.7, col = "grey30")
+}
+
+# An axis of shares of the rows, on a log scale: what matters is at its lower end.
+draw_shares <- function(share, ylim, ..., xlim = range(share)) {
+  draw_frame(100 * xlim, ylim, log = "x", ..., xaxt = "n")
+  ticks <- c(0.001, 0.01, 0.1, 1, 10, 100, 0.003, 0.03, 0.3, 3, 30)
+  axis(1, ticks, number_text(ticks))
+}
+
+draw_scores <- function(x, max_rows, main, sub, ..., xlim = range(curve$share),
+                        ylim = range(curve$score), ylab = "log-density",
+                        xlab = "rows with at most this log-density (%)") {
+  curve <- score_curve(x, max_rows)
+  if (nrow(curve) == 0L) gmm_abort("data", "No row judged has a finite score to draw.")
+  infinite <- x$n[["infinite"]]
+  if (is.null(sub)) {
+    sub <- paste(c("dashed: the threshold", if (any(curve$flag)) "stars: flagged",
+                   if (any(curve$truth)) "rings: true anomalies",
+                   if (infinite) sprintf("%s of density 0 not drawn", plural(infinite, "row"))),
+                 collapse = "; ")
+  }
+  draw_shares(xlim, ylim, main = main, sub = sub, xlab = xlab, ylab = ylab, ...)
+  at <- cbind(100 * curve$share, curve$score)
+  lines(at, type = "s", col = "grey40")
+  abline(h = x$threshold, lty = 2)
+  points(at[!curve$flag, , drop = FALSE], pch = 16, cex = 0.6 * crowded(at), col = "grey40")
+  draw_rings(at[curve$truth, , drop = FALSE])
+  draw_stars(at[curve$flag, , drop = FALSE])
+}
+
+# Limits and labels of axes are for single panels, and stop here.
+draw_threshold_curves <- function(x, main, sub, ..., xlim, ylim, xlab, ylab) {
+  curve <- x$curve
+  share <- curve$flagged / sum(x$confusion)
+  used <- sum(curve$threshold <= x$threshold) # the last one that flags the same rows
+  style <- component_style(2)
+  lty <- 1:2
+  if (is.null(sub)) {
+    sub <- "vertical line and point: the threshold in use; dotted: rows flagged at random"
+  }
+  old <- par(mfrow = c(1, 2), mar = c(4.5, 4, 4, 1), oma = c(1.5, 0, 1.5, 0))
+  on.exit(par(old))
+  draw_shares(share[-1L], c(0, 1), xlab = "rows flagged (%)", ylab = "precision, recall", ...)
+  ticks <- unique(round(10^seq(log10(min(share[-1L])), 0, length.out = 6L) * sum(x$confusion)))
+  at <- findInterval(ticks, curve$flagged)
+  axis(3, 100 * share[at], signif(curve$threshold[at], 3L), cex.axis = 0.8)
+  mtext("threshold (log-density)", line = 2, cex = 0.8)
+  abline(v = 100 * share[used], col = "grey60", lwd = 2)
+  for (j in 1:2) {
+    lines(100 * share, curve[[c("precision", "recall")[j]]], type = "s", col = style$col[j],
+          lty = lty[j], lwd = 2)
+  }
+  legend("left", c("precision", "recall"), col = style$col, lty = lty, lwd = 2, bg = "white",
+         cex = 0.8)
+  draw_frame(c(0, 1), c(0, 1), xlab = "recall", ylab = "precision", ...)
+  abline(h = sum(x$confusion["TRUE", ]) / sum(x$confusion), lty = 3)
+  lines(curve$recall, curve$precision, lwd = 2, col = style$col[1L])
+  points(curve$recall[used], curve$precision[used], pch = 16, cex = 1.5)
+  title(main = main, outer = TRUE, line = 0)
+  mtext(sub, side = 1, outer = TRUE, line = 0, cex = 0.8, col = "grey30")
+}

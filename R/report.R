@@ -1,0 +1,84 @@
+#' A report in one HTML page
+#'
+#' Writes one self-contained page about a fit, or about a choice among models and the model that
+#' was chosen: the model, its components, pictures, how sure the assignment is, rows of low density,
+#' and how the fit was found. The pictures are inside the page, and it asks no other host for
+#' anything. It is made from an R Markdown template by package litedown, which needs no pandoc.
+#' Nothing that is stored in the object is evaluated.
+#'
+#' @param x A fit by [gmm()] that holds its rows, or the result of [gmm_select()].
+#' @param file Name of the file to write, ending in `.html`; an older one is replaced.
+#' @param ... Must be empty.
+#' @param title Title of the page.
+#' @return The name of the file, invisibly.
+#' @section Errors: `gaussmix_error_argument` where `x` or `file` is not what it must be, or the
+#'   folder does not exist; `gaussmix_error_data` where the fit holds no rows;
+#'   `gaussmix_error_package` where litedown is not installed.
+#' @examplesIf requireNamespace("litedown", quietly = TRUE)
+#' page <- file.path(tempdir(), "faithful.html")
+#' gmm_report(gmm(faithful, k = 2), page)
+#' # browseURL(page)
+#' @export
+gmm_report <- function(x, file, ..., title = "Gaussian mixture report") {
+  check_dots_empty(...)
+  if (!is_string(title)) gmm_abort("argument", must_be("title", "a string", title))
+  file <- check_report_file(file)
+  select <- if (inherits(x, "gmm_select")) x
+  fit <- if (is.null(select)) x else gmm_best(select)
+  need_rows(fit, "gmm_report()")
+  if (!requireNamespace("litedown", quietly = TRUE)) {
+    gmm_abort("package", "gmm_report() needs the package litedown, which is not installed.",
+              "install.packages(\"litedown\")")
+  }
+  folder <- tempfile("report")
+  dir.create(folder)
+  on.exit(unlink(folder, recursive = TRUE))
+  template <- list.files(system.file("report", package = "gaussmix"), full.names = TRUE)
+  file.copy(template, folder)
+  room <- list2env(report_values(fit, select, title), parent = environment(gmm_report))
+  page <- file.path(folder, "report.html")
+  litedown::fuse(file.path(folder, "report.Rmd"), page, envir = room, quiet = TRUE)
+  if (!file.copy(page, file, overwrite = TRUE)) {
+    gmm_abort("argument", sprintf("`file` can't be written: %s.", file))
+  }
+  invisible(file)
+}
+
+check_report_file <- function(file) {
+  if (missing(file) || !is_string(file) || !grepl("\\.html?$", file)) {
+    gmm_abort("argument", must_be("file", "the name of a file that ends in .html",
+                                  if (!missing(file)) file))
+  }
+  if (!dir.exists(dirname(file))) {
+    gmm_abort("argument", sprintf("The folder of `file` does not exist: %s.", dirname(file)))
+  }
+  path.expand(file)
+}
+
+# What the template shows besides the fit itself.
+report_values <- function(fit, select, title) {
+  call <- paste0("<code>", paste(deparse(fit$call, width.cutoff = 80L, nlines = 3L), collapse = " "),
+                 "</code>")
+  list(
+    fit = fit, select = select, title = title,
+    summary_line = sprintf("%s rows and %s, described by %s of %s covariance.",
+                           format(fit_rows(fit), big.mark = ","),
+                           plural(ncol(fit$means), "variable"), plural(fit$k, "normal component"),
+                           family_label(fit$covariance, ncol(fit$means))),
+    found_line = sentence(convergence_text(fit)),
+    doubt_line = doubt_text(predict(fit, type = "uncertainty")),
+    call_text = call,
+    made_line = sprintf("gaussmix %s, R %s, %s.", utils::packageVersion("gaussmix"), getRversion(),
+                        format(Sys.Date()))
+  )
+}
+
+doubt_text <- function(uncertainty) {
+  doubt <- uncertainty[!is.na(uncertainty)]
+  sprintf(paste("The most probable component of a row has a probability below 0.9 for %d of the",
+                "%s (%.1f %%), and below 0.6 for %d."),
+          sum(doubt > 0.1), plural(length(doubt), "row"), 100 * mean(doubt > 0.1),
+          sum(doubt > 0.4))
+}
+
+sentence <- function(text) paste0(toupper(substring(text, 1L, 1L)), substring(text, 2L), ".")

@@ -1,0 +1,663 @@
+#' Choose the number of components and the shape of the covariances
+#'
+#' Fits a mixture for each number of components and each family of covariances, and compares them by
+#' a criterion: the log-likelihood, charged for the number of parameters. **Lower is better**, for
+#' each of the three. [gmm_best()] returns the fit of the model chosen.
+#'
+#' With `logLik` the log-likelihood, `df` the number of free parameters and n the number of rows
+#' (the sum of the weights):
+#' * **BIC** is `-2 logLik + df log(n)`. It asks which model the data support, and finds the right
+#'   one as n grows, where it is among those compared.
+#' * **AIC** is `-2 logLik + 2 df`. It asks which model predicts new rows best, and takes more
+#'   components.
+#' * **ICL** is BIC minus twice the sum of `w log(largest posterior probability)` over the rows. It
+#'   charges for components that overlap: it asks for groups that can be told apart.
+#'
+#' mclust reports BIC and ICL with the opposite sign.
+#'
+#' The data are prepared once. Each model is the one that [gmm()] would return after the same
+#' [set.seed()], whatever else is compared. Models that are the same distribution (one component,
+#' whether full or tied; one variable, whether full, diagonal or spherical) are fitted once and
+#' shown under the simplest of the names asked for. A model that can't be fitted has a reason in
+#' place of values. One with a *spurious* component (see [gmm_control()]) keeps its values, which
+#' are too good to be true, and is chosen only where all models have one. Values within 1e-8 a row
+#' are a tie, which goes to fewer parameters, then to fewer components.
+#'
+#' @inheritParams gmm
+#' @param k Numbers of components to try, whole numbers of at least 1.
+#' @param covariance Families of covariances to try, names or codes of [gmm_families()]; `NULL`: all
+#'   that apply.
+#' @param criterion The criterion that chooses: `"BIC"`, `"AIC"` or `"ICL"`.
+#' @param control The result of [gmm_control()]. A start that is given (`init`) serves one `k`; for
+#'   several, a `function(x, k)` can make a start for each. With `verbose` a message tells of
+#'   progress every two seconds or so.
+#' @param x The data, as for [gmm()]. For the methods: the result of `gmm_select()`.
+#' @return `gmm_select()`: a list of class `"gmm_select"` with
+#'   \item{table}{data frame, a row a model: `covariance` (code), `name`, `k`, `loglik`, `df`,
+#'     `BIC`, `AIC`, `ICL`, `converged`, `spurious`, `status` (`"ok"`, or the class of the error
+#'     that [gmm()] would give, as in [gaussmix-conditions]: `"degenerate"`, `"dimension"`,
+#'     `"start"`, `"memory"`), `reason` (its text)}
+#'   \item{criterion, chosen}{the criterion, and the row of `table` that it chooses}
+#'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
+#'   and what [gmm_best()] needs (`data`, `solutions`).
+#'
+#'   `as.data.frame()` gives the table, `format()` the lines that `print()` shows. `summary()` gives
+#'   a list of class `"summary.gmm_select"` with `best` (data frame, a row a criterion: the model
+#'   that it chooses), `comparison` (which of BIC's and AIC's models is simpler, in words), `top`
+#'   (the five best models by the criterion), `failed` (models without values, and why),
+#'   `effective_n` (of weighted data, see [summary.gaussmix()]).
+#' @section Errors: As for [gmm()]. Where no model can be fitted, the error of the first, with the
+#'   table as field `table`. `gaussmix_error_start` where `init` gives one start for several `k`.
+#'   `predict()`, `logLik()` (hence `BIC()`), `coef()`, `fitted()`, `residuals()` and `deviance()`
+#'   of a choice are `gaussmix_error_argument`: they are for its best fit.
+#' @section Warnings: `gaussmix_warning_convergence` where `max_iter` ended some models before they
+#'   converged, `gaussmix_warning_spurious` where all models have a spurious component.
+#' @references Schwarz, G. (1978) Estimating the dimension of a model. *Annals of Statistics* 6,
+#'   461-464. \doi{10.1214/aos/1176344136}
+#'
+#'   Akaike, H. (1974) A new look at the statistical model identification. *IEEE Transactions on
+#'   Automatic Control* 19, 716-723. \doi{10.1109/TAC.1974.1100705}
+#'
+#'   Biernacki, C., Celeux, G. and Govaert, G. (2000) Assessing a mixture model for clustering with
+#'   the integrated completed likelihood. *IEEE Transactions on Pattern Analysis and Machine
+#'   Intelligence* 22, 719-725. \doi{10.1109/34.865189}
+#' @seealso [gmm_best()], [plot.gmm_select()], [gmm_families()]
+#' @examples
+#' choice <- gmm_select(faithful, k = 1:5)
+#' choice
+#' summary(choice)
+#' head(as.data.frame(choice))
+#' gmm_select(~ waiting, faithful, k = 1:4, criterion = "ICL")
+#' @export
+gmm_select <- function(x, ...) {
+  if (missing(x)) refuse_no_data(...names())
+  UseMethod("gmm_select")
+}
+
+#' @rdname gmm_select
+#' @export
+gmm_select.default <- function(x, k = 1:9, covariance = NULL, criterion = "BIC", ...,
+                               weights = NULL, na.action = na.fail, control = gmm_control()) {
+  check_dots_empty(...)
+  data <- as_gmm_data(x, weights = weights, na.action = na.action)
+  select_model(data, k, covariance, criterion, control, match.call())
+}
+
+#' @rdname gmm_select
+#' @export
+gmm_select.data.frame <- gmm_select.default
+
+#' @rdname gmm_select
+#' @export
+gmm_select.formula <- function(x, data = NULL, k = 1:9, covariance = NULL, criterion = "BIC", ...,
+                               weights = NULL, subset = NULL, na.action = na.fail,
+                               control = gmm_control()) {
+  check_dots_empty(...)
+  call <- match.call()
+  data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
+                      na.action = na.action, env = parent.frame())
+  select_model(data, k, covariance, criterion, control, call)
+}
+
+# Lower is better, for each.
+criteria <- c("BIC", "AIC", "ICL")
+
+# From clean data to the object.
+select_model <- function(data, k, covariance, criterion, control, call) {
+  call[[1L]] <- quote(gmm_select)
+  k <- check_wholes(k)
+  codes <- resolve_covariances(covariance, ncol(data$x))
+  criterion <- check_choice(criterion, criteria)
+  control <- check_control(control)
+  check_start_serves(control$init, k)
+  grid <- model_grid(codes, k, ncol(data$x))
+  models <- fit_grid(grid, data, control)
+  table <- grid_table(grid, models, ncol(data$x))
+  if (all(table$status != "ok")) refuse_all(models[[1L]], table, ncol(data$x))
+  nobs <- Find(Negate(is_error), models)$nobs
+  best <- unique(vapply(criteria, best_row, 0L, table = table, nobs = nobs))
+  select <- structure(class = "gmm_select", list(
+    table = table, criterion = criterion, chosen = best_row(criterion, table, nobs), nobs = nobs,
+    rows = nrow(data$x), solutions = stats::setNames(models[best], best),
+    data = data[c("x", "weights", "na.action", "terms", "scale", "blueprint")],
+    control = stored_control(control), call = call
+  ))
+  if (!control$keep) {
+    select$solutions[] <- lapply(best, solution_fit, select = select)
+    select$data$x <- NULL
+  }
+  warn_of_table(table, control, ncol(data$x))
+  select
+}
+
+# Names and codes -> codes, each once.
+resolve_covariances <- function(covariance, d) {
+  if (is.null(covariance)) return(if (d == 1L) unname(families_1d) else names(families))
+  if (!is.character(covariance) || length(covariance) == 0L) {
+    gmm_abort("argument", must_be("covariance", "names or codes of families, or NULL", covariance))
+  }
+  unique(vapply(covariance, resolve_covariance, "", d = d, USE.NAMES = FALSE))
+}
+
+check_start_serves <- function(init, k) {
+  if (is_string(init) || is.function(init) || length(k) == 1L) return(invisible())
+  gmm_abort("start", sprintf("`init` must serve %s, and %s gives a start for one.",
+                             plural(length(k), "value of `k`", "values of `k`"), describe(init)),
+            "A function(x, k) can make a start for each.")
+}
+
+# ---- the grid --------------------------------------------------------------------------
+
+# Two families with the same key are the same model: with one component nothing can vary between
+# components, and in one variable there is neither shape nor orientation.
+model_key <- function(code, k, d) {
+  letters <- family_letters(code)
+  if (k == 1L) letters[letters == "V"] <- "E"
+  if (d == 1L) letters[-1L] <- "I"
+  paste(c(letters, k), collapse = "")
+}
+
+# covariance, name and k of each model that is fitted: equal ones once, under the name of the family
+# that is the narrowest where they differ.
+model_grid <- function(codes, k, d) {
+  grid <- expand.grid(k = k, covariance = codes, stringsAsFactors = FALSE)
+  key <- mapply(model_key, grid$covariance, grid$k, d)
+  width <- mapply(df_of, grid$covariance, max(d, 2L), grid$k + 1L)
+  narrowest <- order(width)
+  kept <- sort(narrowest[!duplicated(key[narrowest])])
+  code <- grid$covariance[kept]
+  data.frame(covariance = code, name = vapply(families[code], `[[`, "", "name", USE.NAMES = FALSE),
+             k = grid$k[kept])
+}
+
+# Each model of the grid -> what try_model() gives. All start from the same state of R's random
+# numbers, and so none depends on the others.
+fit_grid <- function(grid, data, control, clock = elapsed) {
+  before <- after <- random_state()
+  on.exit(assign(".Random.seed", after, envir = globalenv()))
+  models <- vector("list", nrow(grid))
+  texts <- model_text(grid, ncol(data$x))
+  told <- clock()
+  for (i in seq_along(models)) {
+    title <- sprintf("gmm_select(): model %d of %d, %s", i, length(models), texts[i])
+    begun <- clock()
+    if (control$verbose && begun - told > 2) {
+      gmm_inform(title)
+      told <- begun
+    }
+    assign(".Random.seed", before, envir = globalenv())
+    models[[i]] <- try_model(data, grid$k[i], grid$covariance[i], control, title)
+    if (!identical(random_state(), before)) after <- random_state()
+    if (clock() - begun > 2) told <- clock() # by the engine
+  }
+  models
+}
+
+elapsed <- function() proc.time()[["elapsed"]]
+
+# What fit_model() returns, and `certainty`, the sum of w log(largest posterior); or the error that
+# says why there is no such model.
+try_model <- function(data, k, code, control, title) {
+  tryCatch({
+    model <- fit_model(data, k, code, control, title)
+    model$covariance <- code
+    model$certainty <- log_certainty(model, data, control$threads)
+    model
+  }, gaussmix_error = identity)
+}
+
+is_error <- function(model) inherits(model, "error")
+
+# In stretches of rows, so that there is never a whole matrix of posteriors.
+log_certainty <- function(model, data, threads, stretch = 65536L) {
+  n <- nrow(data$x)
+  sums <- vapply(seq(1L, n, by = stretch), function(first) {
+    rows <- first:min(first + stretch - 1L, n)
+    x <- if (n <= stretch) data$x else data$x[rows, , drop = FALSE]
+    logs <- log(row_max(engine_score(x, model, "prob", threads)))
+    if (is.null(data$weights)) sum(logs) else sum(data$weights[rows] * logs)
+  }, 0)
+  sum(sums)
+}
+
+grid_table <- function(grid, models, d) {
+  values <- lapply(models, function(model) {
+    if (is_error(model)) {
+      return(list(loglik = NA_real_, nobs = NA_real_, certainty = NA_real_, converged = NA,
+                  spurious = NA, status = sub("gaussmix_error_", "", class(model)[1L]),
+                  reason = sub("\n.*", "", conditionMessage(model))))
+    }
+    list(loglik = model$best$loglik, nobs = model$nobs, certainty = model$certainty,
+         converged = model$best$converged, spurious = any(model$verdict$spurious),
+         status = "ok", reason = "")
+  })
+  column <- function(name) vapply(values, `[[`, values[[1L]][[name]], name)
+  loglik <- column("loglik")
+  df <- mapply(df_of, grid$covariance, d, grid$k, USE.NAMES = FALSE)
+  bic <- -2 * loglik + df * log(column("nobs"))
+  cbind(grid, loglik = loglik, df = df, BIC = bic, AIC = -2 * loglik + 2 * df,
+        ICL = bic - 2 * column("certainty"), converged = column("converged"),
+        spurious = column("spurious"), status = column("status"), reason = column("reason"))
+}
+
+# Rows of the models that may be chosen.
+eligible_rows <- function(table) {
+  ok <- which(table$status == "ok")
+  sound <- ok[!table$spurious[ok]]
+  if (length(sound)) sound else ok
+}
+
+# The row of the model that a criterion chooses.
+best_row <- function(criterion, table, nobs) {
+  value <- table[[criterion]]
+  open <- eligible_rows(table)
+  tied <- open[value[open] <= min(value[open]) + 1e-8 * nobs]
+  tied[order(table$df[tied], table$k[tied])][1L]
+}
+
+refuse_all <- function(error, table, d) {
+  error$message <- sprintf("None of %s can be fitted; the first, %s: %s",
+                           plural(nrow(table), "model"), model_text(table[1L, ], d),
+                           conditionMessage(error))
+  error$table <- table
+  stop(error)
+}
+
+warn_of_table <- function(table, control, d) {
+  ok <- table$status == "ok"
+  short <- which(ok & !table$converged & !table$spurious)
+  if (length(short) && control$tol > 0 && control$max_iter > 0) {
+    gmm_warn("convergence", sprintf(
+      "%d of %s did not converge in %s: %s.", length(short), plural(nrow(table), "model"),
+      plural(control$max_iter, "iteration"), some(model_text(table[short, ], d), 3L)),
+      "Raise `max_iter`: their criteria may still fall.", rows = short)
+  }
+  if (all(table$spurious[ok])) {
+    gmm_warn("spurious", "Each model has a component that rests on too few rows to be believed.",
+             "Try smaller `k`, or a narrower `covariance`.")
+  }
+}
+
+# ---- the best fit ----------------------------------------------------------------------
+
+#' The fit that a choice among models comes to
+#'
+#' @param select The result of [gmm_select()].
+#' @param criterion `"BIC"`, `"AIC"` or `"ICL"`; by default the one that `select` was made with.
+#' @return A fit as by [gmm()]: the model of lowest criterion, with its starts and its trace. Its
+#'   `call` is a call of `gmm()`, so that `update()` works.
+#' @section Errors: `gaussmix_error_argument` where `select` or `criterion` is something else.
+#' @section Warnings: As for [gmm()].
+#' @seealso [gmm_select()]
+#' @examples
+#' choice <- gmm_select(faithful, k = 1:4)
+#' gmm_best(choice)
+#' gmm_best(choice, "ICL")
+#' @export
+gmm_best <- function(select, criterion = select$criterion) {
+  check_select(select)
+  criterion <- check_choice(criterion, criteria)
+  row <- best_row(criterion, select$table, select$nobs)
+  solution <- select$solutions[[as.character(row)]]
+  if (is.null(solution)) {
+    refuse(list(class = "object", prefix = "select$"), "solutions", "the best models' solutions",
+           "without that of the model chosen")
+  }
+  fit <- if (select$control$keep) solution_fit(row, select) else solution
+  warn_of_fit(fit, utils::tail(diff(fit$trace), 1L))
+  fit
+}
+
+check_select <- function(select, arg = deparse1(substitute(select))) {
+  force(arg)
+  if (!inherits(select, "gmm_select")) {
+    gmm_abort("argument", must_be(arg, "the result of gmm_select()", select))
+  }
+  about <- list(class = "object", prefix = paste0(arg, "$"))
+  check <- function(field, ok, expected) {
+    if (!isTRUE(ok(select[[field]]))) refuse(about, field, expected, describe(select[[field]]))
+  }
+  check("table", function(v) {
+    is.data.frame(v) && all(table_columns %in% names(v)) && any(v$status == "ok")
+  }, paste("a data frame with the columns", some(table_columns, Inf)))
+  check("criterion", function(v) is_string(v) && v %in% criteria, "a criterion")
+  check("chosen", function(v) is_number(v) && v %in% eligible_rows(select$table),
+        "the row of a model that may be chosen")
+  check("nobs", function(v) is_number(v) && v > 0, "a number above 0")
+  check("data", function(v) is.list(v) && is.list(v$blueprint), "a list with a blueprint")
+  check("solutions", is.list, "a list of solutions")
+}
+
+table_columns <- c("covariance", "name", "k", "loglik", "df", "BIC", "AIC", "ICL", "converged",
+                   "spurious", "status", "reason")
+
+solution_fit <- function(row, select) {
+  model <- select$table[row, ]
+  build_fit(select$solutions[[as.character(row)]], select$data, model$k, model$covariance,
+            select$control, solution_call(select$call, model))
+}
+
+# gmm_select(x = rows, k = 1:9, weights = w) -> gmm(x = rows, k = 3, covariance = "full", weights =
+# w)
+solution_call <- function(call, model) {
+  arguments <- as.list(call)[-1L]
+  data <- names(arguments) %in% c("x", "data")
+  others <- !names(arguments) %in% c("x", "data", "k", "covariance", "criterion")
+  as.call(c(quote(gmm), arguments[data], list(k = as.double(model$k), covariance = model$name),
+            arguments[others]))
+}
+
+# ---- printing --------------------------------------------------------------------------
+
+#' @rdname gmm_select
+#' @param digits Number of significant digits.
+#' @export
+print.gmm_select <- function(x, digits = 4, ...) {
+  cat(format(x, digits = digits), sep = "\n")
+  invisible(x)
+}
+
+#' @rdname gmm_select
+#' @export
+format.gmm_select <- function(x, digits = 4, ...) {
+  check_select(x)
+  digits <- check_whole(digits, max = 15)
+  number <- function(v) format(v, digits = digits + 3L)
+  d <- dimension_of(x)
+  ranked <- x$table[rank_models(x), ]
+  values <- ranked[[x$criterion]]
+  next_ones <- seq_len(min(nrow(ranked), 4L))[-1L]
+  more <- vapply(values[next_ones] - values[1L], format, "", digits = max(digits - 1L, 1L))
+  heads <- c("runners-up:", rep("           ", 2L))[seq_along(next_ones)]
+  c(
+    sprintf("Choice among %s: k = %s; %s", plural(nrow(x$table), "Gaussian mixture"),
+            span(unique(x$table$k)), families_text(unique(x$table$name))),
+    data_text(x$rows, d, if (!is.null(x$data$weights)) number(x$nobs),
+              length(x$data$na.action)),
+    sprintf("chosen by %s (lower is better): %s, %s %s", x$criterion, model_text(ranked[1L, ], d),
+            x$criterion, number(values[1L])),
+    sprintf("%s %s, +%s", heads, model_text(ranked[next_ones, ], d), more),
+    others_text(x),
+    flaws_text(x)
+  )
+}
+
+# Rows of the models that may be chosen, the best first.
+rank_models <- function(x) {
+  open <- eligible_rows(x$table)
+  union(x$chosen, open[order(x$table[[x$criterion]][open])])
+}
+
+dimension_of <- function(x) length(x$data$blueprint$names)
+
+# "3 components, tied (EEE)" for each row.
+model_text <- function(model, d) {
+  sprintf("%s, %s", vapply(model$k, plural, "", one = "component"),
+          vapply(model$covariance, family_label, "", d = d))
+}
+
+# Increasing whole numbers: "1 to 9", "1, 2, 5".
+span <- function(k) {
+  k <- sort(k)
+  if (length(k) > 2L && all(diff(k) == 1L)) return(sprintf("%d to %d", k[1L], k[length(k)]))
+  some(k, 10L)
+}
+
+families_text <- function(names) {
+  if (length(names) > 6L) plural(length(names), "family", "families") else some(names, 6L)
+}
+
+others_text <- function(x) {
+  others <- setdiff(criteria, x$criterion)
+  rows <- vapply(others, best_row, 0L, table = x$table, nobs = x$nobs)
+  texts <- ifelse(rows == x$chosen, "the same", model_text(x$table[rows, ], dimension_of(x)))
+  paste(sprintf("by %s: %s", others, texts), collapse = "; ")
+}
+
+flaws_text <- function(x) {
+  ok <- x$table$status == "ok"
+  spurious <- sum(x$table$spurious[ok])
+  count <- function(n) plural(n, "model")
+  flaws <- c(
+    if (any(!ok)) paste("not fitted:", count(sum(!ok))),
+    if (spurious == sum(ok)) "each model has a spurious component (too few rows)"
+    else if (spurious) sprintf("spurious (too few rows), never chosen: %s", count(spurious)),
+    if (any(!x$table$converged[ok])) paste("not converged:", count(sum(!x$table$converged[ok])))
+  )
+  if (length(flaws)) paste(flaws, collapse = "; ")
+}
+
+#' @rdname gmm_select
+#' @param row.names,optional,stringsAsFactors As in [as.data.frame()].
+#' @export
+as.data.frame.gmm_select <- function(x, row.names = NULL, optional = FALSE, ...,
+                                     stringsAsFactors = FALSE) {
+  check_dots_empty(...)
+  check_select(x)
+  as.data.frame(as.list(x$table), row.names = row.names, optional = optional,
+                stringsAsFactors = stringsAsFactors)
+}
+
+#' @rdname gmm_select
+#' @param object The result of `gmm_select()`.
+#' @export
+summary.gmm_select <- function(object, ...) {
+  check_dots_empty(...)
+  check_select(object)
+  table <- object$table
+  rows <- vapply(criteria, best_row, 0L, table = table, nobs = object$nobs)
+  shown <- c("covariance", "name", "k", "df", "loglik", criteria)
+  structure(class = "summary.gmm_select", list(
+    text = format(object)[1:3],
+    best = table[rows, shown],
+    comparison = compare_criteria(table[rows[["BIC"]], ], table[rows[["AIC"]], ], object$nobs),
+    top = table[utils::head(rank_models(object), 5L), shown],
+    failed = table[table$status != "ok", c("covariance", "name", "k", "status", "reason")],
+    d = dimension_of(object), flaws = flaws_text(object), criterion = object$criterion,
+    effective_n = effective_rows(object$data$weights)
+  ))
+}
+
+compare_criteria <- function(bic, aic, nobs) {
+  if (rownames(bic) == rownames(aic)) return("BIC and AIC choose the same model.")
+  costs <- sprintf("A parameter costs log(n) = %.2f in BIC and 2 in AIC.", log(nobs))
+  if (bic$df == aic$df) {
+    return(paste("BIC and AIC choose different models of", plural(bic$df, "parameter"), "each."))
+  }
+  simpler <- if (bic$df < aic$df) "BIC" else "AIC"
+  sprintf("%s's model is the simpler one: %s, %s's has %d. %s", simpler,
+          plural(min(bic$df, aic$df), "parameter"), setdiff(c("BIC", "AIC"), simpler),
+          as.integer(max(bic$df, aic$df)), costs)
+}
+
+#' @export
+print.summary.gmm_select <- function(x, digits = 4, ...) {
+  digits <- check_whole(digits, max = 15)
+  cat(x$text, sep = "\n")
+  cat(effective_text(x$effective_n))
+  shown <- function(table) print(table, digits = digits + 2L, row.names = FALSE)
+  cat("\nBest by each criterion (lower is better)\n")
+  shown(cbind(by = criteria, x$best))
+  cat(x$comparison, "\n", sep = "")
+  cat(sprintf("\nBest by %s\n", x$criterion))
+  shown(x$top)
+  if (!is.null(x$flaws)) cat("\n", x$flaws, "\n", sep = "")
+  failed <- utils::head(x$failed, 5L)
+  if (nrow(failed)) {
+    cat(sprintf("  %s: %s\n", model_text(failed, x$d), failed$reason), sep = "")
+    more <- nrow(x$failed) - nrow(failed)
+    if (more) cat(sprintf("  and %s\n", plural(more, "more", "more")))
+  }
+  invisible(x)
+}
+
+# ---- what needs one fit ----------------------------------------------------------------
+
+refuse_choice <- function(what) {
+  gmm_abort("argument", sprintf("%s() needs a fit, and this is a choice among several.", what),
+            sprintf("Take the best one: %s(gmm_best(object)).", what))
+}
+
+#' @export
+predict.gmm_select <- function(object, ...) refuse_choice("predict")
+
+#' @export
+logLik.gmm_select <- function(object, ...) refuse_choice("logLik")
+
+#' @export
+coef.gmm_select <- function(object, ...) refuse_choice("coef")
+
+#' @export
+fitted.gmm_select <- function(object, ...) refuse_choice("fitted")
+
+#' @export
+residuals.gmm_select <- function(object, ...) refuse_choice("residuals")
+
+#' @export
+deviance.gmm_select <- function(object, ...) refuse_choice("deviance")
+
+# ---- picture ---------------------------------------------------------------------------
+
+#' Plot the criteria of several models
+#'
+#' A panel for each criterion, by default BIC and AIC side by side: its value over the number of
+#' components, a curve for each family of covariances. Lower is better; a ring marks the model that
+#' the criterion chooses, which the panel's title names. Models that are the same for several
+#' families (one component) are on the curve of each. A cross in place of a symbol is a model with a
+#' spurious component, which is not chosen; where a model could not be fitted, the curve has a gap.
+#'
+#' A family has the same colour, symbol and type of line in all pictures.
+#'
+#' @param x The result of [gmm_select()].
+#' @param criteria The criteria to draw, some of `"BIC"`, `"AIC"` and `"ICL"`; by default the one
+#'   that `x` was chosen by, and BIC or AIC beside it.
+#' @param ... Graphical parameters, as for [plot.gaussmix()].
+#' @param ylim Limits of the criterion, for all panels. By default they hold the curve of the best
+#'   family and the best models of three families in four; the line below the picture says how many
+#'   values lie outside.
+#' @param main,sub Titles of the panels, and the line below the picture; `""` for none.
+#' @return `x`, invisibly.
+#' @section Errors: `gaussmix_error_argument` where `criteria` are others, and for graphical
+#'   parameters that are not in the list of [plot.gaussmix()].
+#' @seealso [gmm_select()]
+#' @examples
+#' plot(gmm_select(faithful, k = 1:6))
+#' @export
+plot.gmm_select <- function(x, criteria = NULL, ..., ylim = NULL, main = NULL, sub = NULL) {
+  check_select(x)
+  shown <- panel_criteria(criteria, x$criterion)
+  check_graphical(...names())
+  many <- length(shown) > 1L
+  titles <- rep_len(if (is.null(main)) NA_character_ else main, length(shown))
+  codes <- unique(x$table$covariance)
+  key <- select_key(codes, dimension_of(x), any(x$table$spurious, na.rm = TRUE))
+  key$rows <- key_rows(key$labels, if (many) par("din")[1L] else par("fin")[1L])
+  below <- 0.9 * key$rows + 1
+  old <- if (many) {
+    par(mfrow = c(1L, length(shown)), oma = par("oma") * c(0, 1, 1, 1) + c(below, 0, 0, 0))
+  } else {
+    par(mar = par("mar") + c(below, 0, 0, 0))
+  }
+  on.exit(par(old))
+  for (i in seq_along(shown)) {
+    draw_criterion(x, shown[i], family_style(codes), main = titles[i], sub = sub, ylim = ylim, ...)
+  }
+  draw_key(key, if (many) "ndc" else "nfc")
+  invisible(x)
+}
+
+panel_criteria <- function(shown, chosen_by) {
+  if (is.null(shown)) return(unique(c(chosen_by, "BIC", "AIC"))[1:2])
+  if (length(shown) == 0L || anyDuplicated(shown)) {
+    expected <- paste("some of", some(dQuote(criteria, FALSE)))
+    gmm_abort("argument", must_be("criteria", expected, shown))
+  }
+  vapply(shown, check_choice, "", choices = criteria, arg = "criteria", USE.NAMES = FALSE)
+}
+
+# The curves of one criterion, a row a family and k: `value` (NA: no model), `spurious`, and `best`:
+# the one that the criterion chooses. What several families share is on the curve of each.
+select_curves <- function(x, criterion) {
+  table <- x$table
+  d <- dimension_of(x)
+  key <- function(code, k) mapply(model_key, code, k, d)
+  curves <- expand.grid(k = sort(unique(table$k)), covariance = unique(table$covariance),
+                        stringsAsFactors = FALSE)
+  row <- match(key(curves$covariance, curves$k), key(table$covariance, table$k))
+  data.frame(curves, value = table[[criterion]][row], spurious = table$spurious[row] %in% TRUE,
+             best = row == best_row(criterion, table, x$nobs))
+}
+
+# All of the curve of the best family, and the best models of three families in four; the others may
+# lie far above. Spurious models, which may be much too good, take a third of the height at most.
+curves_limits <- function(curves) {
+  best <- curves[curves$best, ]
+  sound <- curves[!curves$spurious & !is.na(curves$value), ]
+  if (!nrow(sound)) return(extendrange(curves$value[!is.na(curves$value)]))
+  bests <- tapply(sound$value, sound$covariance, min)
+  upper <- max(stats::quantile(bests, 0.75, type = 1L),
+               sound$value[sound$covariance %in% best$covariance])
+  lower <- max(min(curves$value, na.rm = TRUE), best$value[1L] - (upper - best$value[1L]) / 2)
+  extendrange(c(lower, upper))
+}
+
+# A family looks the same in each picture. Colours, symbols and types of lines alone do not repeat
+# together, with or without colours, for 42 families.
+family_style <- function(codes) {
+  style <- component_style(length(families))
+  style$lty <- rep_len(1:6, length(families))
+  lapply(style, `[`, match(codes, names(families)))
+}
+
+draw_criterion <- function(x, criterion, style, main, sub, ylim, ..., xlim = range(curves$k),
+                           xlab = "number of components", ylab = criterion) {
+  curves <- select_curves(x, criterion)
+  best <- curves[curves$best, ]
+  if (is.null(ylim)) ylim <- curves_limits(curves)
+  if (is.na(main)) {
+    chosen <- x$table[best_row(criterion, x$table, x$nobs), ]
+    main <- sprintf("%s: %s", criterion, model_text(chosen, dimension_of(x)))
+  }
+  if (is.null(sub)) sub <- curves_note(curves, ylim)
+  draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, main = main, sub = sub, xaxt = "n", ...)
+  axis(1, unique(curves$k))
+  codes <- unique(curves$covariance)
+  for (i in seq_along(codes)) {
+    curve <- curves[curves$covariance == codes[i], ]
+    lines(curve$k, curve$value, col = style$col[i], lty = style$lty[i], lwd = 1.5)
+    points(curve$k, curve$value, col = style$col[i], pch = ifelse(curve$spurious, 4, style$pch[i]))
+  }
+  points(best$k[1L], best$value[1L], cex = 2.8, lwd = 2)
+}
+
+# What the key shows: a line a family, the ring, and the cross where there is one.
+select_key <- function(codes, d, spurious) {
+  style <- family_style(codes)
+  extra <- c("chosen", if (spurious) "spurious (too few rows)")
+  list(labels = c(vapply(codes, family_label, "", d = d), extra),
+       col = c(style$col, rep("black", length(extra))), lty = c(style$lty, rep(0L, length(extra))),
+       pch = c(style$pch, 1, 4)[seq_len(length(codes) + length(extra))],
+       size = rep(c(1, 1.8, 1), c(length(codes), 1L, spurious)))
+}
+
+# So many that the columns fit into a width in inches.
+key_rows <- function(labels, width) {
+  entry <- 0.8 * par("cin")[1L] * (0.55 * max(nchar(labels)) + 4)
+  ceiling(length(labels) / max(1, floor(width / entry)))
+}
+
+# At the foot of the figure ("nfc") or of the device ("ndc").
+draw_key <- function(key, foot) {
+  legend(graphics::grconvertX(0.5, foot, "user"), graphics::grconvertY(0.01, foot, "user"),
+         key$labels, col = key$col, lty = key$lty, pch = key$pch, pt.cex = key$size, lwd = 1.5,
+         ncol = ceiling(length(key$labels) / key$rows), xjust = 0.5, yjust = 0, bty = "n",
+         cex = 0.8, seg.len = 3, xpd = NA)
+}
+
+curves_note <- function(curves, ylim) {
+  value <- curves$value[!is.na(curves$value)]
+  counts <- c(above = sum(value > max(ylim)), below = sum(value < min(ylim)))
+  if (all(counts == 0)) return("lower is better")
+  parts <- sprintf("%s out of view %s", vapply(counts, plural, "", one = "value"), names(counts))
+  paste(c("lower is better", parts[counts > 0]), collapse = "; ")
+}
