@@ -19,7 +19,8 @@ struct spread {
 static void spread_block(void* data, const struct gm_block* block, int slot) {
   const struct spread* s = data;
   (void)slot;
-  s->kernel->distance[GM_DIAG](s->f, block->x, block->ld, block->m, block->maha, block->work);
+  const enum gm_shape shape = s->f->shape;
+  s->kernel->distance[shape](s->f, block->x, block->ld, block->m, block->maha, block->work);
   double* dist = s->dist + block->first;
   for (int i = 0; i < block->rows; i++) {
     const double reach = s->far ? block->maha[i] : block->maha[i] > 0;
