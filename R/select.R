@@ -431,7 +431,7 @@ flaws_text <- function(x) {
 #' @param row.names,optional,stringsAsFactors As in [as.data.frame()].
 #' @export
 as.data.frame.gmm_select <- function(x, row.names = NULL, optional = FALSE, ...,
-                                     stringsAsFactors = FALSE) {
+                                     stringsAsFactors = FALSE) { # nolint: object_name_linter.
   check_dots_empty(...)
   check_select(x)
   as.data.frame(as.list(x$table), row.names = row.names, optional = optional,

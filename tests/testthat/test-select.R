@@ -205,12 +205,12 @@ test_that("gmm_best() is the fit by gmm(), with a call that update() can use", {
 test_that("the rows are held once, and with keep = FALSE not at all", {
   data <- with_test_seed(1, matrix(rnorm(2e4), 1e4))
   control <- gmm_control(n_init = 1, max_iter = 20)
-  kept <- suppressWarnings(with_test_seed(1, gmm_select(data, 1:2, control = control)))
+  kept <- suppressWarnings(with_test_seed(1, gmm_select(data, 1:2, "VII", control = control)))
   expect_lt(length(serialize(kept, NULL)), 1.2 * length(serialize(data, NULL)))
   best <- gmm_best(kept)
   expect_identical(best$x, kept$data$x)
   control$keep <- FALSE
-  light <- suppressWarnings(with_test_seed(1, gmm_select(data, 1:2, control = control)))
+  light <- suppressWarnings(with_test_seed(1, gmm_select(data, 1:2, "VII", control = control)))
   expect_null(light$data$x)
   expect_identical(light$table, kept$table)
   fit <- gmm_best(light)
