@@ -10,9 +10,9 @@
 #'   Lloyd's steps); `"random"` (random rows, the total covariance); or labels (a vector or factor
 #'   with an element a row), responsibilities (a numeric matrix, rows x k), a gmm object (its
 #'   parameters, which are all that is kept of it; or a list of `proportions`, `means` and
-#'   `covariances` as [gmm_params()] takes them), or a `function(x, k)` of the matrix that is fitted and the number of components, which
-#'   returns any of these. Labels and responsibilities have a row for each row given, dropped ones
-#'   included.
+#'   `covariances` as [gmm_params()] takes them), or a `function(x, k)` of the matrix that is fitted
+#'   and the number of components, which returns any of these. Labels and responsibilities have a
+#'   row for each row given, dropped ones included.
 #' @param search Number of proposals without success after which the wide search ends, a whole number
 #'   of at least 0 (none are made); or `NULL`: 40 + 20 k.
 #' @param max_iter Largest number of iterations of a start, a whole number of at least 0. With 0 the

@@ -320,6 +320,13 @@ plot_starts <- function(x) {
   out[order(failed, -out$objective, !out$kept), ]
 }
 
+# The same density with the axes exchanged.
+transpose_grid <- function(grid) {
+  grid[c("x", "y")] <- grid[c("y", "x")]
+  grid$z <- t(grid$z)
+  grid
+}
+
 # The length of line nearest to each of some increasing points.
 cell_widths <- function(ticks) {
   middles <- (ticks[-1L] + ticks[-length(ticks)]) / 2
@@ -525,8 +532,9 @@ draw_scatter <- function(x, dims, view, ...,
   usr <- par("usr")
   style <- view$style
   coloured <- view$what == "classification"
+  grid <- view$grid
   if (length(view$contours)) {
-    grid <- plot_density_grid(x, dims, xlim, ylim, view$contours)
+    if (is.null(grid)) grid <- plot_density_grid(x, dims, xlim, ylim, view$contours)
     if (view$what == "density") draw_shades(grid)
   }
   rows <- view$rows
@@ -555,6 +563,7 @@ draw_scatter <- function(x, dims, view, ...,
   if (view$what != "density") {
     draw_means(x$means[, dims, drop = FALSE], labels, if (coloured) style$col else "grey30")
   }
+  invisible(grid)
 }
 
 draw_shades <- function(grid) {
@@ -600,10 +609,13 @@ draw_matrix <- function(x, dims, view, main, sub, ..., xlim, ylim, xlab, ylab) {
   view$lwd <- 1.3
   old <- par(mfrow = c(m, m), mar = c(0.3, 0.3, 0.3, 0.3), oma = c(5, 4, 5, 4))
   on.exit(par(old))
+  grids <- vector("list", m * m) # panel (i, j)'s at i + m (j - 1)
   for (i in seq_len(m)) {
     for (j in seq_len(m)) {
-      draw_panel(x, if (i == j) dims[i] else dims[c(j, i)], view, labels = labels,
-                 xlab = "", ylab = "", xaxt = "n", yaxt = "n", ...)
+      view$grid <- grids[[i + m * (j - 1L)]]
+      grid <- draw_panel(x, if (i == j) dims[i] else dims[c(j, i)], view, labels = labels,
+                         xlab = "", ylab = "", xaxt = "n", yaxt = "n", ...)
+      if (i < j && !is.null(grid)) grids[[j + m * (i - 1L)]] <- transpose_grid(grid)
       if (i == j) mtext(colnames(x$means)[dims[i]], line = -1.3, font = 2, cex = 0.7)
       if (i == m) axis(1)
       if (j == 1L && i > 1L) axis(2)

@@ -431,7 +431,7 @@ flaws_text <- function(x) {
 #' @param row.names,optional,stringsAsFactors As in [as.data.frame()].
 #' @export
 as.data.frame.gmm_select <- function(x, row.names = NULL, optional = FALSE, ...,
-                                     stringsAsFactors = FALSE) {
+                                     stringsAsFactors = FALSE) { # nolint: object_name_linter.
   check_dots_empty(...)
   check_select(x)
   as.data.frame(as.list(x$table), row.names = row.names, optional = optional,
@@ -601,12 +601,15 @@ curves_limits <- function(curves) {
   extendrange(c(lower, upper))
 }
 
-# A family looks the same in each picture. Colours, symbols and types of lines alone do not repeat
-# together, with or without colours, for 42 families.
+# A family looks the same in each picture: it has a symbol of its own (the cross is for spurious
+# models), and colours that repeat come with another type of line. Those with a plain name go first.
 family_style <- function(codes) {
-  style <- component_style(length(families))
-  style$lty <- rep_len(1:6, length(families))
-  lapply(style, `[`, match(codes, names(families)))
+  all <- names(families)
+  named <- vapply(families, `[[`, "", "name") != all
+  symbols <- c(18, 17, 15, 16, 1, 5, 6, 2, 0, 3, 8, 10, 12, 7)
+  style <- component_style(length(all), pch = symbols)
+  style$lty <- rep_len(1:6, length(all))
+  lapply(style, `[`, match(codes, c(all[named], all[!named])))
 }
 
 draw_criterion <- function(x, criterion, style, main, sub, ylim, ..., xlim = range(curves$k),

@@ -250,7 +250,8 @@ test_that("where every start ends on the floor, the error says which component a
   expect_match(format(floored), "spurious: component 1, 2, 3 (on the floor)", fixed = TRUE,
                all = FALSE)
   expect_true(is.finite(floored$loglik))
-  expect_gm_error(gmm(x[1:4, ], 4), "degenerate")
+  control <- gmm_control(init = "kmeans++") # the search may end on four equal components
+  expect_gm_error(gmm(x[1:4, ], 4, control = control), "degenerate")
   expect_gm_error(gmm(matrix(rnorm(20), 4), 2), "degenerate", "narrower")
 })
 

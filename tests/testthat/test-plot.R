@@ -332,3 +332,17 @@ test_that("a picture's size does not grow with the number of components", {
   expect_lte(length(plot_curves(many, 1, c(0, 2001))$x), 601)
   expect_match(plot_title(gmm_params(1, 0, 1)), "full (V)", fixed = TRUE)
 })
+
+test_that("a pair of variables is computed once: exchanged axes are the same picture", {
+  fit <- gmm(iris[1:3], k = 2)
+  one <- plot_density_grid(fit, 1:2, c(4, 8), c(2, 5), c(0.5, 0.9))
+  other <- plot_density_grid(fit, 2:1, c(2, 5), c(4, 8), c(0.5, 0.9))
+  expect_equal(transpose_grid(one), other, tolerance = 1e-12)
+  calls <- 0
+  count <- function() calls <<- calls + 1
+  home <- asNamespace("gaussmix")
+  suppressMessages(trace("plot_density_grid", as.call(list(count)), print = FALSE, where = home))
+  on.exit(suppressMessages(untrace("plot_density_grid", where = home)))
+  draw(fit)
+  expect_identical(calls, 3)
+})
