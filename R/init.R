@@ -54,10 +54,14 @@ start_responsibilities <- function(init, k, data) {
 
 start_labels <- function(init, k, data) {
   init <- init[used_rows(length(init), data, "a label")]
-  if (anyNA(init)) gmm_abort("start", "Labels given as `init` must not be NA.")
+  idle <- which(data$weights == 0 & is.na(init)) # no rows, hence in any component
+  if (anyNA(if (length(idle)) init[-idle] else init)) {
+    gmm_abort("start", "Labels given as `init` must not be NA.")
+  }
   levels <- if (is.numeric(init)) seq_len(k) else levels(factor(init))
   if (is.factor(init)) levels <- levels(init)
   labels <- match(as.character(init), as.character(levels))
+  labels[idle] <- 1L
   if (anyNA(labels) || length(levels) != k) {
     gmm_abort("start", sprintf(
       "Labels given as `init` must be the numbers 1 to k = %d, or a factor of k levels, not %s.", k,

@@ -246,7 +246,9 @@ name_parameters <- function(params, components, variables) {
 
 # What was right to 1e-8 becomes exactly right.
 tidy_parameters <- function(params) {
-  params$proportions <- params$proportions / sum(params$proportions)
+  total <- sum(params$proportions)
+  rounding <- length(params$proportions) * .Machine$double.eps # a fit goes on from its very bits
+  if (abs(total - 1) > rounding) params$proportions <- params$proportions / total
   half <- params$covariances / 2 # a sum of the whole could overflow
   covariances <- half + aperm(half, c(2L, 1L, 3L))
   d <- dim(covariances)[1L]
@@ -254,7 +256,9 @@ tidy_parameters <- function(params) {
   family <- families[[params$covariance]]
   if (family$shape != "full") {
     variances <- matrix(apply(covariances, 3L, diag), d)
-    if (family$shape == "spherical") variances <- matrix(colMeans(variances), d, k, byrow = TRUE)
+    if (family$shape == "spherical" && any(variances != variances[1L, ][col(variances)])) {
+      variances <- matrix(colMeans(variances), d, k, byrow = TRUE)
+    }
     covariances <- diagonal_covariances(t(variances), d)
   }
   if (family$shared) covariances <- array(covariances[, , 1L], c(d, d, k))

@@ -10,14 +10,16 @@ uint64_t ffi_draw_key(void) {
 }
 
 /* list(x (n x d), component (n)) */
-SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_component, SEXP threads) {
+SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_component,
+                    SEXP threads) {
   static const char* const names[] = {"x", "component"};
   const int n = ffi_count(n_rows, 0, "n");
   const R_xlen_t k = Rf_xlength(ffi_field(params_list, "proportions"));
   const R_xlen_t dk = Rf_xlength(ffi_field(params_list, "means"));
   if (k < 1 || dk < k || dk % k || dk / k > INT_MAX / 2)
     Rf_error("internal error: `means` must be d x k");
-  const struct gm_params params = ffi_params(params_list, ffi_family(family), (int)(dk / k));
+  const struct gm_params params =
+      ffi_params(params_list, ffi_family(family), (int)(dk / k));
   const struct gm_factors f = ffi_factors(&params);
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
@@ -29,8 +31,8 @@ SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_componen
   SET_VECTOR_ELT(out, 1, component);
   double* work = ffi_alloc(gm_sample_work(&f, engine.threads));
   struct gm_error err = {0};
-  if (gm_sample_rows(ffi_draw_key(), n, ffi_count(by_component, 0, "by_component"), params.prop,
-                     &f, &engine, REAL(x), INTEGER(component), work, &err))
+  if (gm_sample_rows(ffi_draw_key(), n, ffi_count(by_component, 0, "by_component"),
+                     params.prop, &f, &engine, REAL(x), INTEGER(component), work, &err))
     ffi_watch_end(&watch, &err);
   UNPROTECT(2);
   return out;
@@ -45,7 +47,13 @@ SEXP ffi_gmm_random(SEXP key_parts, SEXP index, SEXP stream, SEXP lane) {
   const uint32_t s = (uint32_t)ffi_count(stream, 0, "stream");
   const uint32_t l = (uint32_t)ffi_count(lane, 0, "lane");
   SEXP out = PROTECT(Rf_allocMatrix(REALSXP, 2, (int)n));
-  for (R_xlen_t i = 0; i < n; i++) gm_random(key, (uint64_t)at[i], s, l, REAL(out) + 2 * i);
+  for (R_xlen_t i = 0; i < n + 2; i++) {
+    const double value = i < n ? at[i] : part[i - n];
+    if (!(value >= 0 && value < 4294967296.0))
+      Rf_error("internal error: numbers of 32 bits");
+  }
+  for (R_xlen_t i = 0; i < n; i++)
+    gm_random(key, (uint64_t)at[i], s, l, REAL(out) + 2 * i);
   UNPROTECT(1);
   return out;
 }

@@ -18,8 +18,8 @@ struct watch { /* of the last gains */
 };
 
 /* Takes in a step's gain; returns the projected remaining gain. */
-static double watch_step(struct watch* watch, double gain, double objective, double weight,
-                         double tol) {
+static double watch_step(struct watch* watch, double gain, double objective,
+                         double weight, double tol) {
   for (int i = RATIOS - 1; i > 0; i--) watch->ratio[i] = watch->ratio[i - 1];
   watch->ratio[0] = watch->gain > 0 ? fabs(gain) / watch->gain : INFINITY;
   watch->gain = gain;
@@ -33,8 +33,8 @@ static double watch_step(struct watch* watch, double gain, double objective, dou
 }
 
 /* E-step at params; its log-likelihood must be a number. */
-static int look(const struct gm_home* home, const struct gm_params* params, struct gm_stats* stats,
-                struct gm_run* run, struct gm_error* err) {
+static int look(const struct gm_home* home, const struct gm_params* params,
+                struct gm_stats* stats, struct gm_run* run, struct gm_error* err) {
   if (home->estep(home->data, params, stats, err)) return err->code;
   run->passes++;
   run->loglik = stats->total[0];
@@ -43,8 +43,9 @@ static int look(const struct gm_home* home, const struct gm_params* params, stru
 }
 
 int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
-          const struct gm_em_control* control, struct gm_params* params, struct gm_stats* stats,
-          double* trace, double* work, struct gm_run* run, struct gm_error* err) {
+          const struct gm_em_control* control, struct gm_params* params,
+          struct gm_stats* stats, double* trace, double* work, struct gm_run* run,
+          struct gm_error* err) {
   struct watch watch = {.gain = NAN, .ratio = {INFINITY, INFINITY, INFINITY}};
   *err = (struct gm_error){.code = GM_OK};
   *run = (struct gm_run){.gain = NAN};
@@ -53,19 +54,27 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
 
   while (run->iterations < control->max_iter && !run->converged) {
     const double before = run->objective;
-    err->iteration = run->iterations + 1;
     if (gm_mstep(stats, bounds, params, work, err)) break;
     if (look(home, params, stats, run, err)) break;
-    trace[++run->iterations] = run->objective = run->loglik;
-    run->gain = run->objective - before;
-    if (run->gain < -1e-8 * (fabs(before) + stats->total[1])) {
-      err->code = GM_NUMERIC;
+    if (run->loglik - before < -1e-8 * (fabs(before) + stats->total[1])) {
+      if (!gm_floored(params, bounds, 1, work)) {
+        *err = (struct gm_error){.code = GM_NUMERIC};
+        break;
+      }
+      /* on the floor the rounding of clipping is all that is left: the run is at its end */
+      gm_mstep_undo(params, work);
+      if (look(home, params, stats, run, err)) break;
+      run->converged = control->tol > 0;
       break;
     }
+    trace[++run->iterations] = run->objective = run->loglik;
+    run->gain = run->objective - before;
     const double left =
         watch_step(&watch, run->gain, run->objective, stats->total[1], control->tol);
-    if (control->tol > 0) run->converged = params->k == 1 || watch.small >= 2 || watch.still >= 3;
-    if (!run->converged && control->hopeless && control->hopeless(control->data, run, left)) {
+    if (control->tol > 0)
+      run->converged = params->k == 1 || watch.small >= 2 || watch.still >= 3;
+    if (!run->converged && control->hopeless &&
+        control->hopeless(control->data, run, left)) {
       run->abandoned = 1;
       break;
     }

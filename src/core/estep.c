@@ -12,23 +12,17 @@ struct estep {
   const struct gm_factors* f;
   const struct gm_kernel* kernel;
   struct gm_stats* stats;
-  struct gm_stats slot; /* the first; the next ones follow in memory */
+  double* slots; /* statistics of each slot, one after the other */
   int* labels;
 };
 
 static struct gm_stats slot_stats(const struct estep* e, int slot) {
-  struct gm_stats s = e->slot;
-  const ptrdiff_t shift = s.size * slot;
-  s.nk += shift;
-  s.nk2 += shift;
-  s.sum += shift;
-  s.scatter += shift;
-  s.total += shift;
-  return s;
+  return gm_stats_at(e->stats, e->slots + e->stats->size * slot);
 }
 
 /* resp <- w at the row's component, 0 elsewhere. */
-static void one_hot(const struct gm_block* block, int k, const int* component, double* resp) {
+static void one_hot(const struct gm_block* block, int k, const int* component,
+                    double* resp) {
   memset(resp, 0, (size_t)block->m * k * sizeof *resp);
   for (int i = 0; i < block->rows; i++)
     resp[i + (ptrdiff_t)block->m * (component[i] - 1)] = block->w ? block->w[i] : 1;
@@ -38,13 +32,15 @@ static void nearest(const struct gm_block* block, int k) {
   for (int i = 0; i < block->rows; i++) {
     int best = 0;
     for (int j = 1; j < k; j++)
-      if (block->maha[i + (ptrdiff_t)block->m * j] < block->maha[i + (ptrdiff_t)block->m * best])
+      if (block->maha[i + (ptrdiff_t)block->m * j] <
+          block->maha[i + (ptrdiff_t)block->m * best])
         best = j;
     block->component[i] = best + 1;
   }
 }
 
-static void given(const struct gm_block* block, int k, const struct gm_rows* rows, double* resp) {
+static void given(const struct gm_block* block, int k, const struct gm_rows* rows,
+                  double* resp) {
   for (int j = 0; j < k; j++) {
     const double* from = rows->resp + block->first + rows->n * j;
     double* to = resp + (ptrdiff_t)block->m * j;
@@ -66,16 +62,13 @@ static void estep_block(void* data, const struct gm_block* block, int slot) {
       stats.total[0] +=
           e->kernel->posterior(f->logc, k, m, block->w, block->label, block->maha, NULL);
       break;
-    case GM_LABELS:
-      one_hot(block, k, block->label, resp);
-      break;
-    case GM_MATRIX:
-      given(block, k, e->rows, resp);
-      break;
+    case GM_LABELS: one_hot(block, k, block->label, resp); break;
+    case GM_MATRIX: given(block, k, e->rows, resp); break;
     case GM_NEAREST:
       e->kernel->distance[f->shape](f, block->x, block->ld, m, block->maha, block->work);
       nearest(block, k);
-      memcpy(e->labels + block->first, block->component, (size_t)block->rows * sizeof *e->labels);
+      memcpy(e->labels + block->first, block->component,
+             (size_t)block->rows * sizeof *e->labels);
       one_hot(block, k, block->component, resp);
       break;
   }
@@ -84,7 +77,8 @@ static void estep_block(void* data, const struct gm_block* block, int slot) {
   } else {
     stats.total[1] += block->rows;
   }
-  e->kernel->accumulate[f->shape](f, block->x, block->ld, m, block->w, resp, &stats, block->work);
+  e->kernel->accumulate[f->shape](f, block->x, block->ld, m, block->w, resp, &stats,
+                                  block->work);
 }
 
 static void estep_zero(void* data, int slot) {
@@ -105,21 +99,16 @@ ptrdiff_t gm_estep_work(const struct gm_family* family, int d, int k, int thread
   return gm_stats_size(family, d, k) * plan.slots + gm_blocks_work(&plan, d, k, threads);
 }
 
-int gm_estep(const struct gm_rows* rows, const struct gm_factors* f, const struct gm_engine* engine,
-             struct gm_stats* stats, int* labels, double* work, struct gm_error* err) {
+int gm_estep(const struct gm_rows* rows, const struct gm_factors* f,
+             const struct gm_engine* engine, struct gm_stats* stats, int* labels,
+             double* work, struct gm_error* err) {
   const struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
   struct estep e = {.rows = rows,
                     .f = f,
                     .kernel = engine->kernel,
                     .stats = stats,
-                    .slot = *stats,
+                    .slots = work,
                     .labels = labels};
-  const ptrdiff_t shift = work - stats->nk;
-  e.slot.nk += shift;
-  e.slot.nk2 += shift;
-  e.slot.sum += shift;
-  e.slot.scatter += shift;
-  e.slot.total += shift;
   const struct gm_job job = {
       .zero = estep_zero, .block = estep_block, .fold = estep_fold, .data = &e};
   gm_stats_zero(stats);

@@ -6,6 +6,7 @@
    floor the maximum is still exact: for a free or common covariance its eigenvalues in standardised
    coordinates are clipped, for a diagonal one its elements, for a spherical one its variance. The
    families of mstep_iter.c share a part; clipping would break that, so they are not bounded. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
 #include "family.h"
 #include "matrix.h"
 
-static void standardise(const double* cov, int d, const struct gm_bounds* bounds, double* out) {
+static void standardise(const double* cov, int d, const struct gm_bounds* bounds,
+                        double* out) {
   for (int b = 0; b < d; b++)
     for (int a = b; a < d; a++)
       out[a + (ptrdiff_t)d * b] =
@@ -22,13 +24,14 @@ static void standardise(const double* cov, int d, const struct gm_bounds* bounds
 
 /* Sigma (d x d, lower triangle set) -> both triangles, no standardised eigenvalue below the
    floor. work: 2 d^2 + gm_eigen_work(d). */
-static void bound_matrix(double* cov, int d, const struct gm_bounds* bounds, double* work) {
+static void bound_matrix(double* cov, int d, const struct gm_bounds* bounds,
+                         double* work) {
   const double* scale = bounds->scale;
   double* std = work;
   double* value = work + (ptrdiff_t)d * d;
   double* spare = value + d;
   standardise(cov, d, bounds, std);
-  if (!gm_exceeds(std, NULL, bounds->floor, d, spare)) {
+  if (!gm_exceeds(std, bounds->floor, d, spare)) {
     gm_eigen(std, d, 1, value, spare);
     for (int b = 0; b < d; b++)
       for (int a = b; a < d; a++) {
@@ -42,15 +45,24 @@ static void bound_matrix(double* cov, int d, const struct gm_bounds* bounds, dou
   gm_mirror(cov, d);
 }
 
-int gm_below_floor(enum gm_shape shape, int d, const double* cov, const struct gm_bounds* bounds,
-                   double margin, double* work) {
+/* What the rounding of clipping can add to an eigenvalue on the floor: relative to the floor, and
+   of a rebuilt matrix relative to its largest eigenvalue. */
+#define CLIP_FLOOR 1e-6
+#define CLIP_MATRIX (8 * DBL_EPSILON)
+
+int gm_below_floor(enum gm_shape shape, int d, const double* cov,
+                   const struct gm_bounds* bounds, int clipped, double* work) {
+  const double margin = clipped ? 1 + CLIP_FLOOR : 1;
   int count = 0;
   if (shape == GM_TRIANG) {
     double* value = work + (ptrdiff_t)d * d;
+    double trace = 0;
     standardise(cov, d, bounds, work);
-    if (gm_exceeds(work, NULL, bounds->floor * margin, d, value)) return 0;
+    for (int a = 0; a < d; a++) trace += work[a + (ptrdiff_t)d * a];
+    const double level = bounds->floor * margin + (clipped ? CLIP_MATRIX * d * trace : 0);
+    if (gm_exceeds(work, level, d, value)) return 0;
     gm_eigen(work, d, 0, value, value + d);
-    for (int a = 0; a < d; a++) count += !(value[a] > bounds->floor * margin);
+    for (int a = 0; a < d; a++) count += !(value[a] > level);
   } else if (shape == GM_DIAG) {
     for (int a = 0; a < d; a++) count += !(cov[a] > gm_floor(bounds, a) * margin);
   } else {
@@ -59,25 +71,26 @@ int gm_below_floor(enum gm_shape shape, int d, const double* cov, const struct g
   return count;
 }
 
-static void mstep_vvv(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
-                      double* work) {
+static void mstep_vvv(const struct gm_scatter* s, const struct gm_bounds* bounds,
+                      double* cov, double* work) {
   const int d = s->d;
   const ptrdiff_t len = (ptrdiff_t)d * d;
   for (int j = 0; j < s->k; j++) {
-    for (ptrdiff_t a = 0; a < len; a++) cov[a + len * j] = s->s[a + s->stride * j] / s->n[j];
+    for (ptrdiff_t a = 0; a < len; a++)
+      cov[a + len * j] = s->s[a + s->stride * j] / s->n[j];
     bound_matrix(cov + len * j, d, bounds, work);
   }
 }
 
-static void mstep_eee(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
-                      double* work) {
+static void mstep_eee(const struct gm_scatter* s, const struct gm_bounds* bounds,
+                      double* cov, double* work) {
   const ptrdiff_t len = (ptrdiff_t)s->d * s->d;
   for (ptrdiff_t a = 0; a < len; a++) cov[a] = s->s[a] / s->total;
   bound_matrix(cov, s->d, bounds, work);
 }
 
-static void mstep_vvi(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
-                      double* work) {
+static void mstep_vvi(const struct gm_scatter* s, const struct gm_bounds* bounds,
+                      double* cov, double* work) {
   (void)work;
   for (int j = 0; j < s->k; j++)
     for (int a = 0; a < s->d; a++)
@@ -85,8 +98,8 @@ static void mstep_vvi(const struct gm_scatter* s, const struct gm_bounds* bounds
           fmax(s->s[a + s->stride * j] / s->n[j], gm_floor(bounds, a));
 }
 
-static void mstep_eei(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
-                      double* work) {
+static void mstep_eei(const struct gm_scatter* s, const struct gm_bounds* bounds,
+                      double* cov, double* work) {
   (void)work;
   for (int a = 0; a < s->d; a++) cov[a] = fmax(s->s[a] / s->total, gm_floor(bounds, a));
 }
@@ -101,14 +114,15 @@ static double sphere(const double* s, double n, int d, const struct gm_bounds* b
   return fmax(trace / (d * n), floor);
 }
 
-static void mstep_vii(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
-                      double* work) {
+static void mstep_vii(const struct gm_scatter* s, const struct gm_bounds* bounds,
+                      double* cov, double* work) {
   (void)work;
-  for (int j = 0; j < s->k; j++) cov[j] = sphere(s->s + s->stride * j, s->n[j], s->d, bounds);
+  for (int j = 0; j < s->k; j++)
+    cov[j] = sphere(s->s + s->stride * j, s->n[j], s->d, bounds);
 }
 
-static void mstep_eii(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
-                      double* work) {
+static void mstep_eii(const struct gm_scatter* s, const struct gm_bounds* bounds,
+                      double* cov, double* work) {
   (void)work;
   cov[0] = sphere(s->s, s->total, s->d, bounds);
 }

@@ -37,7 +37,7 @@ struct gm_scatter {
   ptrdiff_t stride; /* 0 where shared: s is then the sum over the components */
 };
 
-struct gm_bounds { /* what keeps covariances away from singular */
+struct gm_bounds {     /* what keeps covariances away from singular */
   double floor;        /* smallest eigenvalue, in units of scale^2 */
   const double* scale; /* d: the columns' scales */
 };
@@ -49,15 +49,16 @@ struct gm_family {
   int own;    /* what of its covariance a component shares with no other, see verdict.c */
   int bounded; /* 1: the M-step keeps the bounds; 0: gm_mstep() takes back one that crosses them */
   /* scatter -> covariances (laid out as gm_params.cov). In: the current ones, or cov[0] = 0 */
-  void (*mstep)(const struct gm_scatter* scatter, const struct gm_bounds* bounds, double* cov,
-                double* work);
+  void (*mstep)(const struct gm_scatter* scatter, const struct gm_bounds* bounds,
+                double* cov, double* work);
 };
 enum { GM_OWN_NOTHING, GM_OWN_SIZE, GM_OWN_ORIENTATION };
 
-/* Eigenvalues of one covariance that are not above margin times the floor. For a sphere 0 or 1.
-   work: 2 d^2 + d + gm_eigen_work(d). */
-int gm_below_floor(enum gm_shape shape, int d, const double* cov, const struct gm_bounds* bounds,
-                   double margin, double* work);
+/* Eigenvalues of one covariance that are not above the floor; clipped: or that can't be told, for
+   rounding, from ones that were clipped to it. For a sphere 0 or 1. work: 2 d^2 + d +
+   gm_eigen_work(d). */
+int gm_below_floor(enum gm_shape shape, int d, const double* cov,
+                   const struct gm_bounds* bounds, int clipped, double* work);
 const struct gm_family* gm_family_find(const char* code); /* NULL: no such family */
 
 /* ---- parameters ---------------------------------------------------------------------- */
@@ -73,8 +74,8 @@ ptrdiff_t gm_cov_length(enum gm_shape shape, int d); /* doubles in one covarianc
 ptrdiff_t gm_cov_stride(const struct gm_family* family, int d); /* 0 where shared */
 ptrdiff_t gm_params_size(const struct gm_family* family, int d, int k);
 /* Lays params out over mem (gm_params_size() doubles); returns the first double behind. */
-double* gm_params_init(struct gm_params* params, const struct gm_family* family, int d, int k,
-                       double* mem);
+double* gm_params_init(struct gm_params* params, const struct gm_family* family, int d,
+                       int k, double* mem);
 void gm_params_copy(struct gm_params* to, const struct gm_params* from);
 
 /* What the kernels read: Cholesky factors and log constants, remade from the parameters before
@@ -95,8 +96,10 @@ struct gm_factors {
   double* factor;
 };
 ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k);
-double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d, int k, double* mem);
-int gm_factors_set(struct gm_factors* f, const struct gm_params* params, struct gm_error* err) GM_MUST_CHECK;
+double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d,
+                        int k, double* mem);
+int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
+                   struct gm_error* err) GM_MUST_CHECK;
 
 /* ---- rows ---------------------------------------------------------------------------- */
 
@@ -138,7 +141,10 @@ struct gm_stats {
   double *nk, *nk2, *sum, *scatter, *total;
 };
 ptrdiff_t gm_stats_size(const struct gm_family* family, int d, int k);
-double* gm_stats_init(struct gm_stats* s, const struct gm_family* family, int d, int k, double* mem);
+double* gm_stats_init(struct gm_stats* s, const struct gm_family* family, int d, int k,
+                      double* mem);
+/* The same layout over other memory (size doubles). */
+struct gm_stats gm_stats_at(const struct gm_stats* layout, double* mem);
 void gm_stats_zero(struct gm_stats* s);
 void gm_stats_add(struct gm_stats* to, const struct gm_stats* from);
 
@@ -168,12 +174,13 @@ enum { GM_PAD = 32 };
 
 struct gm_kernel {
   const char* name; /* "reference", "baseline", "avx2", "avx512" */
-  void (*distance[GM_N_SHAPES])(const struct gm_factors* f, const double* x, ptrdiff_t ld, int m,
-                                double* maha, double* work);
-  double (*posterior)(const double* logc, int cols, int m, const double* w, const int* label,
-                      double* maha, double* lse);
-  void (*accumulate[GM_N_SHAPES])(const struct gm_factors* f, const double* x, ptrdiff_t ld, int m,
-                                  const double* w, const double* resp, struct gm_stats* stats,
+  void (*distance[GM_N_SHAPES])(const struct gm_factors* f, const double* x, ptrdiff_t ld,
+                                int m, double* maha, double* work);
+  double (*posterior)(const double* logc, int cols, int m, const double* w,
+                      const int* label, double* maha, double* lse);
+  void (*accumulate[GM_N_SHAPES])(const struct gm_factors* f, const double* x,
+                                  ptrdiff_t ld, int m, const double* w,
+                                  const double* resp, struct gm_stats* stats,
                                   double* work);
   /* u (2 m uniforms in (0, 1), m a multiple of GM_PAD) becomes 2 m standard normals in place, by
      Box and Muller: z[i] = sqrt(-2 log u[i]) cos(2 pi u[m + i]), z[m + i] the same with sin. */
@@ -226,24 +233,32 @@ struct gm_job { /* what is done to the blocks; fold and zero may be NULL */
   void* data;
 };
 ptrdiff_t gm_blocks_work(const struct gm_plan* plan, int d, int k, int threads);
-int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan, const struct gm_engine* engine,
-              const struct gm_job* job, double* work, struct gm_error* err) GM_MUST_CHECK;
+int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan,
+              const struct gm_engine* engine, const struct gm_job* job, double* work,
+              struct gm_error* err) GM_MUST_CHECK;
 
 /* ---- E-step -------------------------------------------------------------------------- */
 
 ptrdiff_t gm_estep_work(const struct gm_family* family, int d, int k, int threads);
 /* rows, factors -> stats (overwritten). f->factor is not read with GM_LABELS and GM_MATRIX. labels
    (n; NULL but for GM_NEAREST) gets each row's component. */
-int gm_estep(const struct gm_rows* rows, const struct gm_factors* f, const struct gm_engine* engine,
-             struct gm_stats* stats, int* labels, double* work, struct gm_error* err) GM_MUST_CHECK;
+int gm_estep(const struct gm_rows* rows, const struct gm_factors* f,
+             const struct gm_engine* engine, struct gm_stats* stats, int* labels,
+             double* work, struct gm_error* err) GM_MUST_CHECK;
 
 /* ---- M-step -------------------------------------------------------------------------- */
 
 ptrdiff_t gm_mstep_work(const struct gm_family* family, int d, int k);
 /* stats about params->mean, params (the current ones) -> params (the new ones). On error params
    stay as they were. */
-int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds, struct gm_params* params,
-             double* work, struct gm_error* err) GM_MUST_CHECK;
+int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
+             struct gm_params* params, double* work, struct gm_error* err) GM_MUST_CHECK;
+/* Takes back the last gm_mstep(), which left the parameters before it in work. */
+void gm_mstep_undo(struct gm_params* params, double* work);
+/* The component that has an eigenvalue not above the floor (clipped: as in gm_below_floor()), from
+   1; 0: none. work: as for gm_mstep(), which keeps what gm_mstep_undo() needs. */
+int gm_floored(const struct gm_params* params, const struct gm_bounds* bounds,
+               int clipped, double* work);
 
 /* ---- EM ------------------------------------------------------------------------------ */
 
@@ -254,7 +269,7 @@ struct gm_home {
   void* data;
 };
 
-struct gm_run { /* what a run reached */
+struct gm_run {                   /* what a run reached */
   double objective, loglik, gain; /* gain: of the last step */
   int iterations, passes, converged;
   int floored; /* component that a further step would take below the floor, from 1; 0: none */
@@ -263,7 +278,8 @@ struct gm_run { /* what a run reached */
 
 struct gm_em_control {
   int max_iter;
-  double tol; /* of the projected remaining gain, per unit of weight; 0: all max_iter steps */
+  double
+      tol; /* of the projected remaining gain, per unit of weight; 0: all max_iter steps */
   /* NULL, or asked after each step, with the projected remaining gain: not 0 abandons the run */
   int (*hopeless)(void* data, const struct gm_run* run, double left);
   void* data;
@@ -271,16 +287,17 @@ struct gm_em_control {
 
 /* params: start in, result out; stats: those of the result. trace: max_iter + 1 doubles, the
    objective of the start and after each iteration. work: gm_mstep_work(). */
-int gm_em(const struct gm_home* home, const struct gm_bounds* bounds, const struct gm_em_control* control,
-          struct gm_params* params, struct gm_stats* stats, double* trace, double* work,
-          struct gm_run* run, struct gm_error* err) GM_MUST_CHECK;
+int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
+          const struct gm_em_control* control, struct gm_params* params,
+          struct gm_stats* stats, double* trace, double* work, struct gm_run* run,
+          struct gm_error* err) GM_MUST_CHECK;
 
 /* ---- verdict ------------------------------------------------------------------------- */
 
 struct gm_spurious { /* thresholds, see verdict.c */
   double size, thin_size, thin;
 };
-struct gm_verdict { /* of one component */
+struct gm_verdict {  /* of one component */
   double size;       /* effective number of rows */
   double eigenvalue; /* smallest, in the metric of the pooled covariance */
   int on_floor;      /* eigenvalues on the floor */
@@ -303,15 +320,15 @@ double gm_random_factor(double u);
 
 /* At most m rows, in their order: one drawn from each m-th part of the total weight. x: m x d,
    leading dimension m; w: how often each was drawn. Returns how many they are; -1: stopped. */
-ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key, const struct gm_engine* engine,
-                       ptrdiff_t m, double* x, double* w);
+ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key,
+                       const struct gm_engine* engine, ptrdiff_t m, double* x, double* w);
 
 /* ---- starts -------------------------------------------------------------------------- */
 
 enum gm_seed {
   GM_SEED_KMEANS, /* k-means++ and Lloyd on standardised columns (Arthur & Vassilvitskii 2007) */
-  GM_SEED_WHITE,  /* the same in the metric of the total covariance */
-  GM_SEED_CELLS,  /* the rows nearest to each of k random rows */
+  GM_SEED_WHITE, /* the same in the metric of the total covariance */
+  GM_SEED_CELLS, /* the rows nearest to each of k random rows */
   GM_SEED_SCALED, /* k random rows as means, the total covariance times a factor in .02 to 1 */
   GM_SEED_CUTS,   /* quantile cuts along a random direction */
   GM_SEED_HALVES, /* recursive bisection by random pairs of rows */
@@ -343,10 +360,12 @@ ptrdiff_t gm_seed_work(enum gm_seed kind, const struct gm_family* family, int d,
                        int threads);
 /* Sets total, weight, weight2 and white, in mem: gm_seed_total_size(d) doubles. */
 ptrdiff_t gm_seed_total_size(int d);
-int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) GM_MUST_CHECK;
+int gm_seed_total(struct gm_seeder* seeder, double* mem,
+                  struct gm_error* err) GM_MUST_CHECK;
 /* Start number `stream` -> params (family, d, k set); stats is scratch. */
 int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
-                   struct gm_params* params, struct gm_stats* stats, struct gm_error* err) GM_MUST_CHECK;
+                   struct gm_params* params, struct gm_stats* stats,
+                   struct gm_error* err) GM_MUST_CHECK;
 
 /* order <- the indices 0 to n - 1 by increasing key (heap sort). */
 void gm_sort_by(const double* key, int* order, ptrdiff_t n);
@@ -401,11 +420,12 @@ struct gm_quest { /* what to search for, and how far */
    pool: gets the optima; with GM_SEED_GIVEN the start is its spare.params. records: one a start.
    Fails only when stopped. work: gm_search_work(). */
 ptrdiff_t gm_search_work(const struct gm_family* family, int d, int k, int threads);
-int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder, struct gm_pool* pool,
-              struct gm_record* records, double* work, struct gm_error* err) GM_MUST_CHECK;
+int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder,
+              struct gm_pool* pool, struct gm_record* records, double* work,
+              struct gm_error* err) GM_MUST_CHECK;
 /* Goes on with the optima of a sample's search on the seeder's rows. */
-int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder, struct gm_pool* pool,
-              double* work, struct gm_error* err) GM_MUST_CHECK;
+int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder,
+              struct gm_pool* pool, double* work, struct gm_error* err) GM_MUST_CHECK;
 
 /* Proposal number p: from -> to, a swap (p even) or a merge and a split (p odd), see propose.c.
    The covariances need not be of the family. work: gm_propose_work(d). */
@@ -418,9 +438,9 @@ void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_para
 enum gm_score { GM_LOGDENS, GM_PROB, GM_COMPONENT, GM_MAHALANOBIS };
 ptrdiff_t gm_score_work(const struct gm_factors* f, int threads);
 /* out: n doubles (GM_LOGDENS) or n x k. Weights and labels of rows are not used. */
-int gm_score_rows(enum gm_score what, const struct gm_rows* rows, const struct gm_factors* f,
-                  const struct gm_engine* engine, double* out, double* work,
-                  struct gm_error* err) GM_MUST_CHECK;
+int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
+                  const struct gm_factors* f, const struct gm_engine* engine, double* out,
+                  double* work, struct gm_error* err) GM_MUST_CHECK;
 
 /* n draws: x (n x d), component (n, from 1); by component: those of the first first. */
 ptrdiff_t gm_sample_work(const struct gm_factors* f, int threads);

@@ -24,14 +24,9 @@ int gm_cholesky(double* a, int d) {
   return !info;
 }
 
-int gm_exceeds(const double* a, const double* b, double t, int d, double* work) {
-  const ptrdiff_t len = (ptrdiff_t)d * d;
-  memcpy(work, a, (size_t)len * sizeof *a);
-  if (b) {
-    for (ptrdiff_t i = 0; i < len; i++) work[i] -= t * b[i];
-  } else {
-    for (int i = 0; i < d; i++) work[i + (ptrdiff_t)d * i] -= t;
-  }
+int gm_exceeds(const double* a, double t, int d, double* work) {
+  memcpy(work, a, (size_t)d * d * sizeof *a);
+  for (int i = 0; i < d; i++) work[i + (ptrdiff_t)d * i] -= t;
   return gm_cholesky(work, d);
 }
 
@@ -40,7 +35,8 @@ ptrdiff_t gm_eigen_work(int d) { return (ptrdiff_t)EIGEN_BLOCK * d; }
 
 void gm_eigen(double* a, int d, int vectors, double* value, double* work) {
   int lwork = EIGEN_BLOCK * d, info;
-  F77_CALL(dsyev)(vectors ? "V" : "N", "L", &d, a, &d, value, work, &lwork, &info FCONE FCONE);
+  F77_CALL(dsyev)
+  (vectors ? "V" : "N", "L", &d, a, &d, value, work, &lwork, &info FCONE FCONE);
   if (info)
     for (int i = 0; i < d; i++) value[i] = NAN;
 }

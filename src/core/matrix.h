@@ -15,9 +15,8 @@ void gm_mirror(double* a, int d);
 /* Lower Cholesky factor in place (the upper triangle is left as it is). 0: not positive definite. */
 int gm_cholesky(double* a, int d);
 
-/* Is a - t b positive definite? Lower triangles are read; b NULL: the identity.
-   work: d^2 doubles. */
-int gm_exceeds(const double* a, const double* b, double t, int d, double* work);
+/* Are all eigenvalues of the symmetric a (lower triangle) above t? work: d^2 doubles. */
+int gm_exceeds(const double* a, double t, int d, double* work);
 
 /* Eigenvalues of the symmetric a (lower triangle), ascending; with vectors they replace a. Not a
    number where LAPACK gives up. work: gm_eigen_work(d). */

@@ -19,17 +19,26 @@ ptrdiff_t gm_mstep_work(const struct gm_family* family, int d, int k) {
   return gm_stats_size(family, d, k) + gm_params_size(family, d, k) + own;
 }
 
-/* The component whose covariance is not above the floor, from 1; 0: none. */
-static int floored(const struct gm_params* params, const struct gm_bounds* bounds, double* work) {
-  const ptrdiff_t stride = gm_cov_stride(params->family, params->d);
+int gm_floored(const struct gm_params* params, const struct gm_bounds* bounds,
+               int clipped, double* work) {
+  const struct gm_family* family = params->family;
+  const ptrdiff_t stride = gm_cov_stride(family, params->d);
+  double* own = work + gm_params_size(family, params->d, params->k);
   for (int j = 0; j < params->k; j++)
-    if (gm_below_floor(params->family->shape, params->d, params->cov + stride * j, bounds, 1, work))
+    if (gm_below_floor(family->shape, params->d, params->cov + stride * j, bounds,
+                       clipped, own))
       return j + 1;
   return 0;
 }
 
-int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds, struct gm_params* params,
-             double* work, struct gm_error* err) {
+void gm_mstep_undo(struct gm_params* params, double* work) {
+  struct gm_params old;
+  gm_params_init(&old, params->family, params->d, params->k, work);
+  gm_params_copy(params, &old);
+}
+
+int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
+             struct gm_params* params, double* work, struct gm_error* err) {
   const int d = stats->d, k = stats->k;
   const ptrdiff_t length = stats->total - stats->scatter;
   double total = 0, rows2 = 0;
@@ -63,12 +72,16 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds, struc
     }
   }
 
-  const struct gm_scatter seen = {
-      .d = d, .k = k, .n = stats->nk, .total = total, .s = scatter, .stride = stats->stride};
+  const struct gm_scatter seen = {.d = d,
+                                  .k = k,
+                                  .n = stats->nk,
+                                  .total = total,
+                                  .s = scatter,
+                                  .stride = stats->stride};
   params->family->mstep(&seen, bounds, params->cov, own);
-  const int at = params->family->bounded ? 0 : floored(params, bounds, own);
+  const int at = params->family->bounded ? 0 : gm_floored(params, bounds, 0, work);
   if (at) {
-    gm_params_copy(params, &old);
+    gm_mstep_undo(params, work);
     *err = (struct gm_error){.code = GM_FLOOR, .component = at};
     return err->code;
   }

@@ -15,8 +15,8 @@ struct score {
 
 /* Squared distance of x / scale from mean / scale, one row: for rows so far out that the distance
    itself overflows. */
-static double scaled_distance(const struct gm_factors* f, const struct gm_block* block, int i,
-                              int j, double scale, double* y) {
+static double scaled_distance(const struct gm_factors* f, const struct gm_block* block,
+                              int i, int j, double scale, double* y) {
   const int d = f->d;
   const double* mean = f->mean + (ptrdiff_t)d * j;
   const double* factor = f->factor + f->stride * j;
@@ -39,17 +39,23 @@ static double scaled_distance(const struct gm_factors* f, const struct gm_block*
    the nearest components. A row at infinity in several ways at once has none: NaN. */
 static void far_posterior(const struct gm_factors* f, const struct gm_block* block, int i,
                           double* post, ptrdiff_t stride, double* work) {
-  double scale = 0, least = INFINITY, sum = 0;
-  for (int a = 0; a < f->d; a++) scale = fmax(scale, fabs(block->x[i + block->ld * a]));
+  double scale = 0, least = INFINITY, most = -INFINITY, sum = 0;
+  for (int a = 0; a < f->d; a++) {
+    scale = fmax(scale, fabs(block->x[i + block->ld * a]));
+    for (int j = 0; j < f->k; j++)
+      scale = fmax(scale, fabs(f->mean[a + (ptrdiff_t)f->d * j]));
+  }
   for (int j = 0; j < f->k; j++) {
     post[stride * j] = isfinite(scale) && isfinite(f->logc[j])
                            ? scaled_distance(f, block, i, j, scale, work)
                            : NAN;
     least = fmin(least, post[stride * j]);
   }
+  for (int j = 0; j < f->k; j++)
+    if (post[stride * j] <= least * (1 + 1e-12)) most = fmax(most, f->logc[j]);
   for (int j = 0; j < f->k; j++) {
     const int near = post[stride * j] <= least * (1 + 1e-12);
-    post[stride * j] = near ? exp(f->logc[j]) : isfinite(scale) ? 0 : NAN;
+    post[stride * j] = near ? exp(f->logc[j] - most) : isfinite(scale) ? 0 : NAN;
     if (near) sum += post[stride * j];
   }
   for (int j = 0; j < f->k && sum > 0; j++) post[stride * j] /= sum;
@@ -85,9 +91,9 @@ ptrdiff_t gm_score_work(const struct gm_factors* f, int threads) {
   return gm_blocks_work(&plan, f->d, f->k, threads);
 }
 
-int gm_score_rows(enum gm_score what, const struct gm_rows* rows, const struct gm_factors* f,
-                  const struct gm_engine* engine, double* out, double* work,
-                  struct gm_error* err) {
+int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
+                  const struct gm_factors* f, const struct gm_engine* engine, double* out,
+                  double* work, struct gm_error* err) {
   const struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
   struct score score = {
       .what = what, .f = f, .kernel = engine->kernel, .n = rows->n, .out = out};

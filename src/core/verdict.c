@@ -10,18 +10,17 @@
 #include "gm.h"
 #include "matrix.h"
 
-#define ON_FLOOR (1 + 1e-6) /* the rounding of clipping */
-
 static int rows_needed(const struct gm_family* family, int d) {
   return family->own == GM_OWN_ORIENTATION ? d + 1 : family->own == GM_OWN_SIZE ? 2 : 1;
 }
 
 /* Smallest eigenvalue of cov in the metric of pooled. */
-static double smallest(enum gm_shape shape, int d, const double* cov, const double* pooled,
-                       double* work) {
+static double smallest(enum gm_shape shape, int d, const double* cov,
+                       const double* pooled, double* work) {
   if (shape == GM_TRIANG) return gm_smallest(cov, pooled, d, work);
   double least = INFINITY;
-  for (ptrdiff_t a = 0; a < gm_cov_length(shape, d); a++) least = fmin(least, cov[a] / pooled[a]);
+  for (ptrdiff_t a = 0; a < gm_cov_length(shape, d); a++)
+    least = fmin(least, cov[a] / pooled[a]);
   return least;
 }
 
@@ -42,16 +41,18 @@ void gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats
   for (int j = 0; j < k; j++) total += stats->nk[j];
   for (ptrdiff_t a = 0; a < length; a++) {
     pooled[a] = 0;
-    for (int j = 0; j < k; j++) pooled[a] += stats->nk[j] / total * params->cov[a + stride * j];
+    for (int j = 0; j < k; j++)
+      pooled[a] += stats->nk[j] / total * params->cov[a + stride * j];
   }
   for (int j = 0; j < k; j++) {
     const double* cov = params->cov + stride * j;
     struct gm_verdict* v = verdict + j;
     v->size = stats->nk[j] * stats->nk[j] / stats->nk2[j];
     v->eigenvalue = stride ? smallest(family->shape, d, cov, pooled, work + length) : 1;
-    v->on_floor = gm_below_floor(family->shape, d, cov, bounds, ON_FLOOR, work + length);
-    v->spurious = !(v->size >= spurious->size * rows) ||
-                  (v->size < spurious->thin_size * rows && !(v->eigenvalue >= spurious->thin)) ||
-                  v->on_floor;
+    v->on_floor = gm_below_floor(family->shape, d, cov, bounds, 1, work + length);
+    v->spurious =
+        !(v->size >= spurious->size * rows) ||
+        (v->size < spurious->thin_size * rows && !(v->eigenvalue >= spurious->thin)) ||
+        v->on_floor;
   }
 }

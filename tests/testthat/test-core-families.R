@@ -143,3 +143,27 @@ test_that("standard errors are right in every family: those of the free paramete
     expect_equal(unname(sqrt(diag(vcov(fit)))), unname(want), tolerance = 1e-4, info = code)
   }
 })
+
+test_that("exactly collinear columns are never fitted in silence", {
+  for (seed in 1:20) {
+    for (d in c(3, 6, 20)) {
+      data <- with_test_seed(seed, matrix(rnorm(400 * (d - 1)), 400))
+      data <- cbind(data, rowSums(data[, 1:2]))
+      expect_gm_error(gmm(data, 1), "degenerate", sprintf("rank %d of %d", d - 1, d))
+    }
+  }
+})
+
+test_that("on the floor a run ends where rounding is all that is left, not as a failure", {
+  base <- with_test_seed(1, matrix(rnorm(600), 300) + rep(0:1 * 1.5, 150))
+  flat <- cbind(base, base[, 1] + base[, 2] + with_test_seed(2, 2e-5 * rnorm(300)))
+  for (floor in c(2e-10, 1e-9, 1e-8)) {
+    for (init in c("random", "kmeans++")) {
+      control <- gmm_control(n_init = 4, init = init, floor = floor)
+      fit <- suppressWarnings(with_test_seed(1, gmm(flat, 3, control = control)))
+      expect_true(all(fit$starts$reason == ""))
+      expect_true(all(diff(fit$trace) >= -1e-7 * abs(fit$trace[1])))
+      expect_equal(sum(predict(fit, type = "logdensity")), fit$loglik)
+    }
+  }
+})

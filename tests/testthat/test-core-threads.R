@@ -97,3 +97,17 @@ test_that("a time limit stops a long fit soon, as R's own error, and the session
   expect_lt(seconds, 2.5)
   expect_s3_class(gmm(faithful, 2), "gmm")
 })
+
+test_that("more rows than one stretch give the same bits too", {
+  x <- with_test_seed(4, matrix(rnorm(3e6), ncol = 1)) # three stretches or so
+  start <- gmm_params(c(.3, .7), c(-1, 1), c(1, 2))
+  fits <- lapply(c(1, 2, 4), function(threads) {
+    gmm(x, 2, control = gmm_control(init = start, max_iter = 2, tol = 0, threads = threads))
+  })
+  expect_identical(fits[[2]]$trace, fits[[1]]$trace)
+  expect_identical(fits[[3]]$covariances, fits[[1]]$covariances)
+  resp <- predict(start, x, type = "prob")
+  expect_equal(unname(fits[[1]]$trace[1]), sum(predict(start, x, type = "logdensity")), tolerance = 1e-12)
+  once <- gmm(x, 2, control = gmm_control(init = start, max_iter = 1, tol = 0))
+  expect_equal(unname(once$proportions), unname(colMeans(resp)), tolerance = 1e-12)
+})

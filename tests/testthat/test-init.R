@@ -102,6 +102,12 @@ test_that("labels and responsibilities have a row for each row given, dropped on
                   "272 rows given, not 271")
 })
 
+test_that("a row of weight 0 needs no label", {
+  w <- replace(rep(1, nrow(x)), c(5, 9), 0)
+  fit <- gmm(x, 3, weights = w, control = gmm_control(init = replace(groups, 5, NA), max_iter = 0))
+  expect_identical(fit$means, gmm(x, 3, weights = w, control = gmm_control(init = groups, max_iter = 0))$means)
+})
+
 test_that("bad starts are refused", {
   bad <- function(init, pattern, k = 3, ...) {
     expect_gm_error(gmm(x, k, ..., control = gmm_control(init = init)), "start", pattern)

@@ -145,3 +145,14 @@ test_that("misspelt arguments are refused", {
   expect_identical(coef(fit, complete = FALSE), coef(fit))
   expect_named(data.frame(fit), names(as.data.frame(fit)))
 })
+
+test_that("far rows have a posterior in 500 variables and with far means too", {
+  d <- 500
+  for (variance in c(25, 0.0025)) {
+    m <- gmm_params(c(.5, .5), rbind(rep(0, d), rep(1, d)), array(diag(variance, d), c(d, d, 2)),
+                    covariance = "spherical")
+    expect_equal(rowSums(predict(m, matrix(1e160, 1, d), type = "prob")), 1)
+  }
+  m <- gmm_params(c(.5, .5), matrix(c(1e160, -1e161), 2), c(1, 1))
+  expect_equal(unname(predict(m, c(0, 1), type = "prob")), cbind(c(1, 1), 0))
+})

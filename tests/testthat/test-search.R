@@ -11,7 +11,8 @@ test_that("40 short runs of seven kinds in turn, the best n_init of them converg
   expect_identical(starts$kind, rep_len(starts$kind[1:7], 40L))
   expect_identical(length(unique(starts$kind)), 7L)
   short <- is.na(starts$converged)
-  expect_identical(sum(!short), 6L)
+  expect_gte(sum(!short), 6L) # some converge within the ten steps of a short run
+  expect_lte(sum(!short & starts$iterations > 10), 6L)
   expect_true(all(starts$iterations[short & starts$reason == ""] == 10))
   expect_identical(fit$objective, max(starts$objective[!short & starts$spurious == 0]))
   expect_identical(nrow(search_fit(x, 3, n_init = 45, search = 0)$starts), 45L)
