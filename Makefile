@@ -19,6 +19,13 @@ help: ## list the targets
 $(LIB):
 	@mkdir -p $(LIB)
 
+# lintr and roxygen2 may need other versions of their helpers than the package's suggestions do.
+TOOLS := $(LIB)/tools
+lint docs setup-lint setup-docs: export R_LIBS := $(CURDIR)/$(TOOLS)
+setup-lint setup-docs: | $(TOOLS)
+$(TOOLS): | $(LIB)
+	@mkdir -p $(TOOLS)
+
 setup-%: | $(LIB)
 	@Rscript tools/setup.R $*
 
@@ -51,7 +58,7 @@ lint: rules setup-lint ## rules, lintr and clang-format
 format: ## put the C sources into the house style
 	@clang-format -i $(C_FILES)
 
-docs: setup-run setup-docs ## write man/ and NAMESPACE from the comments
+docs: setup-docs ## write man/ and NAMESPACE from the comments
 	@Rscript -e 'roxygen2::roxygenise(load_code = "source")'
 
 figures: $(STAMP) ## draw the pictures of README.md

@@ -19,7 +19,7 @@ family_axes <- function(params) {
   d <- ncol(params$means)
   k <- nrow(params$means)
   covariances <- lapply(seq_len(k), function(j) component_covariance(params, j))
-  axes <- switch(family_letters(params$covariance)[["orientation"]],
+  axes <- switch(EXPR = family_letters(params$covariance)[["orientation"]],
     I = rep(list(diag(d)), k),
     V = lapply(covariances, function(s) eigen(s, symmetric = TRUE)$vectors),
     E = {

@@ -8,9 +8,13 @@ params_to_c <- function(params) {
   list(proportions = params$proportions, means = t(params$means), covariances = params$covariances)
 }
 
-# Memory that can't be had is the one failure that the core does not foresee.
-with_memory <- function(call) {
+# What the C code can't give a class: memory that can't be had, and an instruction set forced by the
+# environment that is not here.
+with_classes <- function(call) {
   tryCatch(call, error = function(e) {
+    if (startsWith(conditionMessage(e), "the environment variable")) {
+      gmm_abort("argument", sub("^t", "T", paste0(conditionMessage(e), ".")))
+    }
     lacking <- gettextf("cannot allocate vector of size %0.1f %s", 0, "", domain = "R")
     patterns <- c("cannot allocate", sub("0.0.*", "", lacking))
     if (!any(startsWith(conditionMessage(e), patterns))) stop(e)
@@ -48,7 +52,7 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()") {
     progress = if (control$verbose) title else ""
   ))
   if (is.list(start)) start <- params_to_c(start)
-  out <- with_memory(
+  out <- with_classes(
     .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, as.double(scale), start, options)
   )
   out$starts <- records_table(out$starts, unit)
@@ -83,13 +87,13 @@ records_table <- function(records, unit) {
 
 # x: double matrix without NA. type: "logdensity" (n), "prob", "component", "mahalanobis" (n x k).
 engine_score <- function(x, params, type, threads = NULL) {
-  with_memory(.Call(ffi_gmm_score, x, params$covariance, params_to_c(params), type, threads))
+  with_classes(.Call(ffi_gmm_score, x, params$covariance, params_to_c(params), type, threads))
 }
 
 # list(x (n x d), component (n))
 engine_sample <- function(n, params, by_component = FALSE, threads = NULL) {
-  with_memory(.Call(ffi_gmm_sample, n, params$covariance, params_to_c(params),
-                    as.integer(by_component), threads))
+  with_classes(.Call(ffi_gmm_sample, n, params$covariance, params_to_c(params),
+                     as.integer(by_component), threads))
 }
 
 # For tests: one block of rows through the stages of a kernel, and the generator itself.
@@ -102,4 +106,4 @@ engine_random <- function(key, index, stream = 0L, lane = 0L) {
 
 # list(path, paths, threads, openmp): the instruction set in use, those that this processor has,
 # the default number of threads.
-engine_info <- function() .Call(ffi_gmm_engine)
+engine_info <- function() with_classes(.Call(ffi_gmm_engine))

@@ -14,10 +14,12 @@
 #include "core/gm.h"
 
 /* ---- entry points, listed in init.c ---- */
-SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family, SEXP k, SEXP scale, SEXP start, SEXP control);
+SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family, SEXP k, SEXP scale, SEXP start,
+                 SEXP control);
 SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params, SEXP what, SEXP threads);
 SEXP ffi_gmm_sample(SEXP n, SEXP family, SEXP params, SEXP by_component, SEXP threads);
-SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP label, SEXP extra);
+SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP label,
+                    SEXP extra);
 SEXP ffi_gmm_random(SEXP key, SEXP index, SEXP stream, SEXP lane);
 SEXP ffi_gmm_engine(void);
 
@@ -37,7 +39,7 @@ struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);
 struct gm_factors ffi_factors(const struct gm_params* params);
 
 /* ---- values ---- */
-SEXP ffi_list(int n, const char* const* names); /* unprotected, to be filled */
+SEXP ffi_list(int n, const char* const* names);       /* unprotected, to be filled */
 SEXP ffi_covariances(const struct gm_params* params); /* d x d x k */
 double* ffi_alloc(double doubles); /* R_alloc()ed; an R error where it is too large */
 
@@ -45,7 +47,7 @@ double* ffi_alloc(double doubles); /* R_alloc()ed; an R error where it is too la
 struct ffi_watch { /* lets Ctrl-C and time limits through between stretches of work */
   SEXP unwind;
   jmp_buf back;
-  double polled, told;             /* seconds */
+  double polled, told; /* seconds */
   const struct gm_progress* progress;
   const char* title; /* begins what is told; NULL or empty: nothing is */
 };

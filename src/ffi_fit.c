@@ -3,7 +3,8 @@
 
 #include "ffi.h"
 
-static struct gm_result result_alloc(const struct gm_family* family, int d, int k, int max_iter) {
+static struct gm_result result_alloc(const struct gm_family* family, int d, int k,
+                                     int max_iter) {
   struct gm_result r;
   gm_params_init(&r.params, family, d, k, ffi_alloc(gm_params_size(family, d, k)));
   gm_stats_init(&r.stats, family, d, k, ffi_alloc(gm_stats_size(family, d, k)));
@@ -42,9 +43,9 @@ static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
 }
 
 static SEXP records_list(const struct gm_record* records, int n) {
-  static const char* const names[] = {"objective", "loglik",   "gain",   "kind",   "state",
-                                      "iterations", "passes",  "converged", "spurious",
-                                      "on_floor",  "status",    "component", "at"};
+  static const char* const names[] = {
+      "objective", "loglik",   "gain",     "kind",   "state",     "iterations", "passes",
+      "converged", "spurious", "on_floor", "status", "component", "at"};
   enum { FIELDS = 13, NUMBERS = 3 };
   SEXP out = PROTECT(ffi_list(FIELDS, names));
   for (int f = 0; f < FIELDS; f++)
@@ -52,11 +53,12 @@ static SEXP records_list(const struct gm_record* records, int n) {
   for (int i = 0; i < n; i++) {
     const struct gm_record* r = records + i;
     const double numbers[] = {r->run.objective, r->run.loglik, r->run.gain};
-    const int values[] = {r->kind,          r->state,       r->run.iterations, r->run.passes,
-                          r->run.converged, r->spurious,    r->on_floor,       r->err.code,
-                          r->err.component, r->err.iteration};
+    const int values[] = {
+        r->kind,     r->state,    r->run.iterations, r->run.passes,    r->run.converged,
+        r->spurious, r->on_floor, r->err.code,       r->err.component, r->err.iteration};
     for (int f = 0; f < NUMBERS; f++) REAL(VECTOR_ELT(out, f))[i] = numbers[f];
-    for (int f = NUMBERS; f < FIELDS; f++) INTEGER(VECTOR_ELT(out, f))[i] = values[f - NUMBERS];
+    for (int f = NUMBERS; f < FIELDS; f++)
+      INTEGER(VECTOR_ELT(out, f))[i] = values[f - NUMBERS];
   }
   UNPROTECT(1);
   return out;
@@ -65,7 +67,8 @@ static SEXP records_list(const struct gm_record* records, int n) {
 static SEXP verdict_list(const struct gm_verdict* verdict, int k) {
   static const char* const names[] = {"size", "eigenvalue", "on_floor", "spurious"};
   SEXP out = PROTECT(ffi_list(4, names));
-  for (int f = 0; f < 4; f++) SET_VECTOR_ELT(out, f, Rf_allocVector(f < 2 ? REALSXP : INTSXP, k));
+  for (int f = 0; f < 4; f++)
+    SET_VECTOR_ELT(out, f, Rf_allocVector(f < 2 ? REALSXP : INTSXP, k));
   for (int j = 0; j < k; j++) {
     REAL(VECTOR_ELT(out, 0))[j] = verdict[j].size;
     REAL(VECTOR_ELT(out, 1))[j] = verdict[j].eigenvalue;
@@ -89,8 +92,8 @@ static double weight_of(const struct gm_rows* rows) {
 }
 
 /* What a seeder needs besides rows, bounds, engine and key. */
-static int prepare(struct gm_seeder* seeder, enum gm_seed kind, const struct gm_family* family,
-                   int k, struct gm_error* err) {
+static int prepare(struct gm_seeder* seeder, enum gm_seed kind,
+                   const struct gm_family* family, int k, struct gm_error* err) {
   const struct gm_rows* rows = seeder->rows;
   const int d = rows->d;
   seeder->work = ffi_alloc(gm_seed_work(kind, family, d, k, seeder->engine->threads));
@@ -102,12 +105,13 @@ static int prepare(struct gm_seeder* seeder, enum gm_seed kind, const struct gm_
 }
 
 /* The search; on a sample of the rows first where they are many. */
-static int search(const struct gm_quest* quest, struct gm_seeder* seeder, ptrdiff_t sample,
-                  struct gm_pool* pool, struct gm_record* records, struct gm_error* err) {
+static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
+                  ptrdiff_t sample, struct gm_pool* pool, struct gm_record* records,
+                  struct gm_error* err) {
   const struct gm_rows* rows = seeder->rows;
   const struct gm_params* params = &pool->spare.params;
-  double* work =
-      ffi_alloc(gm_search_work(params->family, params->d, params->k, seeder->engine->threads));
+  double* work = ffi_alloc(
+      gm_search_work(params->family, params->d, params->k, seeder->engine->threads));
   if (quest->kind == GM_SEED_MIXED && sample < rows->n) {
     double* w = ffi_alloc((double)sample);
     double* x = ffi_alloc((double)sample * rows->d);
@@ -137,8 +141,9 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder, ptrdif
    survived); the objective that it had in the search, and the weight of the rows searched. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
                  SEXP control) {
-  static const char* const names[] = {"starts", "best",  "proportions", "means", "covariances",
-                                      "total",  "trace", "verdict",     "seen",  "weight"};
+  static const char* const names[] = {"starts",      "best",  "proportions", "means",
+                                      "covariances", "total", "trace",       "verdict",
+                                      "seen",        "weight"};
   struct gm_rows rows = ffi_rows(x, w);
   const struct gm_family* family = ffi_family(family_code);
   const int d = rows.d, k = ffi_count(k_count, 1, "k");
@@ -150,15 +155,19 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
       .proposals = ffi_count(ffi_field(control, "proposals"), 0, "proposals"),
       .em = {.max_iter = ffi_count(ffi_field(control, "max_iter"), 0, "max_iter"),
              .tol = ffi_number(ffi_field(control, "tol"), "tol")},
-      .spurious = {.size = thresholds[0], .thin_size = thresholds[1], .thin = thresholds[2]},
+      .spurious = {.size = thresholds[0],
+                   .thin_size = thresholds[1],
+                   .thin = thresholds[2]},
       .progress = &progress};
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
-  const struct gm_bounds bounds = {.floor = ffi_number(ffi_field(control, "floor"), "floor"),
-                                   .scale = ffi_doubles(scale, d, "scale")};
+  const struct gm_bounds bounds = {
+      .floor = ffi_number(ffi_field(control, "floor"), "floor"),
+      .scale = ffi_doubles(scale, d, "scale")};
   if (rows.n < 1) Rf_error("internal error: no rows");
 
-  struct ffi_watch watch = {.progress = &progress,
-                            .title = ffi_string(ffi_field(control, "progress"), "progress")};
+  struct ffi_watch watch = {
+      .progress = &progress,
+      .title = ffi_string(ffi_field(control, "progress"), "progress")};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(ffi_field(control, "threads"), &watch);
 
@@ -189,7 +198,8 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
     SET_VECTOR_ELT(out, 3, means);
     SET_VECTOR_ELT(out, 4, ffi_covariances(&best->params));
     SET_VECTOR_ELT(out, 5, Rf_ScalarReal(best->stats.total[1]));
-    SET_VECTOR_ELT(out, 6, doubles(best->trace, (R_xlen_t)best->record.run.iterations + 1));
+    SET_VECTOR_ELT(out, 6,
+                   doubles(best->trace, (R_xlen_t)best->record.run.iterations + 1));
     SET_VECTOR_ELT(out, 7, verdict_list(best->verdict, k));
     SET_VECTOR_ELT(out, 8, Rf_ScalarReal(best->record.seen));
     SET_VECTOR_ELT(out, 9, Rf_ScalarReal(pool.weight));

@@ -6,14 +6,15 @@
 static SEXP matrix(const double* from, int m, int n, int columns) {
   SEXP out = Rf_allocMatrix(REALSXP, n, columns);
   for (int j = 0; j < columns; j++)
-    memcpy(REAL(out) + (ptrdiff_t)n * j, from + (ptrdiff_t)m * j, (size_t)n * sizeof *from);
+    memcpy(REAL(out) + (ptrdiff_t)n * j, from + (ptrdiff_t)m * j,
+           (size_t)n * sizeof *from);
   return out;
 }
 
 /* path: name of the kernel; label: integers or NULL; extra: log density of a further column (noise)
    or NULL. Value: list(maha, resp, lse, loglik, nk, nk2, sum, scatter). */
-SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP w, SEXP label,
-                    SEXP extra) {
+SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP w,
+                    SEXP label, SEXP extra) {
   static const char* const names[] = {"maha", "resp", "lse", "loglik",
                                       "nk",   "nk2",  "sum", "scatter"};
   const struct gm_kernel* kernel = gm_kernel_find(ffi_string(path, "path"));
@@ -56,7 +57,8 @@ SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP 
     logc[k] = ffi_number(extra, "extra");
     memset(maha + (ptrdiff_t)m * k, 0, (size_t)m * sizeof *maha);
   }
-  const double loglik = kernel->posterior(logc, columns, m, weight, known ? pl : NULL, maha, lse);
+  const double loglik =
+      kernel->posterior(logc, columns, m, weight, known ? pl : NULL, maha, lse);
   kernel->accumulate[f.shape](&f, px, m, m, weight, maha, &stats, work);
   SET_VECTOR_ELT(out, 1, matrix(maha, m, n, columns));
   SET_VECTOR_ELT(out, 2, matrix(lse, m, n, 1));

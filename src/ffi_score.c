@@ -5,7 +5,8 @@
 
 static enum gm_score read_score(SEXP what) {
   static const char* const names[] = {"logdensity", "prob", "component", "mahalanobis"};
-  static const enum gm_score scores[] = {GM_LOGDENS, GM_PROB, GM_COMPONENT, GM_MAHALANOBIS};
+  static const enum gm_score scores[] = {GM_LOGDENS, GM_PROB, GM_COMPONENT,
+                                         GM_MAHALANOBIS};
   const char* name = ffi_string(what, "what");
   for (int i = 0; i < 4; i++)
     if (!strcmp(name, names[i])) return scores[i];
@@ -24,7 +25,8 @@ SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP t
                                         : Rf_allocMatrix(REALSXP, (int)rows.n, params.k));
   double* work = ffi_alloc(gm_score_work(&f, engine.threads));
   struct gm_error err = {0};
-  if (gm_score_rows(what, &rows, &f, &engine, REAL(out), work, &err)) ffi_watch_end(&watch, &err);
+  if (gm_score_rows(what, &rows, &f, &engine, REAL(out), work, &err))
+    ffi_watch_end(&watch, &err);
   UNPROTECT(2);
   return out;
 }

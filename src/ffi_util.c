@@ -78,9 +78,11 @@ struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d) {
   const R_xlen_t k = Rf_xlength(prop);
   if (k < 1 || k > INT_MAX / 2) Rf_error("internal error: no components");
   const double* mean = ffi_doubles(ffi_field(list, "means"), k * d, "means");
-  const double* cov = ffi_doubles(ffi_field(list, "covariances"), k * d * d, "covariances");
+  const double* cov =
+      ffi_doubles(ffi_field(list, "covariances"), k * d * d, "covariances");
   struct gm_params params;
-  gm_params_init(&params, family, d, (int)k, ffi_alloc(gm_params_size(family, d, (int)k)));
+  gm_params_init(&params, family, d, (int)k,
+                 ffi_alloc(gm_params_size(family, d, (int)k)));
   memcpy(params.prop, ffi_doubles(prop, k, "proportions"), (size_t)k * sizeof(double));
   memcpy(params.mean, mean, (size_t)(k * d) * sizeof(double));
   const ptrdiff_t length = gm_cov_length(family->shape, d);
@@ -124,7 +126,8 @@ SEXP ffi_covariances(const struct gm_params* params) {
     if (shape == GM_TRIANG) {
       memcpy(to, cov, (size_t)d * d * sizeof *to);
     } else {
-      for (int a = 0; a < d; a++) to[a + (ptrdiff_t)d * a] = cov[shape == GM_DIAG ? a : 0];
+      for (int a = 0; a < d; a++)
+        to[a + (ptrdiff_t)d * a] = cov[shape == GM_DIAG ? a : 0];
     }
   }
   UNPROTECT(1);
@@ -132,13 +135,15 @@ SEXP ffi_covariances(const struct gm_params* params) {
 }
 
 double* ffi_alloc(double doubles) {
-  if (doubles > 4503599627370496.0 / sizeof(double)) Rf_error("cannot allocate so much memory");
+  if (doubles > 4503599627370496.0 / sizeof(double))
+    Rf_error("cannot allocate so much memory");
   return (double*)R_alloc((size_t)doubles + 1, sizeof(double));
 }
 
 /* ---- threads ---- */
 
-static int process; /* that loaded the package: a forked child must not use OpenMP's pool */
+static int
+    process; /* that loaded the package: a forked child must not use OpenMP's pool */
 
 static int this_process(void) {
 #ifdef _WIN32
@@ -183,9 +188,10 @@ const struct gm_kernel* ffi_kernel_choice(void) {
   const char* name = getenv("GAUSSMIX_SIMD");
   const struct gm_kernel* kernel = gm_kernel_find(name && *name ? name : NULL);
   if (!kernel)
-    Rf_error("the environment variable GAUSSMIX_SIMD asks for \"%s\", which this processor or "
-             "this build does not have; unset it, or use \"baseline\" or \"reference\"",
-             name);
+    Rf_error(
+        "the environment variable GAUSSMIX_SIMD asks for \"%s\", which this processor or "
+        "this build does not have; unset it, or use \"baseline\" or \"reference\"",
+        name);
   return kernel;
 }
 
@@ -206,9 +212,11 @@ static void tell(const struct ffi_watch* watch) {
   char text[200], of[20] = "";
   if (now->of) snprintf(of, sizeof of, " of %d", now->of);
   snprintf(text, sizeof text, "%s: %s %d%s", watch->title, now->what, now->at, of);
-  SEXP call = PROTECT(Rf_lang2(Rf_install("message"), Rf_mkString(text)));
-  Rf_eval(call, R_BaseEnv);
-  UNPROTECT(1);
+  SEXP home = PROTECT(R_FindNamespace(Rf_mkString("gaussmix")));
+  SEXP message = PROTECT(Rf_mkString(text));
+  SEXP call = PROTECT(Rf_lang2(Rf_install("gmm_inform"), message));
+  Rf_eval(call, home);
+  UNPROTECT(3);
 }
 
 static SEXP poll(void* data) {

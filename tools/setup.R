@@ -6,7 +6,8 @@
 #   Rscript tools/setup.R lint    lintr and clang-format
 #   Rscript tools/setup.R docs    roxygen2
 #
-# CRAN's packages go into the first folder of R_LIBS (the Makefile makes that .lib in the checkout),
+# CRAN's packages go into the first folder of R_LIBS (the Makefile makes that .lib in the checkout,
+# and .lib/tools for lint and docs),
 # so nothing outside is touched; Debian's need root and go where Debian puts them.
 
 wanted <- function(field) {
@@ -81,7 +82,7 @@ switch(
     run <- wanted("Imports")
     ensure(c(run, wanted("Suggests")), required = c(names(run), "testthat"))
   },
-  docs = ensure(c(roxygen2 = "7.2.0")),
+  docs = ensure(c(wanted("Imports"), roxygen2 = "7.2.0")),
   lint = {
     ensure(c(lintr = "3.0.0"))
     if (!nzchar(Sys.which("clang-format"))) from_debian("clang-format")

@@ -15,12 +15,13 @@
 #define CACHE_BYTES 524288.0 /* a block's rows, twice, and its k columns stay in L2 */
 #define GROUP_MIN 1e6        /* operations that are worth a slot of their own */
 #define GROUP_MAX 2e8
-#define STRETCH 5e8       /* operations: below ~0.1 s, and long against a time slice, so that a
+#define STRETCH \
+  5e8 /* operations: below ~0.1 s, and long against a time slice, so that a
                              busy machine does not leave threads waiting for each other */
 #define SLOT_BYTES 8388608.0 /* of all slots, about */
 #define SLOTS_MIN 8
 #define SLOTS_MAX 1024
-#define THREAD_MIN 4e6       /* operations that are worth a second thread */
+#define THREAD_MIN 4e6 /* operations that are worth a second thread */
 
 struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k) {
   const double rows = CACHE_BYTES / (8.0 * (2.0 * d + k));
@@ -53,9 +54,7 @@ ptrdiff_t gm_blocks_work(const struct gm_plan* plan, int d, int k, int threads) 
   return thread_size(plan, d, k) * threads + 8;
 }
 
-static double* aligned(double* p) {
-  return (double*)(((uintptr_t)p + 63) / 64 * 64);
-}
+static double* aligned(double* p) { return (double*)(((uintptr_t)p + 63) / 64 * 64); }
 
 /* Copies the last, short block and fills it up: weight 0, the last row's values. */
 static void pack(const struct gm_rows* rows, struct gm_block* block, double* mem) {

@@ -4,9 +4,9 @@
 
 #include "gm.h"
 
-#define GM_MSTEP(name)                                                                \
-  void name(const struct gm_scatter* scatter, const struct gm_bounds* bounds, double* cov, \
-            double* work)
+#define GM_MSTEP(name)                                                        \
+  void name(const struct gm_scatter* scatter, const struct gm_bounds* bounds, \
+            double* cov, double* work)
 GM_MSTEP(gm_mstep_vei);
 GM_MSTEP(gm_mstep_evi);
 GM_MSTEP(gm_mstep_vee);

@@ -107,7 +107,8 @@ void gm_mstep_vee(const struct gm_scatter* s, const struct gm_bounds* bounds, do
       double trace = 0;
       for (int b = 0; b < d; b++)
         for (int a = b; a < d; a++)
-          trace += (a == b ? 1 : 2) * inverse[a + (ptrdiff_t)d * b] * w[a + (ptrdiff_t)d * b];
+          trace +=
+              (a == b ? 1 : 2) * inverse[a + (ptrdiff_t)d * b] * w[a + (ptrdiff_t)d * b];
       trace *= exp(log_root) / (d * s->n[j]);
       moved = fmax(moved, fabs(trace / lambda[j] - 1));
       lambda[j] = trace;
@@ -123,7 +124,8 @@ void gm_mstep_vee(const struct gm_scatter* s, const struct gm_bounds* bounds, do
 /* ---- own orientation ---- */
 
 /* cov_j <- vectors_j diag(value) vectors_j' */
-static void rebuild(double* cov, const double* vectors, const double* value, double factor, int d) {
+static void rebuild(double* cov, const double* vectors, const double* value,
+                    double factor, int d) {
   for (int b = 0; b < d; b++)
     for (int a = b; a < d; a++) {
       double sum = 0;
@@ -171,7 +173,8 @@ void gm_mstep_vev(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   (void)bounds;
   eigen_scatters(s, vectors, value, vectors + len * k);
   by_turns(d, k, s->n, value, d, lambda, shape);
-  for (int j = 0; j < k; j++) rebuild(cov + len * j, vectors + len * j, shape, lambda[j], d);
+  for (int j = 0; j < k; j++)
+    rebuild(cov + len * j, vectors + len * j, shape, lambda[j], d);
 }
 
 void gm_mstep_evv(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
@@ -202,8 +205,8 @@ void gm_mstep_evv(const struct gm_scatter* s, const struct gm_bounds* bounds, do
 
 /* The orientation that all cov_j share: the eigenvectors of a sum in which no two of them can
    cancel each other's eigenvalues; without covariances yet, those of the pooled scatter. */
-static void current_orientation(const struct gm_scatter* s, const double* cov, double* axes,
-                                double* work) {
+static void current_orientation(const struct gm_scatter* s, const double* cov,
+                                double* axes, double* work) {
   const int d = s->d, k = s->k;
   const ptrdiff_t len = (ptrdiff_t)d * d;
   memset(axes, 0, (size_t)len * sizeof *axes);
@@ -211,17 +214,20 @@ static void current_orientation(const struct gm_scatter* s, const double* cov, d
     const double* m = cov[0] > 0 ? cov + len * j : s->s + s->stride * j;
     double trace = 0;
     for (int a = 0; a < d; a++) trace += m[a + (ptrdiff_t)d * a];
-    const double factor = cov[0] > 0 ? (1 + fmod(0.6180339887498949 * (j + 1), 1)) / trace : 1;
+    const double factor =
+        cov[0] > 0 ? (1 + fmod(0.6180339887498949 * (j + 1), 1)) / trace : 1;
     for (ptrdiff_t a = 0; a < len; a++) axes[a] += factor * m[a];
   }
   gm_eigen(axes, d, 1, work, work + d);
 }
 
 /* b <- axes' w axes (both triangles). half: d x d of scratch. */
-static void turn_scatter(const double* w, const double* axes, int d, double* b, double* half) {
+static void turn_scatter(const double* w, const double* axes, int d, double* b,
+                         double* half) {
   const double one = 1, zero = 0;
   F77_CALL(dsymm)("L", "L", &d, &d, &one, w, &d, axes, &d, &zero, half, &d FCONE FCONE);
-  F77_CALL(dgemm)("T", "N", &d, &d, &d, &one, axes, &d, half, &d, &zero, b, &d FCONE FCONE);
+  F77_CALL(dgemm)
+  ("T", "N", &d, &d, &d, &one, axes, &d, half, &d, &zero, b, &d FCONE FCONE);
 }
 
 /* The variances along the axes that are best for the turned scatters. */
@@ -242,8 +248,8 @@ static void best_values(const struct gm_scatter* s, int own_size, const double* 
   for (ptrdiff_t a = 0; a < (ptrdiff_t)d * k && !own_size; a++) value[a] *= lambda;
 }
 
-static void rotate(double* m, ptrdiff_t at_a, ptrdiff_t at_b, ptrdiff_t step, int d, double c,
-                   double s) {
+static void rotate(double* m, ptrdiff_t at_a, ptrdiff_t at_b, ptrdiff_t step, int d,
+                   double c, double s) {
   for (int e = 0; e < d; e++) {
     const double a = m[at_a + step * e], b = m[at_b + step * e];
     m[at_a + step * e] = c * a + s * b;
@@ -265,7 +271,8 @@ static double sweep_axes(const struct gm_scatter* s, const double* value, double
       double cosine = 0, sine = 0;
       for (int j = 0; j < k; j++) {
         const double* m = turned + len * j;
-        const double p = 1 / value[a + (ptrdiff_t)d * j] - 1 / value[b + (ptrdiff_t)d * j];
+        const double p =
+            1 / value[a + (ptrdiff_t)d * j] - 1 / value[b + (ptrdiff_t)d * j];
         cosine += p * (m[a + (ptrdiff_t)d * a] - m[b + (ptrdiff_t)d * b]) / 2;
         sine += p * m[a + (ptrdiff_t)d * b];
       }
@@ -298,7 +305,8 @@ static void common_orientation(const struct gm_scatter* s, int own_size, double*
     if (sweep_axes(s, value, turned, axes) < 1e-9) break;
   }
   best_values(s, own_size, turned, value);
-  for (int j = 0; j < k; j++) rebuild(cov + len * j, axes, value + (ptrdiff_t)d * j, 1, d);
+  for (int j = 0; j < k; j++)
+    rebuild(cov + len * j, axes, value + (ptrdiff_t)d * j, 1, d);
 }
 
 void gm_mstep_eve(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,

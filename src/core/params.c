@@ -21,8 +21,8 @@ ptrdiff_t gm_params_size(const struct gm_family* family, int d, int k) {
   return k + (ptrdiff_t)d * k + cov_size(family, d, k);
 }
 
-double* gm_params_init(struct gm_params* params, const struct gm_family* family, int d, int k,
-                       double* mem) {
+double* gm_params_init(struct gm_params* params, const struct gm_family* family, int d,
+                       int k, double* mem) {
   params->family = family;
   params->d = d;
   params->k = k;
@@ -41,8 +41,8 @@ ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k) {
   return k + cov_size(family, d, k);
 }
 
-double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d, int k,
-                        double* mem) {
+double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d,
+                        int k, double* mem) {
   f->shape = family->shape;
   f->d = d;
   f->k = k;
@@ -75,13 +75,15 @@ static double factorise(enum gm_shape shape, int d, const double* cov, double* f
   return shape == GM_DIAG ? logdet : d * logdet;
 }
 
-int gm_factors_set(struct gm_factors* f, const struct gm_params* params, struct gm_error* err) {
+int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
+                   struct gm_error* err) {
   static const double half_log_2pi = 0.91893853320467274178;
   double logdet = NAN;
   f->mean = params->mean;
   for (int j = 0; j < params->k; j++) {
     if (j == 0 || f->stride)
-      logdet = factorise(f->shape, f->d, params->cov + f->stride * j, f->factor + f->stride * j);
+      logdet = factorise(f->shape, f->d, params->cov + f->stride * j,
+                         f->factor + f->stride * j);
     if (!isfinite(logdet)) {
       *err = (struct gm_error){.code = GM_NOT_POSITIVE, .component = j + 1};
       return err->code;

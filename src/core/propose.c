@@ -17,7 +17,8 @@
 enum { LANE = 2 };
 #define LOCAL 0.5 /* share of the swaps with a local covariance */
 
-static double uniform(const struct gm_seeder* seeder, uint32_t p, int index, double* second) {
+static double uniform(const struct gm_seeder* seeder, uint32_t p, int index,
+                      double* second) {
   double u[2];
   gm_random(seeder->key, (uint64_t)index, p, LANE, u);
   *second = u[1];
@@ -30,8 +31,8 @@ static int pick(double u, int n) {
   return at < n ? at : n - 1;
 }
 
-static void set_total(const struct gm_seeder* seeder, enum gm_shape shape, int d, double factor,
-                      double* cov) {
+static void set_total(const struct gm_seeder* seeder, enum gm_shape shape, int d,
+                      double factor, double* cov) {
   const double* total = seeder->total.cov;
   if (shape == GM_TRIANG) {
     for (ptrdiff_t a = 0; a < (ptrdiff_t)d * d; a++) cov[a] = factor * total[a];
@@ -45,8 +46,8 @@ static void set_total(const struct gm_seeder* seeder, enum gm_shape shape, int d
 
 /* Mean and covariance of the rows nearest to row `at` that make up about `share` of the weight, with
    a thousandth of the total covariance; returns the share. Distances are in standardised columns. */
-static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double share, double* mean,
-                        enum gm_shape shape, int d, double* cov) {
+static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double share,
+                        double* mean, enum gm_shape shape, int d, double* cov) {
   const struct gm_rows* rows = seeder->rows;
   double weight = 0;
   ptrdiff_t count = 0;
@@ -68,7 +69,8 @@ static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double sha
     double sum = 0;
     for (ptrdiff_t t = 0; t < count; t++) {
       const ptrdiff_t i = seeder->label[t] + rows->ld * a;
-      sum += (rows->w ? rows->w[seeder->label[t]] : 1) * (rows->x[i] - rows->x[at + rows->ld * a]);
+      sum += (rows->w ? rows->w[seeder->label[t]] : 1) *
+             (rows->x[i] - rows->x[at + rows->ld * a]);
     }
     mean[a] = rows->x[at + rows->ld * a] + sum / weight;
   }
@@ -82,7 +84,9 @@ static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double sha
                (rows->x[i + rows->ld * b] - mean[b]);
       }
       if (shape == GM_SPHER) sum /= d;
-      cov[shape == GM_TRIANG ? a + (ptrdiff_t)d * b : shape == GM_DIAG ? a : 0] += sum / weight;
+      cov[shape == GM_TRIANG ? a + (ptrdiff_t)d * b
+          : shape == GM_DIAG ? a
+                             : 0] += sum / weight;
     }
   return weight / seeder->weight;
 }
@@ -101,7 +105,8 @@ static void swap(const struct gm_seeder* seeder, uint32_t p, struct gm_params* t
   double* cov = to->cov + stride * j;
   for (int a = 0; a < d; a++) mean[a] = rows->x[at + rows->ld * a];
   if (stride && how < LOCAL) {
-    const double least = fmin((d + 2) * seeder->weight2 / (seeder->weight * seeder->weight), share);
+    const double least =
+        fmin((d + 2) * seeder->weight2 / (seeder->weight * seeder->weight), share);
     share = set_local(seeder, at, share * pow(least / share, size), mean, shape, d, cov);
   } else if (stride && how < LOCAL + (1 - LOCAL) / 2) {
     set_total(seeder, shape, d, gm_random_factor(u), cov);
@@ -138,8 +143,9 @@ static void merge(struct gm_params* to, int a, int b) {
 }
 
 /* along <- a random direction with length 1 in the metric of cov. chol: d^2 of scratch. */
-static void draw_direction(const struct gm_seeder* seeder, uint32_t p, enum gm_shape shape, int d,
-                           const double* cov, double* along, double* chol) {
+static void draw_direction(const struct gm_seeder* seeder, uint32_t p,
+                           enum gm_shape shape, int d, const double* cov, double* along,
+                           double* chol) {
   double norm = 0;
   for (int a = 0; a < d; a++) {
     along[a] = gm_random_normal(seeder->key, (uint64_t)a, p, LANE + 1);
@@ -204,7 +210,8 @@ void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_para
   int c = a;
   if (k > 2) { /* one of the others */
     c = pick(uniform(seeder, p, 1, &third), k - 2);
-    for (int pass = 0; pass < 2; pass++) c += c >= (pass ? (a > b ? a : b) : (a < b ? a : b));
+    for (int pass = 0; pass < 2; pass++)
+      c += c >= (pass ? (a > b ? a : b) : (a < b ? a : b));
   }
   merge(to, a, b);
   split(seeder, p, to, c, b, work);

@@ -23,7 +23,8 @@ static double uniform(uint32_t high, uint32_t low) {
   return ((double)bits + 0.5) * 0x1p-52;
 }
 
-void gm_random(uint64_t key, uint64_t index, uint32_t stream, uint32_t lane, double u[2]) {
+void gm_random(uint64_t key, uint64_t index, uint32_t stream, uint32_t lane,
+               double u[2]) {
   uint32_t c[4] = {(uint32_t)index, (uint32_t)(index >> 32), lane, stream};
   philox(c, (uint32_t)key, (uint32_t)(key >> 32));
   u[0] = uniform(c[1], c[0]);
@@ -38,8 +39,9 @@ double gm_random_normal(uint64_t key, uint64_t index, uint32_t stream, uint32_t 
 
 double gm_random_factor(double u) { return exp(log(.02) * u); }
 
-ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key, const struct gm_engine* engine,
-                       ptrdiff_t m, double* x, double* w) {
+ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key,
+                       const struct gm_engine* engine, ptrdiff_t m, double* x,
+                       double* w) {
   enum { STRETCH = 1000000 }; /* rows between two ticks */
   double total = 0, sum = 0;
   ptrdiff_t count = 0, part = 0;

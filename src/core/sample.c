@@ -29,8 +29,8 @@ static int find_component(const double* cumulative, int k, double u) {
   return low;
 }
 
-static void colour(const struct gm_factors* f, int j, const double* z, ptrdiff_t m, double* x,
-                   ptrdiff_t n) {
+static void colour(const struct gm_factors* f, int j, const double* z, ptrdiff_t m,
+                   double* x, ptrdiff_t n) {
   const int d = f->d;
   const double* factor = f->factor + f->stride * j;
   const double* mean = f->mean + (ptrdiff_t)d * j;
@@ -52,7 +52,7 @@ struct sample {
   const struct gm_factors* f;
   const struct gm_kernel* kernel;
   const double* cumulative; /* k */
-  int last;                 /* components that can be drawn: rounding must not give another */
+  int last; /* components that can be drawn: rounding must not give another */
   double* x;
   int* component;
   double* mem; /* of all threads */
@@ -84,14 +84,17 @@ static void row_block(const struct sample* s, ptrdiff_t first, int rows) {
     colour(f, s->component[first + i] - 1, z + i, m, s->x + first + i, s->n);
 }
 
-/* block() for all rows, in stretches with a tick between them. width: doubles drawn a row. */
-static int for_rows(const struct sample* s, const struct gm_engine* engine, int width,
-                    void (*block)(const struct sample*, ptrdiff_t, int), struct gm_error* err) {
+/* block() for all rows, in stretches with a tick between them. width: the work of a row, a
+   uniform drawn being 1. */
+static int for_rows(const struct sample* s, const struct gm_engine* engine, double width,
+                    void (*block)(const struct sample*, ptrdiff_t, int),
+                    struct gm_error* err) {
   const ptrdiff_t blocks = (s->n + SAMPLE_BLOCK - 1) / SAMPLE_BLOCK;
   const ptrdiff_t stretch = 1 + (ptrdiff_t)(STRETCH / ((double)SAMPLE_BLOCK * width));
   for (ptrdiff_t start = 0; start < blocks; start += stretch) {
     const ptrdiff_t end = start + stretch < blocks ? start + stretch : blocks;
-    const int threads = end - start < engine->threads ? (int)(end - start) : engine->threads;
+    const int threads =
+        end - start < engine->threads ? (int)(end - start) : engine->threads;
     (void)threads;
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static) num_threads(threads)
@@ -137,5 +140,6 @@ int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* pr
   while (s.last > 1 && !(prop[s.last - 1] > 0)) s.last--;
   if (for_rows(&s, engine, 1, component_block, err)) return err->code;
   if (by_component) sort_components(component, n, k, cumulative);
-  return for_rows(&s, engine, f->d, row_block, err);
+  const double width = f->shape == GM_TRIANG ? f->d * (1 + f->d / 8.0) : f->d;
+  return for_rows(&s, engine, width, row_block, err);
 }

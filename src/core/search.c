@@ -15,8 +15,8 @@
 
 enum { SHORT_STEPS = 10, BATCH = 8, OPTIMA = 2, SETTLE = 20 };
 #define REACH 10.0    /* times the projected gain is what a run may still gain */
-#define SAME 1e-6    /* objectives of one optimum differ by less, per unit of weight */
-#define ALIKE 1e-5   /* and of two short runs towards it */
+#define SAME 1e-6     /* objectives of one optimum differ by less, per unit of weight */
+#define ALIKE 1e-5    /* and of two short runs towards it */
 #define ROUNDING 1e-9 /* relative */
 
 /* ---- rows in memory as the home of an EM run ---- */
@@ -28,8 +28,8 @@ struct matrix_home {
   double* work;
 };
 
-static int matrix_estep(void* data, const struct gm_params* params, struct gm_stats* stats,
-                        struct gm_error* err) {
+static int matrix_estep(void* data, const struct gm_params* params,
+                        struct gm_stats* stats, struct gm_error* err) {
   struct matrix_home* home = data;
   if (gm_factors_set(&home->factors, params, err)) return err->code;
   return gm_estep(home->rows, &home->factors, home->engine, stats, NULL, home->work, err);
@@ -59,7 +59,8 @@ ptrdiff_t gm_search_work(const struct gm_family* family, int d, int k, int threa
 }
 
 static void searcher_init(struct searcher* s, const struct gm_quest* quest,
-                          const struct gm_seeder* seeder, struct gm_pool* pool, double* work) {
+                          const struct gm_seeder* seeder, struct gm_pool* pool,
+                          double* work) {
   const struct gm_params* p = &pool->spare.params;
   *s = (struct searcher){.quest = quest, .seeder = seeder, .pool = pool};
   s->home.rows = seeder->rows;
@@ -102,18 +103,20 @@ static double margin(const struct searcher* s, double objective, double toleranc
   return fmax(tolerance * s->seeder->weight, ROUNDING * fabs(objective));
 }
 
-static int same(const struct searcher* s, const struct gm_record* a, const struct gm_record* b,
-                double tolerance) {
+static int same(const struct searcher* s, const struct gm_record* a,
+                const struct gm_record* b, double tolerance) {
   return !a->err.code && !b->err.code && a->spurious == b->spurious &&
-         fabs(a->run.objective - b->run.objective) < margin(s, a->run.objective, tolerance);
+         fabs(a->run.objective - b->run.objective) <
+             margin(s, a->run.objective, tolerance);
 }
 
 /* EM from the spare's parameters; returns its status. */
-static int run(struct searcher* s, struct gm_result* result, const struct gm_em_control* em) {
+static int run(struct searcher* s, struct gm_result* result,
+               const struct gm_em_control* em) {
   const struct gm_home home = door(s);
   struct gm_record* record = &result->record;
-  if (!gm_em(&home, s->seeder->bounds, em, &result->params, &result->stats, result->trace, s->step,
-             &record->run, &record->err))
+  if (!gm_em(&home, s->seeder->bounds, em, &result->params, &result->stats, result->trace,
+             s->step, &record->run, &record->err))
     judge(s, result);
   return record->err.code;
 }
@@ -157,7 +160,8 @@ static int run_start(struct searcher* s, int i, const struct gm_em_control* em,
   return record->err.code == GM_STOPPED;
 }
 
-static int run_starts(struct searcher* s, struct gm_record* records, struct gm_error* err) {
+static int run_starts(struct searcher* s, struct gm_record* records,
+                      struct gm_error* err) {
   const struct gm_quest* quest = s->quest;
   struct gm_em_control em = quest->em;
   const int all = quest->finish >= quest->starts;
@@ -178,7 +182,8 @@ static int run_starts(struct searcher* s, struct gm_record* records, struct gm_e
         best = i;
     if (best < 0) break;
     for (int i = 0; i < quest->starts; i++)
-      if (i != best && records[i].state == GM_SHORT && same(s, records + i, records + best, ALIKE))
+      if (i != best && records[i].state == GM_SHORT &&
+          same(s, records + i, records + best, ALIKE))
         records[i].state = GM_DUPLICATE;
     tell(s, "finishing start", n, quest->finish);
     if (run_start(s, best, &quest->em, GM_FINISHED, records + best)) {
@@ -200,7 +205,8 @@ struct race {
 
 static int hopeless(void* data, const struct gm_run* run, double left) {
   const struct race* race = data;
-  const double target = race->best.run.objective + margin(race->s, race->best.run.objective, SAME);
+  const double target =
+      race->best.run.objective + margin(race->s, race->best.run.objective, SAME);
   const int behind = run->objective + REACH * left < target;
   if (!behind && (run->iterations < SETTLE || run->iterations % SETTLE)) return 0;
   judge(race->s, race->result);
@@ -208,7 +214,8 @@ static int hopeless(void* data, const struct gm_run* run, double left) {
   return more > 0 || (behind && more == 0);
 }
 
-static int run_race(struct searcher* s, struct gm_result* result, const struct gm_record* best) {
+static int run_race(struct searcher* s, struct gm_result* result,
+                    const struct gm_record* best) {
   struct race race = {.s = s, .result = result, .best = *best};
   struct gm_em_control em = s->quest->em;
   em.hopeless = hopeless;
@@ -241,7 +248,8 @@ static int run_proposals(struct searcher* s, struct gm_error* err) {
     struct gm_result* spare = &pool->spare;
     tell(s, "proposal", p, 0);
     spare->record = (struct gm_record){.kind = GM_SEED_MIXED, .state = GM_FINISHED};
-    gm_propose(s->seeder, (uint32_t)p, s->optimum + p / 2 % optima, &spare->params, s->step);
+    gm_propose(s->seeder, (uint32_t)p, s->optimum + p / 2 % optima, &spare->params,
+               s->step);
     if (!project(s, spare)) run_race(s, spare, &best);
     if (spare->record.err.code == GM_STOPPED) {
       *err = spare->record.err;
@@ -249,14 +257,16 @@ static int run_proposals(struct searcher* s, struct gm_error* err) {
     }
     failed++;
     if (spare->record.err.code || spare->record.run.abandoned) continue;
-    if (better(&spare->record, &best) && !same(s, &spare->record, &best, SAME)) failed = 0;
+    if (better(&spare->record, &best) && !same(s, &spare->record, &best, SAME))
+      failed = 0;
     offer(s);
   }
   return GM_OK;
 }
 
-int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder, struct gm_pool* pool,
-              struct gm_record* records, double* work, struct gm_error* err) {
+int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder,
+              struct gm_pool* pool, struct gm_record* records, double* work,
+              struct gm_error* err) {
   struct searcher s;
   searcher_init(&s, quest, seeder, pool, work);
   *err = (struct gm_error){.code = GM_OK};
@@ -270,8 +280,8 @@ int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder, stru
 
 /* ---- from a sample to all rows ---- */
 
-int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder, struct gm_pool* pool,
-              double* work, struct gm_error* err) {
+int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder,
+              struct gm_pool* pool, double* work, struct gm_error* err) {
   struct searcher s;
   int best = -1;
   searcher_init(&s, quest, seeder, pool, work);

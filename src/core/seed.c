@@ -20,7 +20,8 @@ static void spread_block(void* data, const struct gm_block* block, int slot) {
   const struct spread* s = data;
   (void)slot;
   const enum gm_shape shape = s->f->shape;
-  s->kernel->distance[shape](s->f, block->x, block->ld, block->m, block->maha, block->work);
+  s->kernel->distance[shape](s->f, block->x, block->ld, block->m, block->maha,
+                             block->work);
   double* dist = s->dist + block->first;
   for (int i = 0; i < block->rows; i++) {
     const double reach = s->far ? block->maha[i] : block->maha[i] > 0;
@@ -96,8 +97,8 @@ static int label_nearest(const struct gm_seeder* seeder, const struct gm_factors
 
 /* k-means++ and Lloyd's steps. */
 static int label_kmeans(const struct gm_seeder* seeder, uint32_t stream,
-                        const struct gm_factors* metric, double* mean, int k, double* work,
-                        struct gm_error* err) {
+                        const struct gm_factors* metric, double* mean, int k,
+                        double* work, struct gm_error* err) {
   const int d = seeder->rows->d;
   struct gm_stats stats;
   double* behind = gm_stats_init(&stats, hard_family(metric), d, k, work);
@@ -215,7 +216,8 @@ static int label_halves(const struct gm_seeder* seeder, uint32_t stream,
     for (ptrdiff_t i = 0; i < rows->n; i++) dist[i] = 0;
     for (int a = 0; a < rows->d && one >= 0; a++)
       for (ptrdiff_t i = 0; i < rows->n; i++)
-        dist[i] += label[i] == part && rows->x[i + rows->ld * a] != rows->x[one + rows->ld * a];
+        dist[i] +=
+            label[i] == part && rows->x[i + rows->ld * a] != rows->x[one + rows->ld * a];
     for (ptrdiff_t i = 0; i < rows->n; i++) dist[i] = dist[i] > 0;
     const ptrdiff_t other = gm_draw_row(rows, dist, u[1]);
     if (other < 0) {
@@ -248,18 +250,21 @@ static int centred_stats(const struct gm_rows* rows, const struct gm_seeder* see
                                .stride = gm_cov_stride(params->family, d),
                                .mean = params->mean};
   for (int j = 0; j < k; j++)
-    for (int a = 0; a < d; a++) params->mean[a + (ptrdiff_t)d * j] = rows->x[rows->ld * a];
+    for (int a = 0; a < d; a++)
+      params->mean[a + (ptrdiff_t)d * j] = rows->x[rows->ld * a];
   if (gm_estep(rows, &f, seeder->engine, stats, NULL, work, err)) return err->code;
   for (int j = 0; j < k; j++)
     for (int a = 0; a < d && stats->nk[j] > 0; a++)
-      params->mean[a + (ptrdiff_t)d * j] += stats->sum[a + (ptrdiff_t)d * j] / stats->nk[j];
+      params->mean[a + (ptrdiff_t)d * j] +=
+          stats->sum[a + (ptrdiff_t)d * j] / stats->nk[j];
   return gm_estep(rows, &f, seeder->engine, stats, NULL, work, err);
 }
 
 /* Adds `rows` rows of mean weight at each mean with the pooled scatter: groups too small for a
    covariance of their own still get one. */
 static void shrink(struct gm_stats* stats, int rows, double* pooled) {
-  const ptrdiff_t length = (stats->total - stats->scatter) / (stats->stride ? stats->k : 1);
+  const ptrdiff_t length =
+      (stats->total - stats->scatter) / (stats->stride ? stats->k : 1);
   const int scatters = stats->stride ? stats->k : 1;
   double total = 0, total2 = 0;
   for (int j = 0; j < stats->k; j++) {
@@ -279,7 +284,8 @@ static void shrink(struct gm_stats* stats, int rows, double* pooled) {
 }
 
 /* The total covariance times factor for each component, equal proportions, means as they are. */
-static void total_stats(const struct gm_seeder* seeder, double factor, struct gm_stats* stats) {
+static void total_stats(const struct gm_seeder* seeder, double factor,
+                        struct gm_stats* stats) {
   const int d = stats->d, k = stats->k;
   gm_stats_zero(stats);
   for (int j = 0; j < k; j++) {
@@ -305,7 +311,8 @@ int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
   struct gm_rows rows = *seeder->rows;
   struct gm_stats stats;
   double* work = gm_stats_init(&stats, family, d, 1, seeder->work);
-  gm_factors_init(&seeder->white, family, d, 1, gm_params_init(&seeder->total, family, d, 1, mem));
+  gm_factors_init(&seeder->white, family, d, 1,
+                  gm_params_init(&seeder->total, family, d, 1, mem));
   rows.source = GM_LABELS;
   rows.label = seeder->label;
   for (ptrdiff_t i = 0; i < rows.n; i++) seeder->label[i] = 1;
@@ -339,17 +346,20 @@ ptrdiff_t gm_seed_work(enum gm_seed kind, const struct gm_family* family, int d,
     size = max_size(size, label_work("EEI", d, k, threads));
     size = max_size(size, label_work("EEE", d, k, threads));
     size = max_size(size, gm_stats_size(total, d, 1) + gm_mstep_work(total, d, 1));
-    size = max_size(size, gm_stats_size(total, d, 1) + gm_estep_work(total, d, 1, threads));
+    size =
+        max_size(size, gm_stats_size(total, d, 1) + gm_estep_work(total, d, 1, threads));
   }
   return d + size;
 }
 
 int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
-                   struct gm_params* params, struct gm_stats* stats, struct gm_error* err) {
+                   struct gm_params* params, struct gm_stats* stats,
+                   struct gm_error* err) {
   const int d = params->d, k = params->k;
   double* inverse_scale = seeder->work;
   double* work = inverse_scale + d;
-  const struct gm_factors plain = {.shape = GM_DIAG, .d = d, .k = 1, .factor = inverse_scale};
+  const struct gm_factors plain = {
+      .shape = GM_DIAG, .d = d, .k = 1, .factor = inverse_scale};
   struct gm_rows rows = *seeder->rows;
   double u[2] = {0};
   if (kind == GM_SEED_MIXED) kind = (enum gm_seed)(stream % GM_SEED_KINDS);
@@ -359,8 +369,7 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
   rows.label = seeder->label;
 
   switch (kind) {
-    case GM_SEED_GIVEN:
-      return GM_OK;
+    case GM_SEED_GIVEN: return GM_OK;
     case GM_SEED_KMEANS:
       label_kmeans(seeder, stream, &plain, params->mean, k, work, err);
       break;
@@ -376,24 +385,16 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
         rows.w = seeder->dist;
       }
       break;
-    case GM_SEED_CUTS:
-      label_cuts(seeder, stream, inverse_scale, k);
-      break;
-    case GM_SEED_HALVES:
-      label_halves(seeder, stream, inverse_scale, k, err);
-      break;
+    case GM_SEED_CUTS: label_cuts(seeder, stream, inverse_scale, k); break;
+    case GM_SEED_HALVES: label_halves(seeder, stream, inverse_scale, k, err); break;
     case GM_SEED_SCALED:
     case GM_SEED_RANDOM:
       pick_rows(0, seeder, stream, &plain, params->mean, k, work, err);
       gm_random(seeder->key, 0, stream, 1, u);
       total_stats(seeder, kind == GM_SEED_RANDOM ? 1 : gm_random_factor(u[0]), stats);
       break;
-    case GM_SEED_LABELS:
-      rows.label = seeder->given_label;
-      break;
-    default:
-      rows.source = GM_MATRIX;
-      rows.resp = seeder->given_resp;
+    case GM_SEED_LABELS: rows.label = seeder->given_label; break;
+    default: rows.source = GM_MATRIX; rows.resp = seeder->given_resp;
   }
   if (err->code) return err->code;
   if (kind != GM_SEED_SCALED && kind != GM_SEED_RANDOM) {

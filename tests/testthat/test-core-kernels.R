@@ -169,5 +169,5 @@ test_that("GAUSSMIX_SIMD forces a path, and refuses one that is not there", {
     expect_equal(fit$loglik, -1130.26397, tolerance = 1e-8)
   }
   Sys.setenv(GAUSSMIX_SIMD = "mmx")
-  expect_error(gmm(faithful, 2), "GAUSSMIX_SIMD")
+  expect_gm_error(gmm(faithful, 2), "argument", c("GAUSSMIX_SIMD", "mmx"), "gmm")
 })

@@ -111,3 +111,16 @@ test_that("more rows than one stretch give the same bits too", {
   once <- gmm(x, 2, control = gmm_control(init = start, max_iter = 1, tol = 0))
   expect_equal(unname(once$proportions), unname(colMeans(resp)), tolerance = 1e-12)
 })
+
+test_that("progress of a long fit is a message of ours", {
+  x <- random_data(30000, random_params("VVV", 6, 10, 2), 3)
+  told <- character()
+  setTimeLimit(elapsed = 6, transient = TRUE)
+  on.exit(setTimeLimit())
+  tryCatch(
+    gmm(x, 15, control = gmm_control(init = "kmeans++", n_init = 1000, verbose = TRUE)),
+    gaussmix_message = function(m) told <<- conditionMessage(m),
+    error = function(e) NULL
+  )
+  expect_match(told, "^gmm\\(\\): start [0-9]+ of 1000")
+})
