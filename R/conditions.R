@@ -37,7 +37,7 @@
 #' | `identical` | two components of the fit are the same |
 #' | `infinite` | rows of new data are infinite, so that they have no posterior |
 #' | `information` | there are no standard errors: the information is not positive definite |
-#' | `accuracy` | the error of a probability by quadrature is above the one asked for |
+#' | `accuracy` | the error of a probability by quadrature is above the one asked for; too few replicates |
 #'
 #' @section Messages:
 #' Messages have the class `gaussmix_message`.

@@ -369,10 +369,14 @@ confint.gaussmix <- function(object, parm, level = 0.95, ...) {
   se <- row_norms(vcov_root(object))
   tail <- (1 - level) / 2
   ends <- confidence_ends(estimate, se, coef_scale(object), stats::qnorm(tail, lower.tail = FALSE))
-  percent <- format(100 * c(tail, 1 - tail), trim = TRUE, scientific = FALSE, digits = 3L,
-                    decimal.mark = ".")
-  dimnames(ends) <- list(names(estimate), paste(percent, "%"))
+  dimnames(ends) <- list(names(estimate), tail_names(tail))
   ends[chosen, , drop = FALSE]
+}
+
+# "2.5 %", "97.5 %"
+tail_names <- function(tail) {
+  paste(format(100 * c(tail, 1 - tail), trim = TRUE, scientific = FALSE, digits = 3L,
+               decimal.mark = "."), "%")
 }
 
 check_parm <- function(parm, names) {
@@ -392,14 +396,20 @@ coef_scale <- function(params) {
     ifelse(entries$row == entries$column, "log", "identity"))
 }
 
+normal_scales <- list(
+  identity = list(to = identity, from = identity, slope = function(v) rep(1, length(v))),
+  log = list(to = log, from = exp, slope = function(v) 1 / v),
+  logit = list(to = stats::qlogis, from = stats::plogis, slope = function(v) 1 / (v * (1 - v)))
+)
+
 confidence_ends <- function(estimate, se, scale, z) {
-  steps <- outer(z * se, c(-1, 1))
-  ends <- estimate + steps
-  log <- scale == "log"
-  ends[log, ] <- estimate[log] * exp(steps[log, ] / estimate[log])
-  logit <- scale == "logit" & estimate < 1
-  p <- estimate[logit]
-  ends[logit, ] <- stats::plogis(stats::qlogis(p) + steps[logit, ] / (p * (1 - p)))
+  ends <- cbind(estimate, estimate)
+  for (name in unique(scale)) {
+    on <- normal_scales[[name]]
+    rows <- which(scale == name & !se %in% 0)
+    at <- estimate[rows]
+    ends[rows, ] <- on$from(on$to(at) + outer(z * se[rows] * on$slope(at), c(-1, 1)))
+  }
   ends
 }
 
