@@ -1,9 +1,10 @@
 # Families that share a part of the covariance, in free parameters: near a fit,
 #   Sigma_j = exp(v) D R(s) diag(a exp(B t)) R(s)' D',
 # with the size v, the shape t (B: contrasts, so that the determinant stays) and the rotation s
-# (R: Cayley's map of a skew matrix) each common to all components or one a component, as the letters
-# of the code say (E, V; I: none). All are 0 at the fit. Derivatives are taken by differences: the map
-# is smooth, needs no data, and the steps are chosen so that rounding stays below 1e-10.
+# (R: Cayley's map of a skew matrix) each common to all components or one a component, as the
+# letters of the code say (E, V; I: none). All are 0 at the fit. Derivatives are taken by
+# differences: the map is smooth, needs no data, and the steps are chosen so that rounding stays
+# below 1e-10.
 
 # c(size, shape, orientation)
 family_letters <- function(code) {
@@ -32,7 +33,8 @@ family_axes <- function(params) {
   list(axes = axes, values = Map(function(s, v) diag(t(v) %*% s %*% v), covariances, axes))
 }
 
-# For each component: `at`, the numbers of its free parameters among all; `covariance`, their function.
+# For each component: `at`, the numbers of its free parameters among all; `covariance`, their
+# function.
 family_chart <- function(params) {
   d <- ncol(params$means)
   k <- nrow(params$means)
@@ -44,7 +46,8 @@ family_chart <- function(params) {
   for (part in names(sizes)) {
     own <- letters[[part]] == "V"
     for (j in seq_len(k)) {
-      at[[j]] <- c(at[[j]], used + (if (own) sizes[[part]] * (j - 1) else 0) + seq_len(sizes[[part]]))
+      before <- used + (if (own) sizes[[part]] * (j - 1) else 0)
+      at[[j]] <- c(at[[j]], before + seq_len(sizes[[part]]))
     }
     used <- used + sizes[[part]] * (if (own) k else 1)
   }

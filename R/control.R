@@ -3,8 +3,8 @@
 #' Gathers what says how [gmm()] computes, as against what it fits. All arguments go by name.
 #'
 #' @param ... Must be empty: a misspelt argument is an error.
-#' @param n_init Number of starts that are run to convergence, a whole number of at least 1. The best
-#'   is kept; `starts` of the fit tells what each reached. A start that is given (labels,
+#' @param n_init Number of starts that are run to convergence, a whole number of at least 1. The
+#'   best is kept; `starts` of the fit tells what each reached. A start that is given (labels,
 #'   responsibilities, parameters) is the only one, whatever `n_init` is.
 #' @param init Where to start: `"auto"`, the wide search below; `"kmeans++"` (k-means++ seeds, then
 #'   Lloyd's steps); `"random"` (random rows, the total covariance); or labels (a vector or factor
@@ -13,8 +13,8 @@
 #'   `covariances` as [gmm_params()] takes them), or a `function(x, k)` of the matrix that is fitted
 #'   and the number of components, which returns any of these. Labels and responsibilities have a
 #'   row for each row given, dropped ones included.
-#' @param search Number of proposals without success after which the wide search ends, a whole number
-#'   of at least 0 (none are made); or `NULL`: 40 + 20 k.
+#' @param search Number of proposals without success after which the wide search ends, a whole
+#'   number of at least 0 (none are made); or `NULL`: 40 + 20 k.
 #' @param max_iter Largest number of iterations of a start, a whole number of at least 0. With 0 the
 #'   start itself is scored.
 #' @param tol Tolerance, a number of at least 0, in units of log-likelihood per unit of weight: a
@@ -37,14 +37,15 @@
 #'   `predict()` without `newdata`.
 #' @section The wide search:
 #' With `init = "auto"`, 40 starts (`n_init` of them where that is more) are made in seven ways by
-#' turns: k-means++ on standardised columns; the same in the metric of the total covariance; the rows
-#' nearest to each of k random rows; random rows with a scaled total covariance; quantile cuts along
-#' a random direction; repeated halving between two random rows; and balls around random rows. Each
-#' gets ten EM steps. Those without a spurious component come first, then the higher log-likelihoods;
-#' of those that differ the best `n_init` are run again, to convergence. Two kinds of change are then
-#' proposed to the best two distinct optima, by turns: a component moves to a random row or to a
-#' random row's nearest ones; or two components are merged and a third is split. EM goes on from each until it is clear that it can't
-#' win. After `search` proposals without success the best is returned.
+#' turns: k-means++ on standardised columns; the same in the metric of the total covariance; the
+#' rows nearest to each of k random rows; random rows with a scaled total covariance; quantile cuts
+#' along a random direction; repeated halving between two random rows; and balls around random rows.
+#' Each gets ten EM steps. Those without a spurious component come first, then the higher
+#' log-likelihoods; of those that differ the best `n_init` are run again, to convergence. Two kinds
+#' of change are then proposed to the best two distinct optima, by turns: a component moves to a
+#' random row or to a random row's nearest ones; or two components are merged and a third is split.
+#' EM goes on from each until it is clear that it can't win. After `search` proposals without
+#' success the best is returned.
 #'
 #' Where there are more than twice as many rows as max(4000, 20 k (d + 1)), all this is done on a
 #' sample of that size, which follows the weights, and the best three distinct optima go on
@@ -59,18 +60,19 @@
 #' @references Arthur, D. and Vassilvitskii, S. (2007) k-means++: the advantages of careful seeding.
 #'   *Proceedings of SODA 2007*, 1027-1035.
 #'
-#'   Biernacki, C., Celeux, G. and Govaert, G. (2003) Choosing starting values for the EM algorithm for
-#'   getting the highest likelihood in multivariate Gaussian mixture models. *Computational
+#'   Biernacki, C., Celeux, G. and Govaert, G. (2003) Choosing starting values for the EM algorithm
+#'   for getting the highest likelihood in multivariate Gaussian mixture models. *Computational
 #'   Statistics and Data Analysis* 41, 561-575 (short runs of EM).
 #'
-#'   Ueda, N., Nakano, R., Ghahramani, Z. and Hinton, G. E. (2000) SMEM algorithm for mixture models.
-#'   *Neural Computation* 12, 2109-2128.
+#'   Ueda, N., Nakano, R., Ghahramani, Z. and Hinton, G. E. (2000) SMEM algorithm for mixture
+#'   models. *Neural Computation* 12, 2109-2128.
 #' @seealso [gmm()]
 #' @examples
 #' gmm_control(n_init = 20, tol = 1e-8)
 #' @export
-gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter = 10000, tol = 1e-9,
-                        floor = 1e-10, spurious = c(size = 2, thin_size = 10, thin = 1e-3),
+gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter = 10000,
+                        tol = 1e-9, floor = 1e-10,
+                        spurious = c(size = 2, thin_size = 10, thin = 1e-3),
                         threads = NULL, verbose = interactive(), keep = TRUE) {
   check_dots_empty(...)
   structure(class = "gmm_control", list(

@@ -72,8 +72,8 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()") {
   out
 }
 
-seed_kinds <- c("kmeans++", "kmeans++ (whitened)", "nearest rows", "random (scaled)", "cuts", "halves",
-                "balls", "random", "labels", "responsibilities", "parameters", "proposal")
+seed_kinds <- c("kmeans++", "kmeans++ (whitened)", "nearest rows", "random (scaled)", "cuts",
+                "halves", "balls", "random", "labels", "responsibilities", "parameters", "proposal")
 
 records_table <- function(records, unit) {
   records <- list2DF(records)

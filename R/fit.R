@@ -14,30 +14,31 @@
 #' as labels, responsibilities, parameters or a fit, they keep the order given.
 #'
 #' @section Weights:
-#' `weights` are case weights: the log-likelihood is the sum of `w * log(f(x))`, `nobs` the sum of the
-#' weights, and weight 2 is the row twice. Multiplying all weights by a constant changes no
+#' `weights` are case weights: the log-likelihood is the sum of `w * log(f(x))`, `nobs` the sum of
+#' the weights, and weight 2 is the row twice. Multiplying all weights by a constant changes no
 #' parameter, but the log-likelihood, and so AIC and BIC: for weights that are not counts
 #' (importance or survey weights), scale them to sum to the effective number of rows,
 #' `sum(w)^2 / sum(w^2)`, before you compare models.
 #'
 #' @section Missing values:
 #' `na.fail` (the default) refuses them and names rows and columns; `na.omit` drops the rows and
-#' records them; `na.exclude` does the same, but `predict()`, `fitted()` and `residuals()` have NA in
-#' their place, as for [lm()].
+#' records them; `na.exclude` does the same, but `predict()`, `fitted()` and `residuals()` have NA
+#' in their place, as for [lm()].
 #'
 #' @param x A numeric vector, a numeric matrix (n rows, d columns), a data frame of numeric columns
 #'   (tibbles and data.tables too), or a one-sided formula as `~ a + b`. Integers and logicals count
 #'   as numbers; factors, text, dates and lists are refused.
 #' @param k Number of components, a whole number of at least 1. [gmm_select()] compares several.
-#' @param covariance Shape of the covariances: `"full"`, `"tied"`, `"diag"`, `"spherical"`, or a code
-#'   of [gmm_families()].
+#' @param covariance Shape of the covariances: `"full"`, `"tied"`, `"diag"`, `"spherical"`, or a
+#'   code of [gmm_families()].
 #' @param ... For methods; else must be empty: a misspelt argument is an error.
-#' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in `data`.
+#' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in
+#'   `data`.
 #' @param na.action What to do about missing values: [na.fail], [na.omit] or [na.exclude].
 #' @param control The result of [gmm_control()].
 #' @section What a fit holds:
-#'   The rows, unless `gmm_control(keep = FALSE)`. Of a start that was a fit only the parameters, and
-#'   of a function given as `init` only that there was one. With a formula, as in [lm()], the
+#'   The rows, unless `gmm_control(keep = FALSE)`. Of a start that was a fit only the parameters,
+#'   and of a function given as `init` only that there was one. With a formula, as in [lm()], the
 #'   environment where it was written, with whatever is in it (saved too, unless it is the global
 #'   one): it may hold a constant that new data need.
 #'
@@ -68,12 +69,12 @@
 #' @section Errors:
 #' See [gaussmix-conditions]. Where every start ends with an eigenvalue on the floor (too many
 #' components, too few rows, collinear columns), the error is `gaussmix_error_degenerate`.
-#' @references Dempster, A. P., Laird, N. M. and Rubin, D. B. (1977) Maximum likelihood from incomplete
-#'   data via the EM algorithm. *Journal of the Royal Statistical Society B* 39, 1-38.
+#' @references Dempster, A. P., Laird, N. M. and Rubin, D. B. (1977) Maximum likelihood from
+#'   incomplete data via the EM algorithm. *Journal of the Royal Statistical Society B* 39, 1-38.
 #'
 #'   McLachlan, G. J. and Peel, D. (2000) *Finite Mixture Models*. Wiley, chapters 2 and 3.
-#' @seealso [gmm_select()], which chooses `k` and `covariance`; [gmm_control()], [predict.gaussmix()],
-#'   [dgmm()], [rgmm()], [gmm_params()]
+#' @seealso [gmm_select()], which chooses `k` and `covariance`; [gmm_control()],
+#'   [predict.gaussmix()], [dgmm()], [rgmm()], [gmm_params()]
 #' @examples
 #' fit <- gmm(faithful, k = 2)
 #' fit
@@ -156,8 +157,9 @@ fit_model <- function(data, k, code, control, title = "gmm()") {
 check_rows <- function(data, k) {
   rows <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
   if (rows >= k) return(invisible())
-  gmm_abort("dimension", sprintf("`k` must be at most the number of rows: k = %d components but %s.",
-                                 k, plural(rows, "row")))
+  gmm_abort("dimension", sprintf(
+    "`k` must be at most the number of rows: k = %d components but %s.", k, plural(rows, "row")
+  ))
 }
 
 # All starts of one model -> what engine_fit() returns, with `components` (names, where the start
@@ -226,19 +228,20 @@ check_survivors <- function(out, data, k, code, control) {
   x <- data$x
   default <- formals(gmm_control)$floor
   runs <- rbind(out$starts[out$starts$finished, names(out$best)], out$best)
-  if (!is.null(out$best) && (control$floor > default || any(runs$status == 0L & runs$on_floor == 0L))) {
-    return(invisible())
-  }
+  off_floor <- any(runs$status == 0L & runs$on_floor == 0L)
+  if (!is.null(out$best) && (control$floor > default || off_floor)) return(invisible())
   collinear <- if (families[[code]]$shape == "full") collinear_columns(x)
   ways <- c(if (k > 1L) "fewer components",
             if (families[[code]]$shape == "full") "a narrower `covariance`",
             "a larger `floor` in gmm_control()")
   hint <- sprintf("Try %s.", paste(ways, collapse = ", "))
   if (length(collinear)) {
-    gmm_abort("degenerate", sprintf(
-      "The columns are collinear (rank %d of %d), so that no full covariance exists: %s depends on the others.",
+    gmm_abort("degenerate", sprintf(paste(
+      "The columns are collinear (rank %d of %d), so that no full covariance exists: %s depends",
+      "on the others."),
       ncol(x) - length(collinear), ncol(x), some(backtick(collinear))
-    ), sprintf("Leave %s out, or use covariance = \"diag\".", if (length(collinear) == 1L) "it" else "them"),
+    ), sprintf("Leave %s out, or use covariance = \"diag\".",
+               if (length(collinear) == 1L) "it" else "them"),
     starts = out$starts)
   }
   if (is.null(out$best)) {
@@ -288,7 +291,8 @@ warn_of_fit <- function(fit, gain) {
     gmm_warn("convergence", sprintf(
       "No convergence in %s; the last one raised the log-likelihood by %.3g.",
       plural(fit$iterations, "iteration"), gain),
-      "Raise `max_iter`, or go on from this fit: gmm_control(init = fit).", iterations = fit$iterations,
+      "Raise `max_iter`, or go on from this fit: gmm_control(init = fit).",
+      iterations = fit$iterations,
       gain = gain)
   }
   warn_if_spurious(fit)

@@ -11,7 +11,8 @@ is_fit <- function(object) !is.null(object$loglik)
 need_fit <- function(object, what) {
   validate_gmm(object)
   if (!is_fit(object)) {
-    gmm_abort("data", sprintf("%s needs a fit to data; this mixture was built by gmm_params().", what))
+    gmm_abort("data", sprintf("%s needs a fit to data; this mixture was built by gmm_params().",
+                              what))
   }
   check_held(object)
 }
@@ -99,7 +100,8 @@ convergence_text <- function(x) {
   how <- if (x$converged) "converged in" else "not converged after"
   starts <- x$starts
   if (nrow(starts) == 1L) {
-    return(sprintf("%s %s from one start (%s)", how, plural(x$iterations, "iteration"), starts$kind))
+    return(sprintf("%s %s from one start (%s)", how, plural(x$iterations, "iteration"),
+                   starts$kind))
   }
   by <- if (x$reached > 0L) number_text(x$reached) else "none of them, but by a proposal"
   sprintf("%s %s; best of %d starts, reached by %s", how, plural(x$iterations, "iteration"),
@@ -177,7 +179,7 @@ print.summary.gaussmix <- function(x, digits = 4, ...) {
 #' as.data.frame(gmm(faithful, k = 2))
 #' @export
 as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...,
-                                   stringsAsFactors = FALSE) {
+                                   stringsAsFactors = FALSE) { # nolint: object_name_linter.
   check_dots_empty(...)
   validate_gmm(x)
   variables <- colnames(x$means)
@@ -195,17 +197,17 @@ as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...,
 
 #' Log-likelihood, and what follows from it
 #'
-#' `logLik()` is the total log-likelihood of the parameters that are reported, with the number of free
-#' parameters `df` and of observations `nobs` (the sum of the weights) as attributes; [AIC()] and
-#' [BIC()] follow from it, `-2 logLik + penalty`: **lower is better** (mclust's BIC has the opposite
-#' sign). Several fits may be given at once. A density can exceed 1, so a log-likelihood can be
-#' positive. `deviance()` is -2 times it.
+#' `logLik()` is the total log-likelihood of the parameters that are reported, with the number of
+#' free parameters `df` and of observations `nobs` (the sum of the weights) as attributes; [AIC()]
+#' and [BIC()] follow from it, `-2 logLik + penalty`: **lower is better** (mclust's BIC has the
+#' opposite sign). Several fits may be given at once. A density can exceed 1, so a log-likelihood
+#' can be positive. `deviance()` is -2 times it.
 #'
 #' @param object A fit.
 #' @param ... More fits, for `AIC()` and `BIC()`.
 #' @param k Penalty per parameter.
-#' @return `logLik()` a number of class `"logLik"`; `nobs()` and `deviance()` a number; `AIC()` and `BIC()` a
-#'   number, or for several fits a data frame with `df` and the criterion.
+#' @return `logLik()` a number of class `"logLik"`; `nobs()` and `deviance()` a number; `AIC()` and
+#'   `BIC()` a number, or for several fits a data frame with `df` and the criterion.
 #' @section Errors: `gaussmix_error_data` for a mixture without data ([gmm_params()]).
 #' @examples
 #' fits <- lapply(1:3, function(k) gmm(faithful, k))
@@ -218,8 +220,8 @@ logLik.gaussmix <- function(object, ...) {
   structure(object$loglik, df = object$df, nobs = object$nobs, nall = object$nobs, class = "logLik")
 }
 
-# stats' own methods, by way of logLik(); not by NextMethod(), which could reach the "gmm" methods of
-# another package.
+# stats' own methods, by way of logLik(); not by NextMethod(), which could reach the "gmm" methods
+# of another package.
 criterion_by_stats <- function(generic, call, envir) {
   method <- utils::getS3method(generic, "default", envir = asNamespace("stats"))
   call[[1L]] <- as.name(generic)
@@ -259,8 +261,8 @@ deviance.gaussmix <- function(object, ...) -2 * as.numeric(logLik.gaussmix(objec
 #' @param evaluate `FALSE`: return the call, unevaluated.
 #' @return `coef()`: a named vector, `proportion.<component>`, `mean.<component>.<variable>`,
 #'   `cov.<component>.<variable>.<variable>` (lower triangle by columns; `cov.<variable>.<variable>`
-#'   where one covariance is common; zeros of the structure left out; for spherical covariances the first
-#'   variance stands for all), or a list. `weights()`: the case weights, or `NULL`.
+#'   where one covariance is common; zeros of the structure left out; for spherical covariances the
+#'   first variance stands for all), or a list. `weights()`: the case weights, or `NULL`.
 #'   `formula()`, `terms()`: for fits by formula. `model.frame()`, `model.matrix()`: the data.
 #'   `case.names()`, `variable.names()`: names of rows and columns.
 #' @section Errors: `gaussmix_error_data` where the fit has no data or formula.

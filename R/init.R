@@ -65,7 +65,8 @@ start_labels <- function(init, k, data) {
   if (anyNA(labels) || length(levels) != k) {
     gmm_abort("start", sprintf(
       "Labels given as `init` must be the numbers 1 to k = %d, or a factor of k levels, not %s.", k,
-      if (is.numeric(init)) some(number_text(sort(unique(init)))) else plural(length(levels), "level")
+      if (is.numeric(init)) some(number_text(sort(unique(init)))) else plural(length(levels),
+                                                                              "level")
     ))
   }
   check_no_empty(tabulate(labels, k), "init")

@@ -323,8 +323,8 @@ check_covariances <- function(params, about) {
   }
 }
 
-# What the family says is common to all components, and the covariances a and b don't share, in words;
-# NULL where they share it all. differ(): by more than rounding, for matrices of b's size.
+# What the family says is common to all components, and the covariances a and b don't share, in
+# words; NULL where they share it all. differ(): by more than rounding, for matrices of b's size.
 unshared_part <- function(a, b, code, differ) {
   letters <- family_letters(code)
   if (families[[code]]$shared) return(if (differ(a, b)) "equal")
@@ -338,7 +338,9 @@ unshared_part <- function(a, b, code, differ) {
     } else {
       differ(a, b)
     }
-    if (turned) return(if (letters[["orientation"]] == "E") "of one shape and orientation" else "of one shape")
+    if (turned) {
+      return(paste0("of one shape", if (letters[["orientation"]] == "E") " and orientation"))
+    }
   } else if (letters[["orientation"]] == "E") {
     commutator <- a %*% b - b %*% a
     if (max(abs(commutator)) > 1e-7 * max(abs(a)) * max(abs(b))) return("of one orientation")

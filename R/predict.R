@@ -4,15 +4,15 @@
 #'
 #' Columns of `newdata` are matched by name, in any order; missing ones are an error, further
 #' columns of a data frame are ignored. A row with missing values gets NA. A row so far out that all
-#' its densities are 0 in double precision still gets the posterior of the nearest component; one with
-#' an infinite value has log-density `-Inf` and no posterior (NA).
+#' its densities are 0 in double precision still gets the posterior of the nearest component; one
+#' with an infinite value has log-density `-Inf` and no posterior (NA).
 #'
 #' @param object A gmm object.
-#' @param newdata Data like those fitted (vector, matrix or data frame), any number of rows. Left out: the
-#'   rows fitted.
+#' @param newdata Data like those fitted (vector, matrix or data frame), any number of rows. Left
+#'   out: the rows fitted.
 #' @param type What to predict, see the value.
-#' @param na.action What to do with rows of `newdata` with missing values: `na.pass` (the default: their
-#'   results are NA), `na.omit`, `na.exclude` (as `na.pass`) or `na.fail`.
+#' @param na.action What to do with rows of `newdata` with missing values: `na.pass` (the default:
+#'   their results are NA), `na.omit`, `na.exclude` (as `na.pass`) or `na.fail`.
 #' @param ... Must be empty.
 #' @return One element or row per row of `newdata`, with the row names kept:
 #'   \item{`"class"`}{factor whose levels are the components' names; a tie goes to the first}
@@ -80,7 +80,8 @@ without_limits <- function(prob, rows) {
   if (length(lost)) {
     prob[lost, ] <- NA
     gmm_warn("infinite", sprintf("%s of `newdata` %s infinite and %s no posterior: %s.",
-                                 plural(length(lost), "row"), if (length(lost) == 1L) "is" else "are",
+                                 plural(length(lost), "row"),
+                                 if (length(lost) == 1L) "is" else "are",
                                  if (length(lost) == 1L) "has" else "have", some(rows[lost])),
              rows = rows[lost])
   }
@@ -115,8 +116,8 @@ row_max <- function(prob) {
 #' probabilities; the residual is the row minus that.
 #'
 #' @param object A fit.
-#' @param type `"response"` (the difference), or `"mahalanobis"`: the distance (not squared) to the mean
-#'   of the row's most probable component.
+#' @param type `"response"` (the difference), or `"mahalanobis"`: the distance (not squared) to the
+#'   mean of the row's most probable component.
 #' @param ... Must be empty.
 #' @return A matrix n x d with the names of rows and columns, or a vector where the data were one;
 #'   rows dropped by `na.exclude` are NA. `"mahalanobis"`: a vector of length n.

@@ -57,7 +57,8 @@ check_report_file <- function(file) {
 
 # What the template shows besides the fit itself.
 report_values <- function(fit, select, title) {
-  call <- paste0("<code>", paste(deparse(fit$call, width.cutoff = 80L, nlines = 3L), collapse = " "),
+  call <- paste0("<code>", paste(deparse(fit$call, width.cutoff = 80L, nlines = 3L),
+                                 collapse = " "),
                  "</code>")
   list(
     fit = fit, select = select, title = title,

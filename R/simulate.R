@@ -5,13 +5,14 @@
 #'
 #' @param n Number of draws, a whole number of at least 0.
 #' @param fit A gmm object.
-#' @param order `"random"`: independent draws; `"component"`: sorted by component, with the same number
-#'   of each as the independent draws from the same seed have.
-#' @return A numeric n x d matrix with the variables' names (for a fit on a vector, a vector), and an
-#'   attribute `"component"`: the factor of the components drawn from.
+#' @param order `"random"`: independent draws; `"component"`: sorted by component, with the same
+#'   number of each as the independent draws from the same seed have.
+#' @return A numeric n x d matrix with the variables' names (for a fit on a vector, a vector), and
+#'   an attribute `"component"`: the factor of the components drawn from.
 #' @section Errors: `gaussmix_error_argument` where `n` is not a whole number of at least 0.
-#' @references Salmon, J. K., Moraes, M. A., Dror, R. O. and Shaw, D. E. (2011) Parallel random numbers: as easy as
-#'   1, 2, 3. *SC '11*. \doi{10.1145/2063384.2063405} (the generator, keyed by R's)
+#' @references Salmon, J. K., Moraes, M. A., Dror, R. O. and Shaw, D. E. (2011) Parallel random
+#'   numbers: as easy as 1, 2, 3. *SC '11*. \doi{10.1145/2063384.2063405} (the generator, keyed by
+#'   R's)
 #' @examples
 #' m <- gmm_params(c(0.3, 0.7), means = rbind(c(0, 0), c(4, 1)), covariances = diag(2))
 #' set.seed(1)
@@ -44,11 +45,12 @@ random_state <- function() {
 #'
 #' @param object A fit.
 #' @param nsim Number of data sets, a whole number of at least 1.
-#' @param seed `NULL`, or a whole number for [set.seed()]; R's random numbers are then left as they were.
+#' @param seed `NULL`, or a whole number for [set.seed()]; R's random numbers are then left as they
+#'   were.
 #' @param ... Must be empty.
-#' @return A list `sim_1`, ..., `sim_<nsim>` of data sets like the training data (vector, matrix or data frame; as
-#'   many rows, same names), each with an attribute `"component"` as of [rgmm()]. Attribute `"seed"` as for
-#'   [stats::simulate()].
+#' @return A list `sim_1`, ..., `sim_<nsim>` of data sets like the training data (vector, matrix or
+#'   data frame; as many rows, same names), each with an attribute `"component"` as of [rgmm()].
+#'   Attribute `"seed"` as for [stats::simulate()].
 #' @section Errors: `gaussmix_error_data` for a mixture without data: see [rgmm()].
 #' @examples
 #' fit <- gmm(faithful, k = 2)

@@ -6,8 +6,8 @@
 # solutions without spurious components only: the reference, the best of 100 long starts (50
 # k-means++, 50 random), of mclust and of scikit-learn (n_init = 10, tol = 1e-6), each continued by
 # EM to convergence; and the best ever seen, of wide searches with other seeds too, which only
-# rises. They are kept in results/quality-known.csv. Then the default call, with each of the seeds, and
-# mclust's and scikit-learn's (ten starts), timed in turn. PYTHON says which python3 has
+# rises. They are kept in results/quality-known.csv. Then the default call, with each of the seeds,
+# and mclust's and scikit-learn's (ten starts), timed in turn. PYTHON says which python3 has
 # scikit-learn.
 library(gaussmix)
 suppressPackageStartupMessages(library(mclust))

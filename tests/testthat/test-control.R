@@ -9,7 +9,8 @@ test_that("the defaults are those of the help page", {
 })
 
 test_that("every value given is kept", {
-  control <- gmm_control(n_init = 3, init = "random", search = 0, max_iter = 0, tol = 0, floor = 1e-6,
+  control <- gmm_control(n_init = 3, init = "random", search = 0, max_iter = 0, tol = 0,
+                         floor = 1e-6,
                          spurious = c(thin = 0), threads = 2, verbose = TRUE, keep = FALSE)
   expect_identical(unclass(control), list(
     n_init = 3L, init = "random", search = 0L, max_iter = 0L, tol = 0, floor = 1e-6,
@@ -18,7 +19,8 @@ test_that("every value given is kept", {
 })
 
 test_that("bad values are refused, argument by argument", {
-  for (arg in c("n_init", "search", "max_iter", "tol", "floor", "threads", "verbose", "keep", "spurious")) {
+  for (arg in c("n_init", "search", "max_iter", "tol", "floor", "threads", "verbose", "keep",
+                "spurious")) {
     for (bad in list(-1, NA, NaN, Inf, "a", c(1, 2), list())) {
       expect_gm_error(do.call(gmm_control, structure(list(bad), names = arg)), "argument",
                       sprintf("`%s` must be", arg))

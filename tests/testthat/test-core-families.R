@@ -18,7 +18,8 @@ test_that("each M-step is the least of its criterion over the family", {
     fit <- gmm(x, 3, code, control = gmm_control(init = groups, max_iter = 0))
     chart <- family_chart(fit)
     value <- function(free) {
-      mstep_criterion(lapply(1:3, function(j) chart$covariance[[j]](free[chart$at[[j]]])), sizes, scatters)
+      mstep_criterion(lapply(1:3, function(j) chart$covariance[[j]](free[chart$at[[j]]])), sizes,
+                      scatters)
     }
     gradient <- differences(value, chart$free)
     expect_lt(max(abs(gradient)), 1e-6 * nrow(x))
@@ -49,21 +50,26 @@ test_that("EM climbs in every family to a fit that keeps the structure, weighted
   w <- with_test_seed(2, runif(nrow(x), 0.5, 1.5))
   for (code in codes) {
     for (weights in list(NULL, w)) {
-      fit <- suppressWarnings(gmm(x, 3, code, weights = weights, control = gmm_control(init = groups)))
+      fit <- suppressWarnings(gmm(x, 3, code, weights = weights,
+                                  control = gmm_control(init = groups)))
       expect_true(fit$converged, info = code)
       expect_true(all(diff(fit$trace) >= -1e-10 * abs(fit$trace[1])), info = code)
       expect_silent(validate_gmm(fit))
-      expect_equal(oracle_loglik(x, fit, if (is.null(weights)) rep(1, nrow(x)) else weights), fit$loglik,
+      expect_equal(oracle_loglik(x, fit, if (is.null(weights)) rep(1, nrow(x)) else weights),
+                   fit$loglik,
                    tolerance = 1e-11)
       built <- gmm_params(fit$proportions, fit$means, fit$covariances, covariance = code)
-      expect_equal(predict(built, x, type = "prob"), predict(fit, type = "prob"), ignore_attr = TRUE)
+      expect_equal(predict(built, x, type = "prob"), predict(fit, type = "prob"),
+                   ignore_attr = TRUE)
     }
   }
 })
 
 test_that("a wider family started at a narrower fit is no worse", {
-  wider <- list(EII = c("VII", "EEI"), VII = "VEI", EEI = c("VEI", "EVI", "EEE"), VEI = c("VVI", "VEE"),
-                EVI = c("VVI", "EVE"), VVI = "VVE", EEE = c("VEE", "EVE", "EEV"), VEE = c("VVE", "VEV"),
+  wider <- list(EII = c("VII", "EEI"), VII = "VEI", EEI = c("VEI", "EVI", "EEE"),
+                VEI = c("VVI", "VEE"), EVI = c("VVI", "EVE"), VVI = "VVE",
+                EEE = c("VEE", "EVE", "EEV"),
+                VEE = c("VVE", "VEV"),
                 EVE = c("VVE", "EVV"), VVE = "VVV", EEV = c("VEV", "EVV"), VEV = "VVV", EVV = "VVV")
   for (narrow in names(wider)) {
     fit <- suppressWarnings(gmm(x, 3, narrow, control = gmm_control(init = groups)))
@@ -97,7 +103,8 @@ test_that("a family that can't be bounded stops at its last admissible iterate, 
   flat[41:60, 2] <- 5 + flat[41:60, 1] * 1e-7
   start <- rep(1:2, c(40, 20))
   for (code in c("VVE", "EVV", "VEV", "EVI")) {
-    fit <- tryCatch(suppressWarnings(gmm(flat, 2, code, control = gmm_control(init = start, floor = 1e-6))),
+    fit <- tryCatch(suppressWarnings(gmm(flat, 2, code,
+                                         control = gmm_control(init = start, floor = 1e-6))),
                     gaussmix_error_degenerate = function(e) e)
     if (inherits(fit, "error")) next
     expect_true(all(fit$covariances[1, 1, ] > 0))
@@ -110,7 +117,9 @@ test_that("a stated family is checked against the covariances", {
   a <- matrix(c(2, .5, .5, 1), 2)
   turn <- function(t) matrix(c(cos(t), sin(t), -sin(t), cos(t)), 2)
   rotated <- turn(1) %*% a %*% t(turn(1))
-  built <- function(b, code) gmm_params(c(.5, .5), rbind(c(0, 0), c(1, 1)), list(a, b), covariance = code)
+  built <- function(b, code) {
+    gmm_params(c(.5, .5), rbind(c(0, 0), c(1, 1)), list(a, b), covariance = code)
+  }
   expect_identical(built(3 * a, "VEE")$covariance, "VEE")
   expect_identical(built(rotated, "EEV")$covariance, "EEV")
   expect_identical(built(2 * rotated, "VEV")$covariance, "VEV")
@@ -124,7 +133,8 @@ test_that("a stated family is checked against the covariances", {
 test_that("standard errors are right in every family: those of the free parameters, differenced", {
   y <- scale(x[, 1:2])
   for (code in codes) {
-    fit <- suppressWarnings(gmm(y, 2, code, control = gmm_control(init = pmin(groups, 2), tol = 1e-14)))
+    fit <- suppressWarnings(gmm(y, 2, code, control = gmm_control(init = pmin(groups, 2),
+                                                                  tol = 1e-14)))
     chart <- family_chart(fit)
     k <- 2
     d <- 2

@@ -32,10 +32,13 @@ test_that("the reference kernel is plain R's E-step", {
     centred <- lapply(seq_len(k), function(j) sweep(case$x, 2, case$params$means[j, ]))
     sums <- vapply(seq_len(k), function(j) colSums(case$w * resp[, j] * centred[[j]]), numeric(d))
     expect_equal(got$sum, matrix(sums, d), tolerance = 1e-11)
-    scatters <- lapply(seq_len(k), function(j) crossprod(centred[[j]], case$w * resp[, j] * centred[[j]]))
+    scatters <- lapply(seq_len(k), function(j) {
+      crossprod(centred[[j]], case$w * resp[, j] * centred[[j]])
+    })
     if (resolve_covariance(family, d) == "EEE") scatters <- list(Reduce(`+`, scatters))
     expected <- vapply(scatters, function(s) {
-      if (families[[case$params$covariance]]$shape == "full") (s * lower.tri(s, TRUE))[] else diag(s)
+      full <- families[[case$params$covariance]]$shape == "full"
+      if (full) (s * lower.tri(s, TRUE))[] else diag(s)
     }, numeric(length(got$scatter) / length(scatters)))
     lower <- c(expected) != 0
     expect_equal(drop(got$scatter)[lower], c(expected)[lower], tolerance = 1e-11)

@@ -32,7 +32,8 @@ test_that("predicting in batches is predicting at once, to the bit", {
   at_once <- predict(fit, type = "prob")
   for (size in c(1, 7, 1000, 29999)) {
     rows <- seq_len(size) + (nrow(big) - size) %/% 2
-    expect_identical(predict(fit, big[rows, , drop = FALSE], type = "prob"), at_once[rows, , drop = FALSE])
+    expect_identical(predict(fit, big[rows, , drop = FALSE], type = "prob"),
+                     at_once[rows, , drop = FALSE])
   }
 })
 
@@ -40,7 +41,8 @@ test_that("the generator is Philox4x32-10: its published test vectors", {
   # Random123's kat_vectors; uniforms keep the upper 52 of 64 bits, plus a half
   as_uniform <- function(high, low) (high * 2^20 + low %/% 2^12 + 0.5) * 2^-52
   zero <- engine_random(c(0, 0), 0)
-  expect_identical(zero[, 1], c(as_uniform(0xe169c58d, 0x6627e8d5), as_uniform(0x9b00dbd8, 0xbc57ac4c)))
+  expect_identical(zero[, 1], c(as_uniform(0xe169c58d, 0x6627e8d5),
+                                as_uniform(0x9b00dbd8, 0xbc57ac4c)))
 })
 
 test_that("uniforms lie inside (0, 1) and are uniform", {
@@ -55,7 +57,9 @@ test_that("threads follow the environment and never exceed its limit", {
   skip_if_not(engine_info()$openmp)
   vars <- c("OMP_NUM_THREADS", "OMP_THREAD_LIMIT")
   old <- Sys.getenv(vars, NA)
-  on.exit(for (v in vars) if (is.na(old[[v]])) Sys.unsetenv(v) else do.call(Sys.setenv, as.list(old[v])))
+  on.exit(for (v in vars) {
+    if (is.na(old[[v]])) Sys.unsetenv(v) else do.call(Sys.setenv, as.list(old[v]))
+  })
   Sys.unsetenv(vars)
   expect_lte(engine_info()$threads, 2)
   for (bad in c("0", "-1", "abc", "")) {
@@ -107,7 +111,8 @@ test_that("more rows than one stretch give the same bits too", {
   expect_identical(fits[[2]]$trace, fits[[1]]$trace)
   expect_identical(fits[[3]]$covariances, fits[[1]]$covariances)
   resp <- predict(start, x, type = "prob")
-  expect_equal(unname(fits[[1]]$trace[1]), sum(predict(start, x, type = "logdensity")), tolerance = 1e-12)
+  expect_equal(unname(fits[[1]]$trace[1]), sum(predict(start, x, type = "logdensity")),
+               tolerance = 1e-12)
   once <- gmm(x, 2, control = gmm_control(init = start, max_iter = 1, tol = 0))
   expect_equal(unname(once$proportions), unname(colMeans(resp)), tolerance = 1e-12)
 })

@@ -16,7 +16,8 @@ two_groups <- function(size, thin = 1, d = 2) {
 }
 
 test_that("too few rows: below 2 r, where r is d + 1, 2 or 1 by the family", {
-  needed <- c(VVV = 3, VEV = 3, EEV = 3, EVV = 3, VVE = 2, EVE = 2, VEE = 2, VVI = 2, VEI = 2, EVI = 2, VII = 2,
+  needed <- c(VVV = 3, VEV = 3, EEV = 3, EVV = 3, VVE = 2, EVE = 2, VEE = 2, VVI = 2, VEI = 2,
+              EVI = 2, VII = 2,
               EEE = 1, EEI = 1, EII = 1)
   for (code in names(needed)) {
     r <- needed[[code]]
@@ -29,7 +30,7 @@ test_that("too few rows: below 2 r, where r is d + 1, 2 or 1 by the family", {
   }
 })
 
-test_that("thin: below 10 r with an eigenvalue below 1e-3 of the pooled one; a larger group is none", {
+test_that("thin: below 10 r with an eigenvalue below 1e-3 of the pooled one", {
   thin_at <- function(size, thin) {
     case <- two_groups(size, thin)
     verdict_of(case$x, case$labels)$spurious[2]
@@ -42,7 +43,8 @@ test_that("thin: below 10 r with an eigenvalue below 1e-3 of the pooled one; a l
 test_that("starts are ranked by spurious components before the objective", {
   x <- as.matrix(faithful)
   for (seed in 1:10) {
-    fit <- suppressWarnings(with_test_seed(seed, gmm(x, 5, control = gmm_control(n_init = 12, init = "kmeans++"))))
+    control <- gmm_control(n_init = 12, init = "kmeans++")
+    fit <- suppressWarnings(with_test_seed(seed, gmm(x, 5, control = control)))
     ran <- fit$starts[fit$starts$reason == "", ]
     sound <- ran[ran$spurious == min(ran$spurious), ]
     expect_identical(fit$objective, max(sound$objective))
@@ -57,7 +59,8 @@ test_that("starts are ranked by spurious components before the objective", {
 
 test_that("convergence is as defined, counted from the trace", {
   for (k in 2:4) {
-    fit <- with_test_seed(k, gmm(faithful, k, "diag", control = gmm_control(n_init = 1, init = "kmeans++")))
+    fit <- with_test_seed(k, gmm(faithful, k, "diag",
+                                 control = gmm_control(n_init = 1, init = "kmeans++")))
     gain <- diff(fit$trace)
     ratio <- c(Inf, ifelse(gain[-length(gain)] > 0, abs(gain[-1]) / gain[-length(gain)], Inf))
     worst <- vapply(seq_along(ratio), function(t) max(c(Inf, Inf, ratio)[t + 0:2]), 0)
@@ -93,7 +96,8 @@ test_that("weights count in seeding: rows of nearly no weight are no seeds", {
   far <- with_test_seed(2, matrix(rnorm(40, 1000), 20))
   for (init in c("kmeans++", "random")) {
     for (seed in 1:10) {
-      fit <- with_test_seed(seed, gmm(rbind(heavy, far), 2, "spherical", weights = rep(c(1, 1e-30), c(100, 20)),
+      fit <- with_test_seed(seed, gmm(rbind(heavy, far), 2, "spherical",
+                                      weights = rep(c(1, 1e-30), c(100, 20)),
                                       control = gmm_control(init = init, n_init = 1, max_iter = 0)))
       expect_true(all(fit$means < 100))
     }
@@ -101,7 +105,9 @@ test_that("weights count in seeding: rows of nearly no weight are no seeds", {
 })
 
 test_that("the floor of a sphere is that of the widest column", {
-  x <- cbind(rep(c(0, 1), each = 30) * 100, rep(c(0, 1), each = 30)) + with_test_seed(1, 1e-9 * rnorm(120))
-  fit <- suppressWarnings(gmm(x, 2, "spherical", control = gmm_control(init = rep(1:2, each = 30), floor = 1e-6)))
+  x <- cbind(rep(c(0, 100), each = 30), rep(c(0, 1), each = 30)) +
+    with_test_seed(1, 1e-9 * rnorm(120))
+  fit <- suppressWarnings(gmm(x, 2, "spherical",
+                              control = gmm_control(init = rep(1:2, each = 30), floor = 1e-6)))
   expect_equal(unname(fit$covariances[1, 1, ]), rep(1e-6 * max(fit$scale)^2, 2))
 })

@@ -34,7 +34,8 @@ test_that("30 EM steps are those of plain R, for each family, weighted or not", 
     start <- random_params(family, d, k, 23)
     start <- gmm_params(start$proportions, start$means, start$covariances, covariance = family)
     for (w in list(NULL, with_test_seed(24, rexp(150)))) {
-      fit <- suppressWarnings(gmm(data, k, family, weights = w, control = from(start, max_iter = 30, tol = 0)))
+      fit <- suppressWarnings(gmm(data, k, family, weights = w,
+                                  control = from(start, max_iter = 30, tol = 0)))
       oracle <- oracle_em(data, start, family, 30, if (is.null(w)) rep(1, 150) else w)
       expect_equal(fit$trace, oracle$trace, tolerance = 1e-9)
       expect_equal(unname(fit$proportions), unname(oracle$proportions), tolerance = 1e-8)
@@ -59,7 +60,8 @@ test_that("one component is the closed form, in one iteration", {
     expect_sound(fit, x)
   }
   s <- stats::cov(x) * (n - 1) / n
-  expect_equal(as.numeric(logLik(gmm(x, 1))), -n / 2 * (2 * log(2 * pi) + log(det(s)) + 2), tolerance = 1e-13)
+  expect_equal(as.numeric(logLik(gmm(x, 1))), -n / 2 * (2 * log(2 * pi) + log(det(s)) + 2),
+               tolerance = 1e-13)
 })
 
 test_that("groups far apart are fitted exactly, each by itself", {
@@ -141,7 +143,8 @@ test_that("a weight is how often the row counts", {
     expect_equal(weighted$nobs, sum(counts))
     expect_equal(BIC(weighted), BIC(repeated), tolerance = 1e-12)
     expect_equal(weighted$scale, repeated$scale)
-    scaled <- gmm(x, 3, family, weights = counts * 8, control = from(groups, max_iter = 50, tol = 0))
+    scaled <- gmm(x, 3, family, weights = counts * 8,
+                  control = from(groups, max_iter = 50, tol = 0))
     expect_identical(scaled$means, weighted$means)
     expect_equal(scaled$loglik, 8 * weighted$loglik)
     expect_identical(scaled$verdict, weighted$verdict)
@@ -161,7 +164,8 @@ test_that("weights of any size are fine; scaling them changes no parameter and n
     expect_identical(scaled$iterations, fit$iterations)
     expect_equal(scaled$loglik / c, fit$loglik, tolerance = 1e-12)
     # a search finds the same optimum, by whichever of the starts that reach it
-    expect_equal(with_test_seed(1, gmm(x, 3, weights = w * c))$loglik / c, found$loglik, tolerance = 1e-8)
+    expect_equal(with_test_seed(1, gmm(x, 3, weights = w * c))$loglik / c, found$loglik,
+                 tolerance = 1e-8)
   }
   expect_equal(with_test_seed(1, gmm(x, 3, weights = rep(1, nrow(x))))$loglik,
                with_test_seed(1, gmm(x, 3))$loglik, tolerance = 1e-12)
@@ -173,7 +177,8 @@ test_that("effective size and smallest eigenvalue are as defined", {
     fit <- with_test_seed(1, gmm(x, 2, family, weights = w))
     r <- predict(fit, type = "prob")
     expect_equal(fit$verdict$size, unname(colSums(w * r)^2 / colSums(w^2 * r)), tolerance = 1e-10)
-    pooled <- fit$covariances[, , 1] * fit$proportions[1] + fit$covariances[, , 2] * fit$proportions[2]
+    pooled <- fit$covariances[, , 1] * fit$proportions[1] +
+      fit$covariances[, , 2] * fit$proportions[2]
     least <- apply(fit$covariances, 3, function(s) {
       min(Re(eigen(solve(pooled, s), only.values = TRUE)$values))
     })
@@ -234,7 +239,8 @@ test_that("components come by decreasing proportion; a named start keeps its ord
 })
 
 test_that("max_iter that ends the run gives one warning, and the fit can go on", {
-  expect_warning(fit <- gmm(x, 3, control = from(groups, max_iter = 3)), class = "gaussmix_warning_convergence")
+  expect_warning(fit <- gmm(x, 3, control = from(groups, max_iter = 3)),
+                 class = "gaussmix_warning_convergence")
   expect_false(fit$converged)
   expect_identical(fit$iterations, 3L)
   expect_no_warning(gmm(x, 3, control = from(fit)))
@@ -267,7 +273,8 @@ test_that("collinear columns are named, and diagonal covariances don't mind them
 
 test_that("a component on too few rows is never preferred, and is reported", {
   clumped <- rbind(x, x[1, ] + 30, x[1, ] + 30 + 1e-3 * c(1, 2), x[1, ] + 30 + 1e-3 * c(2, 1))
-  expect_gm_warning(fit <- gmm(clumped, 2, control = from(rep(1:2, c(272, 3)))), "spurious", "Component 2")
+  expect_gm_warning(fit <- gmm(clumped, 2, control = from(rep(1:2, c(272, 3)))), "spurious",
+                    "Component 2")
   expect_identical(fit$verdict$spurious, c(FALSE, TRUE))
   expect_equal(fit$verdict$size[2], 3, tolerance = 1e-6)
   best <- with_test_seed(1, gmm(x, 4))
@@ -280,7 +287,8 @@ test_that("two components that are the same are reported", {
 })
 
 test_that("a tight group of many rows far off is none of these", {
-  tight <- rbind(x, matrix(rep(c(1000, 5000), each = 40), 40) + with_test_seed(1, rnorm(80, sd = 1e-2)))
+  tight <- rbind(x, matrix(rep(c(1000, 5000), each = 40), 40) +
+                   with_test_seed(1, rnorm(80, sd = 1e-2)))
   expect_no_warning(fit <- with_test_seed(2, gmm(tight, 3)))
   expect_identical(sum(fit$verdict$spurious), 0L)
 })
@@ -388,14 +396,16 @@ test_that("a start lives on in the fit as no more than its parameters", {
 
 test_that("every spurious component is named, with its cause", {
   # two clumps of three rows, one of them on a line
-  clumps <- rbind(x, x[1, ] + 30 + cbind(c(0, 1, 2), c(0, 3, 1)), x[1, ] - 60 + cbind(c(0, 2, 1), c(3, 1, 0)))
+  clumps <- rbind(x, x[1, ] + 30 + cbind(c(0, 1, 2), c(0, 3, 1)),
+                  x[1, ] - 60 + cbind(c(0, 2, 1), c(3, 1, 0)))
   start <- from(rep(1:3, c(272, 3, 3)))
-  w <- expect_gm_warning(fit <- gmm(clumps, 3, control = start), "spurious",
-                         "Components 2, 3 rest on too few rows to be believed (effective size 3.0, 3.0).")
+  text <- "Components 2, 3 rest on too few rows to be believed (effective size 3.0, 3.0)."
+  w <- expect_gm_warning(fit <- gmm(clumps, 3, control = start), "spurious", text)
   expect_match(format(fit), "spurious: component 2, 3 (too few rows)", fixed = TRUE, all = FALSE)
   expect_identical(w$verdict$component, c("2", "3"))
   expect_gm_warning(vcov(fit), "spurious", "Components 2, 3 rest on too few rows")
-  expect_identical(spurious_text(data.frame(component = c("a", "b", "c", "d"), on_floor = c(0, 2, 0, 1),
+  expect_identical(spurious_text(data.frame(component = c("a", "b", "c", "d"),
+                                            on_floor = c(0, 2, 0, 1),
                                             spurious = c(TRUE, TRUE, FALSE, TRUE))),
                    "spurious: component a (too few rows); component b, d (on the floor)")
 })

@@ -13,7 +13,8 @@ test_that("the object has the class and the fields of the contract", {
                    list(c("eruptions", "waiting"), c("eruptions", "waiting"), c("1", "2")))
   expect_identical(fit$covariance, "VVV")
   expect_identical(fit$df, df_of("VVV", 2, 2))
-  expect_named(fit$starts, c("kind", "objective", "loglik", "iterations", "converged", "spurious", "reason"))
+  expect_named(fit$starts, c("kind", "objective", "loglik", "iterations", "converged", "spurious",
+                             "reason"))
   expect_identical(nrow(fit$starts), 40L)
   expect_identical(fit$call, quote(gmm(x = faithful, k = 2)))
 })
@@ -23,7 +24,8 @@ test_that("print answers in at most 10 lines, returns its argument, and suits an
   expect_lte(length(lines), 10)
   expect_identical(out$value, fit)
   expect_false(out$visible)
-  for (word in c("2 components", "full (VVV)", "272 rows x 2 variables", "log-likelihood", "BIC", "lower is better",
+  for (word in c("2 components", "full (VVV)", "272 rows x 2 variables", "log-likelihood", "BIC",
+                 "lower is better",
                  "converged", "40 starts")) {
     expect_match(paste(lines, collapse = "\n"), word, fixed = TRUE)
   }
@@ -35,7 +37,8 @@ test_that("print answers in at most 10 lines, returns its argument, and suits an
 test_that("prints and summaries read well", {
   gaps <- faithful
   gaps$waiting[3] <- NA
-  weighted <- with_test_seed(1, gmm(gaps, 3, "tied", weights = rep(c(1, 2.5), 136), na.action = na.omit))
+  weighted <- with_test_seed(1, gmm(gaps, 3, "tied", weights = rep(c(1, 2.5), 136),
+                                    na.action = na.omit))
   expect_snapshot({
     print(fit)
     print(weighted)
@@ -73,7 +76,8 @@ test_that("coef gives each parameter once, or three arrays", {
 })
 
 test_that("what R's modelling functions ask is there", {
-  by_formula <- with_test_seed(1, gmm(~ log(eruptions) + waiting, faithful, k = 2, weights = waiting))
+  by_formula <- with_test_seed(1, gmm(~ log(eruptions) + waiting, faithful, k = 2,
+                                      weights = waiting))
   expect_equal(formula(by_formula), ~ log(eruptions) + waiting, ignore_formula_env = TRUE)
   expect_s3_class(terms(by_formula), "terms")
   expect_equal(model.matrix(by_formula)[, 1], log(faithful$eruptions), ignore_attr = TRUE)
@@ -123,7 +127,8 @@ test_that("as.data.frame has a row a component", {
 })
 
 test_that("what needs data is refused for a mixture without", {
-  for (f in list(logLik, nobs, deviance, AIC, BIC, weights, formula, terms, model.frame, model.matrix,
+  for (f in list(logLik, nobs, deviance, AIC, BIC, weights, formula, terms, model.frame,
+                 model.matrix,
                  case.names, fitted, residuals, simulate, update, predict, vcov, confint)) {
     expect_gm_error(f(built), "data")
   }
@@ -139,12 +144,14 @@ test_that("objects survive saveRDS and dput, with the same predictions", {
   }
   copy <- eval(parse(text = deparse(built, control = c("all", "hexNumeric"))))
   new <- cbind(a = c(0, 2), b = c(1, -3))
-  expect_identical(predict(copy, new, type = "logdensity"), predict(built, new, type = "logdensity"))
+  expect_identical(predict(copy, new, type = "logdensity"),
+                   predict(built, new, type = "logdensity"))
 })
 
 test_that("other packages' methods for class gmm are never reached", {
   # as CRAN's gmm, gmgm and broom register them
-  generics <- c("print", "summary", "coef", "vcov", "confint", "fitted", "residuals", "plot", "formula",
+  generics <- c("print", "summary", "coef", "vcov", "confint", "fitted", "residuals", "plot",
+                "formula",
                 "AIC", "BIC", "logLik")
   trap <- function(...) stop("fell through to another package's method")
   for (generic in generics) registerS3method(generic, "gmm", trap, envir = asNamespace("stats"))

@@ -98,14 +98,16 @@ test_that("labels and responsibilities have a row for each row given, dropped on
   gaps$waiting[c(5, 50)] <- NA
   fit <- gmm(gaps, 3, na.action = na.omit, control = gmm_control(init = groups, max_iter = 0))
   expect_equal(fit$means, start_only(groups[-c(5, 50)], data = x[-c(5, 50), ])$means)
-  expect_gm_error(gmm(gaps, 3, na.action = na.omit, control = gmm_control(init = groups[-1])), "start",
+  expect_gm_error(gmm(gaps, 3, na.action = na.omit, control = gmm_control(init = groups[-1])),
+                  "start",
                   "272 rows given, not 271")
 })
 
 test_that("a row of weight 0 needs no label", {
   w <- replace(rep(1, nrow(x)), c(5, 9), 0)
   fit <- gmm(x, 3, weights = w, control = gmm_control(init = replace(groups, 5, NA), max_iter = 0))
-  expect_identical(fit$means, gmm(x, 3, weights = w, control = gmm_control(init = groups, max_iter = 0))$means)
+  expect_identical(fit$means, gmm(x, 3, weights = w,
+                                  control = gmm_control(init = groups, max_iter = 0))$means)
 })
 
 test_that("bad starts are refused", {

@@ -213,7 +213,8 @@ test_that("a damaged fit is refused, and the field named, also outside of its pa
   broken <- function(field, value, use = function(f) predict(f, faithful[1:2, ]), fit = whole) {
     if (is.null(value)) fit[field] <- NULL else fit[[field]] <- value
     e <- expect_error(use(fit), class = "gaussmix_error_object")
-    expect_match(conditionMessage(e), paste0("`fit$", field, "` must be"), fixed = TRUE, info = field)
+    expect_match(conditionMessage(e), paste0("`fit$", field, "` must be"), fixed = TRUE,
+                 info = field)
   }
   for (field in setdiff(fit_fields, "x")) {
     broken(field, NULL)

@@ -1,5 +1,6 @@
 x <- as.matrix(faithful)
-fits <- lapply(c(full = "full", tied = "tied", diag = "diag", spherical = "spherical"), function(family) {
+fits <- lapply(c(full = "full", tied = "tied", diag = "diag", spherical = "spherical"),
+               function(family) {
   with_test_seed(1, gmm(faithful, 3, family))
 })
 fit <- fits$full
@@ -9,7 +10,8 @@ test_that("every type is the formula's value, for each family", {
     terms <- oracle_component(x, fit)
     prob <- oracle_estep(x, fit)
     near <- function(type, want, tolerance = 1e-12) {
-      expect_equal(unname(predict(fit, type = type)), unname(want), tolerance = tolerance, info = type)
+      expect_equal(unname(predict(fit, type = type)), unname(want), tolerance = tolerance,
+                   info = type)
     }
     near("component", terms)
     near("logdensity", oracle_logdens(x, fit), 1e-13)
@@ -24,7 +26,8 @@ test_that("every type is the formula's value, for each family", {
 test_that("values have a row per row, with names", {
   new <- faithful[c(5, 2, 9), ]
   for (type in c("prob", "component", "mahalanobis")) {
-    expect_identical(dimnames(predict(fit, new, type = type)), list(c("5", "2", "9"), c("1", "2", "3")))
+    expect_identical(dimnames(predict(fit, new, type = type)),
+                     list(c("5", "2", "9"), c("1", "2", "3")))
     expect_identical(dim(predict(fit, new[0, ], type = type)), c(0L, 3L))
     expect_identical(dim(predict(fit, new[1, ], type = type)), c(1L, 3L))
   }
@@ -33,7 +36,8 @@ test_that("values have a row per row, with names", {
     expect_length(predict(fit, new[0, ], type = type), 0)
   }
   expect_identical(levels(predict(fit, new[0, ])), c("1", "2", "3"))
-  expect_message(bare <- predict(fit, unname(x)), "order `eruptions`, `waiting`", class = "gaussmix_message")
+  expect_message(bare <- predict(fit, unname(x)), "order `eruptions`, `waiting`",
+                 class = "gaussmix_message")
   expect_null(names(bare))
 })
 
@@ -90,7 +94,8 @@ test_that("infinite values have density 0 and no posterior", {
 
 test_that("a tie goes to the first component", {
   m <- gmm_params(c(.5, .5), cbind(c(-1, 1)), c(1, 1))
-  expect_identical(predict(m, 0, type = "prob"), matrix(.5, 1, 2, dimnames = list(NULL, c("1", "2"))))
+  expect_identical(predict(m, 0, type = "prob"),
+                   matrix(.5, 1, 2, dimnames = list(NULL, c("1", "2"))))
   expect_identical(as.character(predict(m, 0)), "1")
 })
 
@@ -99,7 +104,8 @@ test_that("a component of proportion 0 contributes nothing", {
   two <- gmm_params(c(.4, .6), rbind(c(1, 1), c(3, 0)), diag(2))
   new <- rbind(c(0, 0), c(1e200, 1), c(2, 2))
   expect_identical(predict(m, new, type = "prob")[, 1], c(0, 0, 0))
-  expect_equal(predict(m, new, type = "prob")[, 2:3], predict(two, new, type = "prob"), ignore_attr = TRUE)
+  expect_equal(predict(m, new, type = "prob")[, 2:3], predict(two, new, type = "prob"),
+               ignore_attr = TRUE)
   expect_equal(predict(m, new, type = "logdensity"), predict(two, new, type = "logdensity"))
 })
 
