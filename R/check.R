@@ -146,6 +146,12 @@ some <- function(x, most = 5L) {
   paste0(paste(x[seq_len(most)], collapse = ", "), " and ", more, " more")
 }
 
+# "a", "a and b", "a, b and c"
+and_text <- function(x) {
+  last <- length(x)
+  if (last < 2L) x else paste(paste(x[-last], collapse = ", "), "and", x[last])
+}
+
 backtick <- function(x) paste0("`", encodeString(x), "`")
 
 plural <- function(n, one, many = paste0(one, "s")) paste(number_text(n), if (n == 1) one else many)

@@ -369,12 +369,7 @@ rows_note <- function(rows) {
 }
 
 # "25, 50 and 95 %"
-shares_text <- function(shares) {
-  text <- number_text(sort(100 * shares))
-  last <- length(text)
-  head <- if (last > 1L) paste(paste(text[-last], collapse = ", "), "and ")
-  paste0(head, text[last], " %")
-}
+shares_text <- function(shares) paste(and_text(number_text(sort(100 * shares))), "%")
 
 # ---- drawing ---------------------------------------------------------------------------
 

@@ -1,19 +1,10 @@
 #' Choose the number of components and the shape of the covariances
 #'
 #' Fits a mixture for each number of components and each family of covariances, and compares them by
-#' a criterion: the log-likelihood, charged for the number of parameters. **Lower is better**, for
-#' each of the three. [gmm_best()] returns the fit of the model chosen.
-#'
-#' With `logLik` the log-likelihood, `df` the number of free parameters and n the number of rows
-#' (the sum of the weights):
-#' * **BIC** is `-2 logLik + df log(n)`. It asks which model the data support, and finds the right
-#'   one as n grows, where it is among those compared.
-#' * **AIC** is `-2 logLik + 2 df`. It asks which model predicts new rows best, and takes more
-#'   components.
-#' * **ICL** is BIC minus twice the sum of `w log(largest posterior probability)` over the rows. It
-#'   charges for components that overlap: it asks for groups that can be told apart.
-#'
-#' mclust reports BIC and ICL with the opposite sign.
+#' criteria: the log-likelihood, charged for the number of parameters (BIC, AIC, AICc and ICL, see
+#' [gmm_criteria()]), or the log-likelihood of rows that were held out (CV). **Lower is better**,
+#' for each of them. [gmm_best()] returns the fit of the model chosen, and `summary()` shows the
+#' choices of all criteria side by side.
 #'
 #' The data are prepared once. Each model is the one that [gmm()] would return after the same
 #' [set.seed()], whatever else is compared. Models that are the same distribution (one component,
@@ -23,31 +14,55 @@
 #' are too good to be true, and is chosen only where all models have one. Values within 1e-8 a row
 #' are a tie, which goes to fewer parameters, then to fewer components.
 #'
+#' @section Cross-validation:
+#' With `"CV"` among `criterion`, the rows are dealt into `folds` parts at random (by R's random
+#' numbers; the same parts for all models). Each part is left out in turn: all models are fitted to
+#' the other rows from the start, and the rows left out get their log-density. `CV` is -2 n times
+#' the mean of these log-densities per unit of weight, on the scale of AIC, and `CV_se` its standard
+#' error, from the means of the folds m_f and their shares of the weight s_f:
+#' `2 n sqrt(sum(s_f (m_f - m)^2) / (folds - 1))`.
+#'
+#' The criterion `"CV"` chooses by the one-standard-error rule: of the models whose CV is within one
+#' standard error of the lowest (its own) the one with the fewest parameters; of those the one with
+#' the lowest CV. Much of that error is common to all models, so the rule leans to simple ones;
+#' `print()` and `summary()` name the model with the lowest CV too. A model that could not be fitted
+#' in each fold has no CV. The time is about that of `folds` selections.
+#'
 #' @inheritParams gmm
 #' @param k Numbers of components to try, whole numbers of at least 1.
 #' @param covariance Families of covariances to try, names or codes of [gmm_families()]; `NULL`: all
 #'   that apply.
-#' @param criterion The criterion that chooses: `"BIC"`, `"AIC"` or `"ICL"`.
+#' @param criterion The criterion that chooses: `"BIC"`, `"AIC"`, `"AICc"`, `"ICL"` or `"CV"`. Of
+#'   several the first chooses; all but CV, which takes time, are there always.
+#' @param folds For CV, the number of parts, a whole number from 2 to the number of rows; or a
+#'   vector with an element a row (dropped ones included) that says which part it belongs to, such
+#'   as the subject that several rows come from.
 #' @param control The result of [gmm_control()]. A start that is given (`init`) serves one `k`; for
 #'   several, a `function(x, k)` can make a start for each. With `verbose` a message tells of
 #'   progress every two seconds or so.
 #' @param x The data, as for [gmm()]. For the methods: the result of `gmm_select()`.
 #' @return `gmm_select()`: a list of class `"gmm_select"` with
 #'   \item{table}{data frame, a row a model: `covariance` (code), `name`, `k`, `loglik`, `df`,
-#'     `BIC`, `AIC`, `ICL`, `converged`, `spurious`, `status` (`"ok"`, or the class of the error
-#'     that [gmm()] would give, as in [gaussmix-conditions]: `"degenerate"`, `"dimension"`,
-#'     `"start"`, `"memory"`), `reason` (its text)}
+#'     `BIC`, `AIC`, `AICc`, `ICL`, with cross-validation `CV` and `CV_se`, `converged`,
+#'     `spurious`, `status` (`"ok"`, or the class of the error that [gmm()] would give, as in
+#'     [gaussmix-conditions]: `"degenerate"`, `"dimension"`, `"start"`, `"memory"`), `reason` (its
+#'     text)}
 #'   \item{criterion, chosen}{the criterion, and the row of `table` that it chooses}
+#'   \item{cv}{with cross-validation a list: `fold` (an integer a row fitted), `share` (of the
+#'     weight, a number a fold), `logdensity` (matrix models x folds: mean log-density of the rows
+#'     held out, per unit of weight), `reason` (why a model has none, else `""`)}
 #'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
 #'   and what [gmm_best()] needs (`data`, `solutions`).
 #'
 #'   `as.data.frame()` gives the table, `format()` the lines that `print()` shows. `summary()` gives
-#'   a list of class `"summary.gmm_select"` with `best` (data frame, a row a criterion: the model
-#'   that it chooses), `comparison` (which of BIC's and AIC's models is simpler, in words), `top`
-#'   (the five best models by the criterion), `failed` (models without values, and why),
-#'   `effective_n` (of weighted data, see [summary.gaussmix()]).
+#'   a list of class `"summary.gmm_select"` with `best` (data frame, a row a criterion `by`: the
+#'   model that it chooses; for CV also the one that has the lowest), in words `agreement` (which
+#'   criteria agree) and `comparison` (which of BIC's and AIC's models is simpler, where they
+#'   differ), `top` (the five best models by the criterion), `failed` (models without values, and
+#'   why), `effective_n` (of weighted data, see [summary.gaussmix()]).
 #' @section Errors: As for [gmm()]. Where no model can be fitted, the error of the first, with the
-#'   table as field `table`. `gaussmix_error_start` where `init` gives one start for several `k`.
+#'   table as field `table`. `gaussmix_error_degenerate` where no model has a CV.
+#'   `gaussmix_error_start` where `init` gives one start for several `k`.
 #'   `predict()`, `logLik()` (hence `BIC()`), `coef()`, `fitted()`, `residuals()` and `deviance()`
 #'   of a choice are `gaussmix_error_argument`: they are for its best fit.
 #' @section Warnings: `gaussmix_warning_convergence` where `max_iter` ended some models before they
@@ -61,13 +76,23 @@
 #'   Biernacki, C., Celeux, G. and Govaert, G. (2000) Assessing a mixture model for clustering with
 #'   the integrated completed likelihood. *IEEE Transactions on Pattern Analysis and Machine
 #'   Intelligence* 22, 719-725. \doi{10.1109/34.865189}
-#' @seealso [gmm_best()], [plot.gmm_select()], [gmm_families()]
+#'
+#'   Stone, M. (1974) Cross-validatory choice and assessment of statistical predictions. *Journal of
+#'   the Royal Statistical Society B* 36, 111-147.
+#'
+#'   Breiman, L., Friedman, J. H., Olshen, R. A. and Stone, C. J. (1984) *Classification and
+#'   Regression Trees.* Wadsworth, section 3.4.3 (the one-standard-error rule).
+#'
+#'   Smyth, P. (2000) Model selection for probabilistic clustering using cross-validated likelihood.
+#'   *Statistics and Computing* 10, 63-72. \doi{10.1023/A:1008940618127}
+#' @seealso [gmm_best()], [plot.gmm_select()], [gmm_criteria()], [gmm_families()]
 #' @examples
 #' choice <- gmm_select(faithful, k = 1:5)
 #' choice
 #' summary(choice)
 #' head(as.data.frame(choice))
 #' gmm_select(~ waiting, faithful, k = 1:4, criterion = "ICL")
+#' gmm_select(~ waiting, faithful, k = 1:4, criterion = c("BIC", "CV"), folds = 5)
 #' @export
 gmm_select <- function(x, ...) {
   if (missing(x)) refuse_no_data(...names())
@@ -76,11 +101,11 @@ gmm_select <- function(x, ...) {
 
 #' @rdname gmm_select
 #' @export
-gmm_select.default <- function(x, k = 1:9, covariance = NULL, criterion = "BIC", ...,
+gmm_select.default <- function(x, k = 1:9, covariance = NULL, criterion = "BIC", ..., folds = 10,
                                weights = NULL, na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
-  select_model(data, k, covariance, criterion, control, match.call())
+  select_model(data, k, covariance, criterion, folds, control, match.call())
 }
 
 #' @rdname gmm_select
@@ -90,44 +115,62 @@ gmm_select.data.frame <- gmm_select.default
 #' @rdname gmm_select
 #' @export
 gmm_select.formula <- function(x, data = NULL, k = 1:9, covariance = NULL, criterion = "BIC", ...,
-                               weights = NULL, subset = NULL, na.action = na.fail,
+                               folds = 10, weights = NULL, subset = NULL, na.action = na.fail,
                                control = gmm_control()) {
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame())
-  select_model(data, k, covariance, criterion, control, call)
+  select_model(data, k, covariance, criterion, folds, control, call)
 }
 
 # Lower is better, for each.
-criteria <- c("BIC", "AIC", "ICL")
+criteria <- c("BIC", "AIC", "AICc", "ICL", "CV")
+
+# Those that a table has.
+criteria_of <- function(table) intersect(criteria, names(table))
 
 # From clean data to the object.
-select_model <- function(data, k, covariance, criterion, control, call) {
+select_model <- function(data, k, covariance, criterion, folds, control, call) {
   call[[1L]] <- quote(gmm_select)
   k <- check_wholes(k)
   codes <- resolve_covariances(covariance, ncol(data$x))
-  criterion <- check_choice(criterion, criteria)
+  wanted <- check_criteria(criterion, criteria)
+  criterion <- wanted[1L]
   control <- check_control(control)
+  if ("CV" %in% wanted) folds <- check_folds(folds, data)
   check_start_serves(control$init, k)
   grid <- model_grid(codes, k, ncol(data$x))
   models <- fit_grid(grid, data, control)
   table <- grid_table(grid, models, ncol(data$x))
   if (all(table$status != "ok")) refuse_all(models[[1L]], table, ncol(data$x))
   nobs <- Find(Negate(is_error), models)$nobs
-  best <- unique(vapply(criteria, best_row, 0L, table = table, nobs = nobs))
+  cv <- if ("CV" %in% wanted) cross_validate(grid, data, folds, control)
+  if (!is.null(cv)) table <- add_cv(table, cv, nobs)
+  best <- unique(vapply(criteria_of(table), best_row, 0L, table = table, nobs = nobs))
   select <- structure(class = "gmm_select", list(
     table = table, criterion = criterion, chosen = best_row(criterion, table, nobs), nobs = nobs,
     rows = nrow(data$x), solutions = stats::setNames(models[best], best),
     data = data[c("x", "weights", "na.action", "terms", "scale", "blueprint")],
     control = stored_control(control), call = call
   ))
+  select$cv <- cv
   if (!control$keep) {
     select$solutions[] <- lapply(best, solution_fit, select = select)
     select$data$x <- NULL
   }
   warn_of_table(table, control, ncol(data$x))
   select
+}
+
+# One or several, each once.
+check_criteria <- function(x, choices, arg = deparse1(substitute(x))) {
+  force(arg)
+  if (length(x) < 2L) return(check_choice(x, choices, arg))
+  if (anyDuplicated(x)) {
+    gmm_abort("argument", must_be(arg, paste("some of", some(dQuote(choices, FALSE), Inf)), x))
+  }
+  vapply(x, check_choice, "", choices = choices, arg = arg, USE.NAMES = FALSE)
 }
 
 # Names and codes -> codes, each once.
@@ -172,21 +215,21 @@ model_grid <- function(codes, k, d) {
 
 # Each model of the grid -> what try_model() gives. All start from the same state of R's random
 # numbers, and so none depends on the others.
-fit_grid <- function(grid, data, control, clock = elapsed) {
+fit_grid <- function(grid, data, control, clock = elapsed, title = "gmm_select()") {
   before <- after <- random_state()
   on.exit(assign(".Random.seed", after, envir = globalenv()))
   models <- vector("list", nrow(grid))
   texts <- model_text(grid, ncol(data$x))
   told <- clock()
   for (i in seq_along(models)) {
-    title <- sprintf("gmm_select(): model %d of %d, %s", i, length(models), texts[i])
+    about <- sprintf("%s: model %d of %d, %s", title, i, length(models), texts[i])
     begun <- clock()
     if (control$verbose && begun - told > 2) {
-      gmm_inform(title)
+      gmm_inform(about)
       told <- begun
     }
     assign(".Random.seed", before, envir = globalenv())
-    models[[i]] <- try_model(data, grid$k[i], grid$covariance[i], control, title)
+    models[[i]] <- try_model(data, grid$k[i], grid$covariance[i], control, about)
     if (!identical(random_state(), before)) after <- random_state()
     if (clock() - begun > 2) told <- clock() # by the engine
   }
@@ -208,24 +251,12 @@ try_model <- function(data, k, code, control, title) {
 
 is_error <- function(model) inherits(model, "error")
 
-# In stretches of rows, so that there is never a whole matrix of posteriors.
-log_certainty <- function(model, data, threads, stretch = 65536L) {
-  n <- nrow(data$x)
-  sums <- vapply(seq(1L, n, by = stretch), function(first) {
-    rows <- first:min(first + stretch - 1L, n)
-    x <- if (n <= stretch) data$x else data$x[rows, , drop = FALSE]
-    logs <- log(row_max(engine_score(x, model, "prob", threads)))
-    if (is.null(data$weights)) sum(logs) else sum(data$weights[rows] * logs)
-  }, 0)
-  sum(sums)
-}
-
 grid_table <- function(grid, models, d) {
   values <- lapply(models, function(model) {
     if (is_error(model)) {
       return(list(loglik = NA_real_, nobs = NA_real_, certainty = NA_real_, converged = NA,
                   spurious = NA, status = sub("gaussmix_error_", "", class(model)[1L]),
-                  reason = sub("\n.*", "", conditionMessage(model))))
+                  reason = first_line(conditionMessage(model))))
     }
     list(loglik = model$best$loglik, nobs = model$nobs, certainty = model$certainty,
          converged = model$best$converged, spurious = any(model$verdict$spurious),
@@ -234,9 +265,9 @@ grid_table <- function(grid, models, d) {
   column <- function(name) vapply(values, `[[`, values[[1L]][[name]], name)
   loglik <- column("loglik")
   df <- mapply(df_of, grid$covariance, d, grid$k, USE.NAMES = FALSE)
-  bic <- -2 * loglik + df * log(column("nobs"))
-  cbind(grid, loglik = loglik, df = df, BIC = bic, AIC = -2 * loglik + 2 * df,
-        ICL = bic - 2 * column("certainty"), converged = column("converged"),
+  cbind(grid, loglik = loglik, df = df,
+        criteria_table(loglik, df, column("nobs"), column("certainty")),
+        converged = column("converged"),
         spurious = column("spurious"), status = column("status"), reason = column("reason"))
 }
 
@@ -247,12 +278,21 @@ eligible_rows <- function(table) {
   if (length(sound)) sound else ok
 }
 
-# The row of the model that a criterion chooses.
+# The row of the model that a criterion chooses: what is as good as the lowest goes to the fewest
+# parameters. For CV, as good is all within one standard error.
 best_row <- function(criterion, table, nobs) {
   value <- table[[criterion]]
+  lowest <- lowest_row(criterion, table)
+  margin <- if (criterion == "CV") table$CV_se[lowest] else 1e-8 * nobs
   open <- eligible_rows(table)
-  tied <- open[value[open] <= min(value[open]) + 1e-8 * nobs]
-  tied[order(table$df[tied], table$k[tied])][1L]
+  tied <- open[which(value[open] <= value[lowest] + margin)]
+  second <- if (criterion == "CV") value else table$k
+  tied[order(table$df[tied], second[tied])][1L]
+}
+
+lowest_row <- function(criterion, table) {
+  open <- eligible_rows(table)
+  open[which.min(table[[criterion]][open])]
 }
 
 refuse_all <- function(error, table, d) {
@@ -283,9 +323,10 @@ warn_of_table <- function(table, control, d) {
 #' The fit that a choice among models comes to
 #'
 #' @param select The result of [gmm_select()].
-#' @param criterion `"BIC"`, `"AIC"` or `"ICL"`; by default the one that `select` was made with.
-#' @return A fit as by [gmm()]: the model of lowest criterion, with its starts and its trace. Its
-#'   `call` is a call of `gmm()`, so that `update()` works.
+#' @param criterion A criterion that `select` has: `"BIC"`, `"AIC"`, `"AICc"`, `"ICL"`, or `"CV"`
+#'   where it was asked for; by default the one that `select` was made with.
+#' @return A fit as by [gmm()]: the model that the criterion chooses, with its starts and its trace.
+#'   Its `call` is a call of `gmm()`, so that `update()` works.
 #' @section Errors: `gaussmix_error_argument` where `select` or `criterion` is something else.
 #' @section Warnings: As for [gmm()].
 #' @seealso [gmm_select()]
@@ -296,7 +337,7 @@ warn_of_table <- function(table, control, d) {
 #' @export
 gmm_best <- function(select, criterion = select$criterion) {
   check_select(select)
-  criterion <- check_choice(criterion, criteria)
+  criterion <- check_choice(criterion, criteria_of(select$table))
   row <- best_row(criterion, select$table, select$nobs)
   solution <- select$solutions[[as.character(row)]]
   if (is.null(solution)) {
@@ -320,7 +361,7 @@ check_select <- function(select, arg = deparse1(substitute(select))) {
   check("table", function(v) {
     is.data.frame(v) && all(table_columns %in% names(v)) && any(v$status == "ok")
   }, paste("a data frame with the columns", some(table_columns, Inf)))
-  check("criterion", function(v) is_string(v) && v %in% criteria, "a criterion")
+  check("criterion", function(v) is_string(v) && v %in% criteria_of(select$table), "a criterion")
   check("chosen", function(v) is_number(v) && v %in% eligible_rows(select$table),
         "the row of a model that may be chosen")
   check("nobs", function(v) is_number(v) && v > 0, "a number above 0")
@@ -328,8 +369,8 @@ check_select <- function(select, arg = deparse1(substitute(select))) {
   check("solutions", is.list, "a list of solutions")
 }
 
-table_columns <- c("covariance", "name", "k", "loglik", "df", "BIC", "AIC", "ICL", "converged",
-                   "spurious", "status", "reason")
+table_columns <- c("covariance", "name", "k", "loglik", "df", "BIC", "AIC", "AICc", "ICL",
+                   "converged", "spurious", "status", "reason")
 
 solution_fit <- function(row, select) {
   model <- select$table[row, ]
@@ -342,7 +383,7 @@ solution_fit <- function(row, select) {
 solution_call <- function(call, model) {
   arguments <- as.list(call)[-1L]
   data <- names(arguments) %in% c("x", "data")
-  others <- !names(arguments) %in% c("x", "data", "k", "covariance", "criterion")
+  others <- !names(arguments) %in% c("x", "data", "k", "covariance", "criterion", "folds")
   as.call(c(quote(gmm), arguments[data], list(k = as.double(model$k), covariance = model$name),
             arguments[others]))
 }
@@ -364,22 +405,35 @@ format.gmm_select <- function(x, digits = 4, ...) {
   digits <- check_whole(digits, max = 15)
   number <- function(v) format(v, digits = digits + 3L)
   d <- dimension_of(x)
-  ranked <- x$table[rank_models(x), ]
-  values <- ranked[[x$criterion]]
-  next_ones <- seq_len(min(nrow(ranked), 4L))[-1L]
-  more <- vapply(values[next_ones] - values[1L], format, "", digits = max(digits - 1L, 1L))
-  heads <- c("runners-up:", rep("           ", 2L))[seq_along(next_ones)]
+  chosen <- x$table[x$chosen, ]
   c(
     sprintf("Choice among %s: k = %s; %s", plural(nrow(x$table), "Gaussian mixture"),
             span(unique(x$table$k)), families_text(unique(x$table$name))),
     data_text(x$rows, d, if (!is.null(x$data$weights)) number(x$nobs),
               length(x$data$na.action)),
-    sprintf("chosen by %s (lower is better): %s, %s %s", x$criterion, model_text(ranked[1L, ], d),
-            x$criterion, number(values[1L])),
-    sprintf("%s %s, +%s", heads, model_text(ranked[next_ones, ], d), more),
+    sprintf("chosen by %s (lower is better): %s, %s %s",
+            if (x$criterion == "CV") "CV and the one-standard-error rule" else x$criterion,
+            model_text(chosen, d), x$criterion, number(chosen[[x$criterion]])),
+    if (x$criterion == "CV") lowest_text(x, digits) else runners_text(x, digits),
     others_text(x),
     flaws_text(x)
   )
+}
+
+runners_text <- function(x, digits) {
+  ranked <- x$table[utils::head(rank_models(x), 4L), ]
+  values <- ranked[[x$criterion]]
+  more <- vapply(values[-1L] - values[1L], format, "", digits = max(digits - 1L, 1L))
+  heads <- c("runners-up:", rep("           ", 2L))[seq_along(more)]
+  sprintf("%s %s, +%s", heads, model_text(ranked[-1L, ], dimension_of(x)), more)
+}
+
+lowest_text <- function(x, digits) {
+  lowest <- x$table[lowest_row("CV", x$table), ]
+  error <- sprintf("standard error %s", format(lowest$CV_se, digits = digits))
+  if (lowest$CV == x$table$CV[x$chosen]) return(sprintf("it has the lowest CV (%s)", error))
+  sprintf("lowest CV: %s, CV %s (%s)", model_text(lowest, dimension_of(x)),
+          format(lowest$CV, digits = digits + 3L), error)
 }
 
 # Rows of the models that may be chosen, the best first.
@@ -407,11 +461,15 @@ families_text <- function(names) {
   if (length(names) > 6L) plural(length(names), "family", "families") else some(names, 6L)
 }
 
+# What the other criteria choose: those that agree, together.
 others_text <- function(x) {
-  others <- setdiff(criteria, x$criterion)
+  others <- setdiff(criteria_of(x$table), x$criterion)
   rows <- vapply(others, best_row, 0L, table = x$table, nobs = x$nobs)
-  texts <- ifelse(rows == x$chosen, "the same", model_text(x$table[rows, ], dimension_of(x)))
-  paste(sprintf("by %s: %s", others, texts), collapse = "; ")
+  agreeing <- split(others, factor(rows, unique(rows)))
+  models <- unique(rows)
+  texts <- ifelse(models == x$chosen, "the same", model_text(x$table[models, ], dimension_of(x)))
+  text <- paste(sprintf("by %s: %s", vapply(agreeing, some, ""), texts), collapse = "; ")
+  strwrap(text, 100L, exdent = 2L)
 }
 
 flaws_text <- function(x) {
@@ -422,7 +480,8 @@ flaws_text <- function(x) {
     if (any(!ok)) paste("not fitted:", count(sum(!ok))),
     if (spurious == sum(ok)) "each model has a spurious component (too few rows)"
     else if (spurious) sprintf("spurious (too few rows), never chosen: %s", count(spurious)),
-    if (any(!x$table$converged[ok])) paste("not converged:", count(sum(!x$table$converged[ok])))
+    if (any(!x$table$converged[ok])) paste("not converged:", count(sum(!x$table$converged[ok]))),
+    if (anyNA(x$table$CV[ok])) paste("without CV:", count(sum(is.na(x$table$CV[ok]))))
   )
   if (length(flaws)) paste(flaws, collapse = "; ")
 }
@@ -445,21 +504,47 @@ summary.gmm_select <- function(object, ...) {
   check_dots_empty(...)
   check_select(object)
   table <- object$table
-  rows <- vapply(criteria, best_row, 0L, table = table, nobs = object$nobs)
-  shown <- c("covariance", "name", "k", "df", "loglik", criteria)
+  known <- criteria_of(table)
+  rows <- vapply(known, best_row, 0L, table = table, nobs = object$nobs)
+  d <- dimension_of(object)
+  shown <- c("covariance", "name", "k", "df", "loglik", known)
+  lowest <- if ("CV" %in% known) lowest_row("CV", table)
   structure(class = "summary.gmm_select", list(
-    text = format(object)[1:3],
-    best = table[rows, shown],
+    text = utils::head(format(object), 3L),
+    best = data.frame(by = c(known, "lowest CV"[length(lowest)]), table[c(rows, lowest), shown]),
+    agreement = agreement_text(table[rows, ], known, d),
     comparison = compare_criteria(table[rows[["BIC"]], ], table[rows[["AIC"]], ], object$nobs),
     top = table[utils::head(rank_models(object), 5L), shown],
-    failed = table[table$status != "ok", c("covariance", "name", "k", "status", "reason")],
-    d = dimension_of(object), flaws = flaws_text(object), criterion = object$criterion,
-    effective_n = effective_rows(object$data$weights)
+    failed = failed_models(object), d = d, flaws = flaws_text(object),
+    criterion = object$criterion, effective_n = effective_rows(object$data$weights)
   ))
 }
 
+# Models without values, or without CV.
+failed_models <- function(x) {
+  failed <- x$table$status != "ok"
+  if (!is.null(x$cv)) failed <- failed | is.na(x$table$CV)
+  out <- x$table[failed, c("covariance", "name", "k", "status", "reason")]
+  if (!is.null(x$cv)) out$reason <- ifelse(out$status == "ok", x$cv$reason[failed], out$reason)
+  out
+}
+
+# "BIC and ICL agree on 2 components, full (VVV); AIC takes ..." `models`: a row a criterion.
+agreement_text <- function(models, by, d) {
+  texts <- model_text(models, d)
+  if (length(unique(texts)) == 1L) {
+    return(sprintf("All %d criteria choose the same model.", length(by)))
+  }
+  groups <- split(by, factor(texts, unique(texts)))
+  verbs <- ifelse(lengths(groups) > 1L, "agree on", "takes")
+  parts <- paste(vapply(groups, and_text, ""), verbs, names(groups), collapse = "; ")
+  same_k <- length(unique(models$k)) == 1L
+  paste0(parts, ".", if (same_k) " All have the same number of components.")
+}
+
+# Which is the simpler one, where they are two.
 compare_criteria <- function(bic, aic, nobs) {
-  if (rownames(bic) == rownames(aic)) return("BIC and AIC choose the same model.")
+  if (rownames(bic) == rownames(aic)) return(NULL)
   costs <- sprintf("A parameter costs log(n) = %.2f in BIC and 2 in AIC.", log(nobs))
   if (bic$df == aic$df) {
     return(paste("BIC and AIC choose different models of", plural(bic$df, "parameter"), "each."))
@@ -475,10 +560,14 @@ print.summary.gmm_select <- function(x, digits = 4, ...) {
   digits <- check_whole(digits, max = 15)
   cat(x$text, sep = "\n")
   cat(effective_text(x$effective_n))
-  shown <- function(table) print(table, digits = digits + 2L, row.names = FALSE)
+  shown <- function(table) {
+    table$covariance <- vapply(table$covariance, family_label, "", d = x$d)
+    table$name <- NULL
+    print(table, digits = digits + 2L, row.names = FALSE)
+  }
   cat("\nBest by each criterion (lower is better)\n")
-  shown(cbind(by = criteria, x$best))
-  cat(x$comparison, "\n", sep = "")
+  shown(x$best)
+  cat(strwrap(c(x$agreement, x$comparison), 100L), sep = "\n")
   cat(sprintf("\nBest by %s\n", x$criterion))
   shown(x$top)
   if (!is.null(x$flaws)) cat("\n", x$flaws, "\n", sep = "")
@@ -525,12 +614,15 @@ deviance.gmm_select <- function(object, ...) refuse_choice("deviance")
 #' the criterion chooses, which the panel's title names. Models that are the same for several
 #' families (one component) are on the curve of each. A cross in place of a symbol is a model with a
 #' spurious component, which is not chosen; where a model could not be fitted, the curve has a gap.
+#' In the panel of CV, a bar at the lowest value reaches one standard error up and down, and the
+#' dashed line is at its upper end: the model chosen is the simplest below it.
 #'
 #' A family has the same colour, symbol and type of line in all pictures.
 #'
 #' @param x The result of [gmm_select()].
-#' @param criteria The criteria to draw, some of `"BIC"`, `"AIC"` and `"ICL"`; by default the one
-#'   that `x` was chosen by, and BIC or AIC beside it.
+#' @param criteria The criteria to draw, some of those that `x` has: `"BIC"`, `"AIC"`, `"AICc"`,
+#'   `"ICL"`, and `"CV"` where it was asked for; by default the one that `x` was chosen by, and BIC
+#'   or AIC beside it.
 #' @param ... Graphical parameters, as for [plot.gaussmix()].
 #' @param ylim Limits of the criterion, for all panels. By default they hold the curve of the best
 #'   family and the best models of three families in four; the line below the picture says how many
@@ -545,7 +637,7 @@ deviance.gmm_select <- function(object, ...) refuse_choice("deviance")
 #' @export
 plot.gmm_select <- function(x, criteria = NULL, ..., ylim = NULL, main = NULL, sub = NULL) {
   check_select(x)
-  shown <- panel_criteria(criteria, x$criterion)
+  shown <- panel_criteria(criteria, x)
   check_graphical(...names())
   many <- length(shown) > 1L
   titles <- rep_len(if (is.null(main)) NA_character_ else main, length(shown))
@@ -566,13 +658,10 @@ plot.gmm_select <- function(x, criteria = NULL, ..., ylim = NULL, main = NULL, s
   invisible(x)
 }
 
-panel_criteria <- function(shown, chosen_by) {
-  if (is.null(shown)) return(unique(c(chosen_by, "BIC", "AIC"))[1:2])
-  if (length(shown) == 0L || anyDuplicated(shown)) {
-    expected <- paste("some of", some(dQuote(criteria, FALSE)))
-    gmm_abort("argument", must_be("criteria", expected, shown))
-  }
-  vapply(shown, check_choice, "", choices = criteria, arg = "criteria", USE.NAMES = FALSE)
+panel_criteria <- function(criteria, x) {
+  known <- criteria_of(x$table)
+  if (is.null(criteria)) return(unique(c(x$criterion, "BIC", "AIC"))[1:2])
+  check_criteria(criteria, known)
 }
 
 # The curves of one criterion, a row a family and k: `value` (NA: no model), `spurious`, and `best`:
@@ -584,7 +673,9 @@ select_curves <- function(x, criterion) {
   curves <- expand.grid(k = sort(unique(table$k)), covariance = unique(table$covariance),
                         stringsAsFactors = FALSE)
   row <- match(key(curves$covariance, curves$k), key(table$covariance, table$k))
-  data.frame(curves, value = table[[criterion]][row], spurious = table$spurious[row] %in% TRUE,
+  value <- table[[criterion]][row]
+  value[!is.finite(value)] <- NA # AICc of few rows
+  data.frame(curves, value = value, spurious = table$spurious[row] %in% TRUE,
              best = row == best_row(criterion, table, x$nobs))
 }
 
@@ -593,7 +684,8 @@ select_curves <- function(x, criterion) {
 curves_limits <- function(curves) {
   best <- curves[curves$best, ]
   sound <- curves[!curves$spurious & !is.na(curves$value), ]
-  if (!nrow(sound)) return(extendrange(curves$value[!is.na(curves$value)]))
+  if (all(is.na(curves$value))) return(c(0, 1))
+  if (!nrow(sound) || all(is.na(best$value))) return(extendrange(curves$value, f = 0.05))
   bests <- tapply(sound$value, sound$covariance, min)
   upper <- max(stats::quantile(bests, 0.75, type = 1L),
                sound$value[sound$covariance %in% best$covariance])
@@ -616,14 +708,22 @@ draw_criterion <- function(x, criterion, style, main, sub, ylim, ..., xlim = ran
                            xlab = "number of components", ylab = criterion) {
   curves <- select_curves(x, criterion)
   best <- curves[curves$best, ]
-  if (is.null(ylim)) ylim <- curves_limits(curves)
+  lowest <- if (criterion == "CV") x$table[lowest_row("CV", x$table), ]
+  if (is.null(ylim)) {
+    ylim <- curves_limits(curves)
+    if (length(lowest)) ylim <- range(ylim, lowest$CV + c(-1.05, 1.05) * lowest$CV_se)
+  }
   if (is.na(main)) {
     chosen <- x$table[best_row(criterion, x$table, x$nobs), ]
     main <- sprintf("%s: %s", criterion, model_text(chosen, dimension_of(x)))
   }
-  if (is.null(sub)) sub <- curves_note(curves, ylim)
+  if (is.null(sub)) {
+    sub <- curves_note(curves, ylim)
+    if (length(lowest)) sub <- paste0(sub, "; bar: standard error of the lowest")
+  }
   draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, main = main, sub = sub, xaxt = "n", ...)
   axis(1, unique(curves$k))
+  if (length(lowest)) draw_error(lowest$k, lowest$CV, lowest$CV_se)
   codes <- unique(curves$covariance)
   for (i in seq_along(codes)) {
     curve <- curves[curves$covariance == codes[i], ]
@@ -631,6 +731,13 @@ draw_criterion <- function(x, criterion, style, main, sub, ylim, ..., xlim = ran
     points(curve$k, curve$value, col = style$col[i], pch = ifelse(curve$spurious, 4, style$pch[i]))
   }
   points(best$k[1L], best$value[1L], cex = 2.8, lwd = 2)
+}
+
+# A bar of one standard error up and down, and a line across at its upper end.
+draw_error <- function(k, value, error) {
+  abline(h = value + error, lty = 2, col = "grey40")
+  graphics::arrows(k, value - error, k, value + error, angle = 90, code = 3, length = 0.04,
+                   col = "grey40")
 }
 
 # What the key shows: a line a family, the ring, and the cross where there is one.

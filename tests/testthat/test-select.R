@@ -51,18 +51,6 @@ test_that("ICL is BIC minus twice the sum of w log(largest posterior)", {
   }
 })
 
-test_that("ICL is summed over stretches of rows", {
-  fit <- with_test_seed(1, gmm(faithful, 3, "tied"))
-  for (w in list(NULL, as.double(seq_len(272)))) {
-    data <- list(x = x, weights = w)
-    whole <- log_certainty(fit, data, NULL)
-    expect_lt(whole, 0)
-    for (stretch in c(1L, 100L, 271L, 272L)) {
-      expect_equal(log_certainty(fit, data, NULL, stretch), whole, tolerance = 1e-12)
-    }
-  }
-})
-
 test_that("one component: full is tied, and each shape is fitted once, under the narrowest name", {
   one <- gmm_select(x, 1)$table
   expect_setequal(one$covariance, c("EII", "EEI", "EEE"))
@@ -101,7 +89,7 @@ test_that("equivalent models are exactly those of equal density at every k", {
 })
 
 test_that("the lowest value is chosen; ties go to fewer parameters, then to smaller k", {
-  for (criterion in criteria) {
+  for (criterion in criteria_of(choice$table)) {
     select <- with_test_seed(1, gmm_select(faithful, 1:4, four, criterion))
     expect_identical(select$chosen, which.min(select$table[[criterion]]))
     expect_identical(best_row(criterion, choice$table, choice$nobs), select$chosen)
@@ -178,7 +166,7 @@ test_that("a start serves one k; a function, each", {
 })
 
 test_that("gmm_best() is the fit by gmm(), with a call that update() can use", {
-  for (criterion in criteria) {
+  for (criterion in criteria_of(choice$table)) {
     best <- gmm_best(choice, criterion)
     cell <- choice$table[best_row(criterion, choice$table, choice$nobs), ]
     again <- with_test_seed(1, update(best))
@@ -241,7 +229,8 @@ test_that("arguments are checked, and misspelt ones refused", {
   }
   refused(gmm_select(x, 2, "dia"), "Did you mean \"diag\"?")
   refused(gmm_select(x, 2, "full", "bic"), "Did you mean \"BIC\"?")
-  refused(gmm_select(x, 2, "full", c("BIC", "AIC")), "`criterion` must be")
+  refused(gmm_select(x, 2, "full", c("BIC", "BIC")), "`criterion` must be some of")
+  refused(gmm_select(x, 2, "full", c("BIC", "aic")), "Did you mean \"AIC\"?")
   refused(gmm_select(x, G = 2:3), "Did you mean `k`?")
   refused(gmm_select(x, 2, weigths = 1), "Did you mean `weights`?")
   refused(gmm_select(x, 2, n_init = 3), "gmm_control(n_init = )")
@@ -342,7 +331,20 @@ test_that("the summary says which of BIC's and AIC's models is simpler, in param
   expect_match(text, "log(n) = 5.61", fixed = TRUE)
   expect_match(compare_criteria(row("a", 7), row("b", 5), 5), "AIC's model is the simpler one: 5")
   expect_match(compare_criteria(row("a", 7), row("b", 7), 50), "of 7 parameters each")
-  expect_match(compare_criteria(row("a", 7), row("a", 7), 50), "the same model")
+  expect_null(compare_criteria(row("a", 7), row("a", 7), 50))
+})
+
+test_that("the summary says in words which criteria agree", {
+  models <- choice$table[c(7, 12, 7, 2), ]
+  text <- model_text(models, 2)
+  by <- c("BIC", "AIC", "AICc", "ICL")
+  expect_identical(agreement_text(models, by, 2), sprintf(
+    "BIC and AICc agree on %s; AIC takes %s; ICL takes %s.", text[1], text[2], text[4]))
+  expect_identical(agreement_text(models[c(1, 1, 1, 1), ], by, 2),
+                   "All 4 criteria choose the same model.")
+  same_k <- choice$table[choice$table$k == 3, ][1:4, ]
+  expect_match(agreement_text(same_k, by, 2), "All have the same number of components.",
+               fixed = TRUE)
 })
 
 test_that("curves: a family each, models that are shared on each, gaps where there is none", {
@@ -385,12 +387,15 @@ test_that("each family has a symbol, and a line, of its own, and keeps them", {
 test_that("plot() returns its object, restores the graphical parameters, and is silent", {
   expect_identical(draw(choice), choice)
   expect_silent(draw(choice, criteria = "ICL", main = "a", sub = "b", ylim = c(2000, 3000)))
-  expect_silent(draw(choice, criteria = criteria, xlab = "k", las = 1, cex.axis = 0.7))
+  expect_silent(draw(choice, criteria = criteria_of(choice$table), xlab = "k", las = 1,
+                     cex.axis = 0.7))
   expect_silent(draw(gmm_select(x, 2, "full")))
   expect_silent(draw(gmm_select(faithful$waiting, 1:3)))
   expect_silent(draw(gmm_select(cbind(x, both = x[, 1] + x[, 2]), 1:2, c("full", "diag"))))
-  expect_identical(panel_criteria(NULL, "BIC"), c("BIC", "AIC"))
-  expect_identical(panel_criteria(NULL, "ICL"), c("ICL", "BIC"))
+  by <- function(criterion) list(table = choice$table, criterion = criterion)
+  expect_identical(panel_criteria(NULL, by("BIC")), c("BIC", "AIC"))
+  expect_identical(panel_criteria(NULL, by("ICL")), c("ICL", "BIC"))
+  expect_gm_error(plot(choice, criteria = "CV"), "argument", "`criteria` must be", "plot")
   expect_gm_error(plot(choice, criteria = "bic"), "argument", "Did you mean", "plot")
   expect_gm_error(plot(choice, criteria = character()), "argument", "`criteria` must be", "plot")
   expect_gm_error(plot(choice, xlabel = "a"), "argument", "Did you mean `xlab`?", "plot")
