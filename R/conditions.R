@@ -20,7 +20,7 @@
 #' | `weights` | case weights are negative, missing, infinite, all zero, or of a wrong number |
 #' | `start` | a start (`init`) is not what it should be |
 #' | `scale` | numbers are so large or so small that their squares leave the range of a double |
-#' | `formula` | a formula has a response, or a term that can't be used |
+#' | `formula` | a formula has a term that can't be used |
 #' | `object` | a fitted object is damaged; the text names the field |
 #' | `memory` | there is not enough memory, or the data are too large for the machine |
 #' | `version` | a fitted object was written by a newer version of gaussmix |

@@ -7,8 +7,9 @@
 #   scale      the columns' scales, d
 #   terms      of a formula, else NULL
 #   blueprint  what new data have to look like: kind ("vector", "matrix", "data.frame", "formula"),
-#              names (d), named (FALSE: the names were made up), terms, and variables (what a
-#              formula needs of new data)
+#              names (d), named (FALSE: the names were made up), terms, variables (what a
+#              formula needs of new data), and response (names of the columns of its left side,
+#              which come first)
 # new_data() lets new data in by a blueprint. Nothing is dropped, coerced, recycled or reordered
 # without the user's word; whatever is refused names the column.
 #
@@ -37,11 +38,11 @@ as_gmm_data.data.frame <- function(x, weights = NULL, na.action = stats::na.fail
 # of gmm() calls
 #   as_gmm_data(x, data, weights = substitute(weights), subset = substitute(subset), ...)
 # Each term is a variable, or a call that makes one or several columns: log(a), I(a / b),
-# poly(a, 2). There is no intercept, with or without `- 1`.
+# poly(a, 2). There is no intercept, with or without `- 1`. The left side, if any, is one such term
+# more: it says what is predicted from the others.
 #' @export
 as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
                                 na.action = stats::na.fail, env = parent.frame(), ...) {
-  if (length(x) != 2L) refuse_response(x)
   if (is.null(environment(x))) environment(x) <- env
   if (is.list(data) && !is.data.frame(data)) data <- as.data.frame(data)
   if (is.data.frame(data)) data <- plain_frame(data)
@@ -63,6 +64,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
   }
   blueprint <- list(kind = "formula", named = TRUE, terms = terms,
                     variables = row_variables(terms, data, given))
+  if (attr(terms, "response") > 0L) blueprint$response <- column_names(response_columns(frame))
   out <- admit(matrix, weights, na.action, blueprint, "data")
   if (!is.null(index)) out$rows <- if (is.null(out$rows)) index else index[out$rows]
   out$terms <- terms
@@ -120,18 +122,21 @@ new_data <- function(object, newdata, na.action = stats::na.pass, arg = "newdata
 }
 
 new_by_formula <- function(newdata, blueprint, arg) {
-  if (!is.data.frame(newdata)) {
-    if (!any_names(colnames(newdata))) {
-      gmm_abort("type", must_be(arg, paste("a data frame with the columns",
-                                           some(backtick(blueprint$variables))), newdata))
-    }
-    newdata <- as.data.frame(plain_matrix(newdata, arg))
-  }
-  newdata <- plain_frame(newdata)
-  check_names(names(newdata), blueprint$variables, names(newdata), arg)
+  newdata <- variables_frame(newdata, blueprint, arg)
+  check_names(names(newdata), blueprint$variables, names(newdata), arg, blueprint$response)
   frame <- model_frame(blueprint$terms, newdata, arg)
   x <- frame_matrix(term_columns(frame), row_names(newdata), arg, nrow(frame))
   in_fit_order(x, blueprint, arg)
+}
+
+# Data frame in which a formula's variables are looked up.
+variables_frame <- function(newdata, blueprint, arg) {
+  if (is.data.frame(newdata)) return(plain_frame(newdata))
+  if (!any_names(colnames(newdata))) {
+    gmm_abort("type", must_be(arg, paste("a data frame with the columns",
+                                         some(backtick(blueprint$variables))), newdata))
+  }
+  as.data.frame(plain_matrix(newdata, arg))
 }
 
 new_by_position <- function(newdata, blueprint, arg) {
@@ -160,13 +165,15 @@ new_by_name <- function(newdata, blueprint, arg) {
     if (ncol(x) != length(blueprint$names)) refuse_ncol(ncol(x), blueprint, arg, colnames(x))
     return(in_fit_order(x, blueprint, arg))
   }
-  # Only the columns that are needed are looked at: the others may be of any type.
-  columns <- frame_list(newdata)
-  needed <- vapply(seq_along(columns), function(j) {
-    any(column_names(columns[j]) %in% blueprint$names)
-  }, NA)
-  x <- frame_matrix(columns[needed], row_names(newdata), arg, .row_names_info(newdata, 2L))
-  in_fit_order(x, blueprint, arg, names(columns))
+  x <- named_columns(newdata, blueprint$names, arg)
+  in_fit_order(x, blueprint, arg, names(frame_list(newdata)))
+}
+
+# Only the columns that are wanted are looked at: the others may be of any type.
+named_columns <- function(frame, wanted, arg) {
+  columns <- frame_list(frame)
+  needed <- vapply(seq_along(columns), function(j) any(column_names(columns[j]) %in% wanted), NA)
+  frame_matrix(columns[needed], row_names(frame), arg, .row_names_info(frame, 2L))
 }
 
 in_fit_order <- function(x, blueprint, arg, given = colnames(x)) {
@@ -175,12 +182,17 @@ in_fit_order <- function(x, blueprint, arg, given = colnames(x)) {
 }
 
 # Each of `needed` must be there, once. `given` are the names that the user sees.
-check_names <- function(names, needed, given, arg) {
+check_names <- function(names, needed, given, arg, response = NULL) {
   lacking <- setdiff(needed, names)
   if (length(lacking) > 0L) {
+    has <- sprintf("It has %s.", if (length(given)) some(backtick(given), 10L) else "none")
     gmm_abort("names", sprintf("`%s` must have the columns of the fit; it lacks %s.", arg,
                                some(backtick(lacking))),
-              sprintf("It has %s.", if (length(given)) some(backtick(given), 10L) else "none"))
+              if (!is.null(response)) {
+                paste(has, "The response is predicted by predict(type = \"conditional\").")
+              } else {
+                has
+              })
   }
   refuse_twice(intersect(names[duplicated(names)], needed), arg)
 }
@@ -204,16 +216,59 @@ refuse_ncol <- function(ncol, blueprint, arg, given = NULL) {
             })
 }
 
-# ---- formulas --------------------------------------------------------------------------
-
-refuse_response <- function(formula) {
-  right <- formula[[3L]]
-  all <- if ("." %in% all.vars(right)) right else call("+", formula[[2L]], right)
-  gmm_abort("formula", sprintf("`x` must be a formula without a left side, not `%s`.",
-                               shorten(deparse1(formula))),
-            sprintf("For the joint mixture of all variables, write `~ %s`.",
-                    shorten(deparse1(all))))
+# Those columns of the fit that newdata has, for the prediction of the others. Of a formula they are
+# the terms whose variables are all there. Where there is a response it is not looked at, and all
+# other columns must be there.
+known_columns <- function(object, newdata, arg) {
+  blueprint <- object$blueprint
+  wanted <- setdiff(blueprint$names, blueprint$response)
+  is_frame <- is.data.frame(newdata)
+  if (!is_frame && !any_names(colnames(newdata))) {
+    plain_matrix(newdata, arg)
+    gmm_abort("names", sprintf("`%s` must have the names of the variables that are known.", arg),
+              sprintf("The variables are %s.", some(backtick(wanted), 10L)))
+  }
+  by_formula <- !is.null(blueprint$terms) && (is_frame || !all_plain(blueprint$terms))
+  read <- if (by_formula) known_by_formula else known_by_name
+  x <- read(newdata, blueprint, wanted, arg)
+  given <- if (is_frame) frame_names(newdata) else colnames(newdata)
+  if (!is.null(blueprint$response)) check_names(colnames(x), wanted, given, arg)
+  if (ncol(x) == 0L) {
+    gmm_abort("names", sprintf("`%s` must have a variable of the fit; it has %s.", arg,
+                               if (any_names(given)) some(backtick(given)) else "none"),
+              sprintf("The variables are %s.", some(backtick(wanted), 10L)))
+  }
+  refuse_twice(colnames(x)[duplicated(colnames(x))], arg)
+  x
 }
+
+known_by_name <- function(newdata, blueprint, wanted, arg) {
+  if (is.data.frame(newdata)) {
+    x <- named_columns(newdata, wanted, arg)
+  } else {
+    x <- plain_matrix(newdata, arg)
+    extra <- setdiff(colnames(x), blueprint$names)
+    if (length(extra) > 0L) {
+      gmm_abort("names", sprintf("`%s` must have variables of the fit only, not %s.", arg,
+                                 some(backtick(extra))),
+                "Leave them out, or give a data frame: its further columns are ignored.")
+    }
+  }
+  x[, colnames(x) %in% wanted, drop = FALSE]
+}
+
+known_by_formula <- function(newdata, blueprint, wanted, arg) {
+  newdata <- variables_frame(newdata, blueprint, arg)
+  terms <- blueprint$terms
+  there <- vapply(labels(terms), function(label) {
+    all(intersect(all.vars(str2lang(label)), blueprint$variables) %in% names(newdata))
+  }, NA)
+  if (!any(there)) return(matrix(0, nrow(newdata), 0L))
+  frame <- model_frame(take_terms(terms, which(there)), newdata, arg)
+  frame_matrix(term_columns(frame), row_names(newdata), arg, nrow(frame))
+}
+
+# ---- formulas --------------------------------------------------------------------------
 
 formula_terms <- function(formula, data) {
   terms <- try_formula(stats::terms(formula, data = if (is.data.frame(data)) data))
@@ -230,7 +285,11 @@ formula_terms <- function(formula, data) {
                                  some(backtick(mixed))), "For a product, write I(a * b).")
   }
   if (length(attr(terms, "term.labels")) == 0L) {
-    gmm_abort("dimension", "The formula has no variables, hence no columns.")
+    gmm_abort("dimension", if (attr(terms, "response") > 0L) {
+      "The formula has no variables on its right side, to predict the left side from."
+    } else {
+      "The formula has no variables, hence no columns."
+    })
   }
   terms
 }
@@ -250,10 +309,29 @@ model_frame <- function(terms, data, arg = "data") {
   })
 }
 
-# Columns of a model frame that are terms (`~ . - a` leaves `a` in the frame).
+# Columns of a model frame that are the response or terms (`~ . - a` leaves `a` in the frame).
 term_columns <- function(frame) {
-  factors <- attr(attr(frame, "terms"), "factors")
-  unclass(frame)[apply(factors > 0L, 2L, which)]
+  c(response_columns(frame), unclass(frame)[term_variables(attr(frame, "terms"))])
+}
+
+# Those of cbind(a, b) are a and b.
+response_columns <- function(frame) {
+  response <- attr(attr(frame, "terms"), "response")
+  columns <- unclass(frame)[response]
+  if (response == 0L || is.object(columns[[1L]])) return(columns)
+  y <- columns[[1L]]
+  if (length(dim(y)) != 2L || is.null(colnames(y)) || any(colnames(y) == "")) return(columns)
+  stats::setNames(lapply(seq_len(ncol(y)), function(j) y[, j]), colnames(y))
+}
+
+# The variable of each term: there are no interactions.
+term_variables <- function(terms) apply(attr(terms, "factors") > 0L, 2L, which)
+
+# Some of the terms, without the response, with what their variables remember of the data fitted.
+take_terms <- function(terms, index) {
+  formula <- stats::reformulate(labels(terms)[index], env = environment(terms))
+  remembered <- attr(terms, "predvars")[c(1L, 1L + term_variables(terms)[index])]
+  structure(stats::terms(formula), predvars = remembered)
 }
 
 # Errors of R's own formula code, as ours. explain() may raise a better one.

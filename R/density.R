@@ -111,7 +111,7 @@ qgmm <- function(p, fit, lower.tail = TRUE, log.p = FALSE) {
   d <- ncol(fit$means)
   if (d != 1L) {
     gmm_abort("dimension", sprintf("`fit` must be in one dimension for quantiles, not in %d.", d),
-              "The quantiles of one variable are those of its marginal mixture, by gmm_params().")
+              "Those of one variable are qgmm(p, gmm_marginal(fit, variable)).")
   }
   check_probabilities(p, log.p)
   value <- p
@@ -369,16 +369,29 @@ mixture_quantile <- function(p, fit, lower.tail, log.p) {
   side <- ifelse(smaller == lower.tail, 1, -1)
   value <- -side * Inf
   solve <- which(target > -Inf)
-  value[solve] <- solve_quantile(target[solve], side[solve], fit)
+  value[solve] <- solve_quantile(target[solve], side[solve], line_mixture(fit))
   value
 }
 
+# A mixture in one dimension, or one for each of several equations: standard deviations `sd` (k),
+# and lists `log_proportion` and `mean` of k elements, each a number or one for each equation.
+line_mixture <- function(fit) {
+  present <- which(fit$proportions > 0)
+  list(log_proportion = as.list(log(fit$proportions[present])),
+       mean = as.list(fit$means[present, 1L]), sd = sqrt(fit$covariances[1L, 1L, present]))
+}
+
+line_rows <- function(mixture, rows) {
+  pick <- function(v) if (length(v) == 1L) v else v[rows]
+  for (field in c("log_proportion", "mean")) mixture[[field]] <- lapply(mixture[[field]], pick)
+  mixture
+}
+
 # The logarithm of the tail of the mixture on `side` of x, and its derivative in the direction of x.
-# Mixture in one dimension: list of log proportions, means, sds.
 log_tail <- function(x, side, mixture) {
-  terms <- lapply(seq_along(mixture$mean), function(j) {
-    z <- (x - mixture$mean[j]) / mixture$sd[j]
-    log_proportion <- mixture$log_proportion[j]
+  terms <- lapply(seq_along(mixture$sd), function(j) {
+    z <- (x - mixture$mean[[j]]) / mixture$sd[j]
+    log_proportion <- mixture$log_proportion[[j]]
     list(tail = log_proportion + stats::pnorm(side * z, log.p = TRUE),
          density = log_proportion - log(mixture$sd[j]) + stats::dnorm(z, log = TRUE))
   })
@@ -388,28 +401,27 @@ log_tail <- function(x, side, mixture) {
 }
 
 # Smallest x with side * (log tail(x) - target) >= 0, which rises with x. It lies in (low, high],
-# between the quantiles of the components. Newton steps go a little too far on purpose, so that both
-# ends close in; a step out of the bracket, or longer than half the last, is replaced by its middle.
-solve_quantile <- function(target, side, fit) {
-  present <- which(fit$proportions > 0)
-  mixture <- list(log_proportion = log(fit$proportions[present]), mean = fit$means[present, 1L],
-                  sd = sqrt(fit$covariances[1L, 1L, present]))
+# between the quantiles of the components that are there. Newton steps go a little too far on
+# purpose, so that both ends close in; a step out of the bracket, or longer than half the last, is
+# replaced by its middle.
+solve_quantile <- function(target, side, mixture) {
   # In the far tail qnorm() is right to five digits only, before R 4.3; hence the slack.
   z <- side * stats::qnorm(target, log.p = TRUE)
   around <- function(slack) {
-    lapply(seq_along(present), function(j) {
-      mixture$mean[j] + mixture$sd[j] * (z + slack * (1 + abs(z))) +
-        sign(slack) * 4 * .Machine$double.eps * abs(mixture$mean[j])
-    })
+    Map(function(log_proportion, mean, sd) {
+      end <- mean + sd * (z + slack * (1 + abs(z))) +
+        sign(slack) * 4 * .Machine$double.eps * abs(mean)
+      replace(end, log_proportion == -Inf, NA)
+    }, mixture$log_proportion, mixture$mean, mixture$sd)
   }
-  low <- Reduce(pmin, around(-1e-3))
-  high <- Reduce(pmax, around(1e-3))
+  low <- do.call(pmin, c(around(-1e-3), na.rm = TRUE))
+  high <- do.call(pmax, c(around(1e-3), na.rm = TRUE))
   x <- ifelse(side > 0, low, high)
   width <- high - low
   finest <- min(mixture$sd)
   open <- seq_along(x)
   while (length(open) > 0L) {
-    at <- log_tail(x[open], side[open], mixture)
+    at <- log_tail(x[open], side[open], line_rows(mixture, open))
     rise <- side[open] * (at$value - target[open])
     above <- rise >= 0
     high[open[above]] <- x[open[above]]

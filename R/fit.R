@@ -26,8 +26,10 @@
 #' in their place, as for [lm()].
 #'
 #' @param x A numeric vector, a numeric matrix (n rows, d columns), a data frame of numeric columns
-#'   (tibbles and data.tables too), or a one-sided formula as `~ a + b`. Integers and logicals count
-#'   as numbers; factors, text, dates and lists are refused.
+#'   (tibbles and data.tables too), or a formula as `~ a + b`. Integers and logicals count as numbers;
+#'   factors, text, dates and lists are refused. After `y ~ a + b` the fit is the joint mixture of `y`
+#'   (or of several variables, `cbind(y, z)`), `a` and `b`, and `predict(type = "conditional")`
+#'   predicts `y` from the others: mixture regression.
 #' @param k Number of components, a whole number of at least 1. [gmm_select()] compares several.
 #' @param covariance Shape of the covariances: `"full"`, `"tied"`, `"diag"`, `"spherical"`, or a
 #'   code of [gmm_families()].

@@ -67,12 +67,14 @@ format.gaussmix <- function(x, digits = 4, ...) {
   shares <- paste("proportions:", some(sprintf("%.3f", x$proportions), 10L))
   if (!is_fit(x)) {
     return(c(sprintf("%s, in %s", head, plural(d, "dimension")), shares,
-             "given parameters, no data"))
+             if (is.null(x$given)) "given parameters, no data"
+             else paste("given", some(paste(names(x$given), "=", number_text(x$given, digits))))))
   }
   number <- function(v) format(v, digits = digits + 3L)
   c(
     head,
-    data_text(fit_rows(x), d, if (!is.null(x$weights)) number(x$nobs), length(x$na.action)),
+    data_text(fit_rows(x), d, if (!is.null(x$weights)) number(x$nobs), length(x$na.action),
+              x$blueprint$response),
     shares,
     sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),
             as.integer(x$df), number(stats::BIC(x)), number(stats::AIC(x))),
@@ -90,8 +92,9 @@ spurious_text <- function(verdict) {
   paste("spurious:", paste0("component ", lists, " (", names(lists), ")", collapse = "; "))
 }
 
-data_text <- function(rows, d, weights_sum, dropped) {
+data_text <- function(rows, d, weights_sum, dropped, response = NULL) {
   paste0(plural(rows, "row"), " x ", plural(d, "variable"),
+         if (!is.null(response)) sprintf(" (response %s)", some(backtick(response))),
          if (!is.null(weights_sum)) paste(", weights that sum to", weights_sum),
          if (dropped) sprintf(", %s dropped (missing values)", plural(dropped, "row")))
 }

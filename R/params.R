@@ -77,10 +77,18 @@ gmm_params <- function(proportions, means, covariances, ..., covariance = NULL) 
   check_parameters(params, about)
   params <- name_parameters(tidy_parameters(params), component_names(means, proportions),
                             fill_names(variables, d))
-  blueprint <- list(kind = "matrix", names = colnames(params$means), named = any_names(variables))
+  new_params(params, any_names(variables), match.call())
+}
+
+# A mixture without data, of parameters that are checked and have names. `named`: those of the
+# variables are the user's.
+new_params <- function(params, named, call) {
+  k <- nrow(params$means)
+  d <- ncol(params$means)
+  blueprint <- list(kind = "matrix", names = colnames(params$means), named = named)
   structure(class = c("gaussmix", "gmm"),
-            c(params, list(k = k, df = df_of(code, d, k), blueprint = blueprint,
-                           version = object_version, call = match.call())))
+            c(params, list(k = k, df = df_of(params$covariance, d, k), blueprint = blueprint,
+                           version = object_version, call = call)))
 }
 
 parameter_fields <- c("proportions", "means", "covariances")
@@ -387,7 +395,8 @@ validate_gmm <- function(object, arg = "fit") {
   blueprint <- need("blueprint", function(v) {
     is.list(v) && is.character(v$names) && length(v$names) > 0L && is_true_or_false(v$named) &&
       is_string(v$kind) && v$kind %in% c("vector", "matrix", "data.frame", "formula") &&
-      (v$kind != "formula" || inherits(v$terms, "terms") && is.character(v$variables))
+      (v$kind != "formula" || inherits(v$terms, "terms") && is.character(v$variables)) &&
+      all(v$response %in% v$names)
   }, "a list with names, kind and origin of the variables")
   names <- blueprint$names
   d <- length(names)

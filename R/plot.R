@@ -128,20 +128,8 @@ check_graphical <- function(names) {
 # ---- geometry: plain numbers, for every drawing library --------------------------------
 
 plot_dims <- function(x, dims) {
-  names <- colnames(x$means)
-  if (is.null(dims)) return(seq_len(min(length(names), 4L)))
-  found <- if (is.character(dims)) match(dims, names) else match(dims, seq_along(names))
-  if (length(found) == 0L || anyNA(found) || anyDuplicated(found)) {
-    gmm_abort("argument", must_be("dims", "distinct names or numbers of variables", dims),
-              sprintf("The variables are %s.", some(backtick(names), 20L)))
-  }
-  found
-}
-
-# The mixture of some of the variables.
-plot_marginal <- function(x, dims) {
-  gmm_params(x$proportions, x$means[, dims, drop = FALSE],
-             x$covariances[dims, dims, , drop = FALSE])
+  if (is.null(dims)) return(seq_len(min(ncol(x$means), 4L)))
+  find_variables(dims, x, "dims")
 }
 
 # The rows that have weight, `shown` of them drawn: equally spaced in the order of the data.
@@ -184,7 +172,7 @@ plot_ticks <- function(x, dim, limits, even = 101L, around = max(9L, 240L %/% x$
 # The density of one variable: `density` of the mixture, `components` (a column each) its parts.
 plot_curves <- function(x, dim, limits) {
   at <- plot_ticks(x, dim, limits, even = 301L)
-  parts <- exp(predict(plot_marginal(x, dim), at, type = "component"))
+  parts <- exp(predict(gmm_marginal(x, dim), at, type = "component"))
   list(x = at, density = rowSums(parts), components = parts)
 }
 
@@ -204,7 +192,7 @@ plot_density_grid <- function(x, dims, xlim, ylim, shares) {
   ticks_y <- plot_ticks(x, dims[2], ylim)
   points <- cbind(rep(ticks_x, length(ticks_y)), rep(ticks_y, each = length(ticks_x)))
   colnames(points) <- colnames(x$means)[dims]
-  z <- matrix(dgmm(points, plot_marginal(x, dims)), length(ticks_x))
+  z <- matrix(dgmm(points, gmm_marginal(x, dims)), length(ticks_x))
   mass <- z * outer(cell_widths(ticks_x), cell_widths(ticks_y))
   decreasing <- order(z, decreasing = TRUE)
   enclosed <- cumsum(mass[decreasing]) / sum(mass)
@@ -229,7 +217,7 @@ plot_ellipse <- function(x, j, share, dims = 1:2, n = 181L) {
 # line of their log-ratio, a quadratic function, is traced; Newton's steps put each point on it.
 plot_boundaries <- function(x, dims, xlim, ylim) {
   present <- which(x$proportions > 0)
-  marginal <- plot_marginal(x, dims)
+  marginal <- gmm_marginal(x, dims)
   parts <- function(points) {
     colnames(points) <- colnames(marginal$means)
     score(marginal, points, "component")

@@ -7,6 +7,21 @@
 #' its densities are 0 in double precision still gets the posterior of the nearest component; one
 #' with an infinite value has log-density `-Inf` and no posterior (NA).
 #'
+#' @section Conditional prediction (mixture regression):
+#' With `type = "conditional"`, the variables that `newdata` lacks are predicted from those that it
+#' has, by the conditional mixture of [gmm_conditional()]. Further columns of a data frame are
+#' ignored, so look at the names of what is predicted. After a formula with a response,
+#' `gmm(y ~ a + b, data, k)`, it is the response that is predicted, from all the others, whether
+#' `newdata` has it or not; without `newdata`, for the rows fitted. A term such as `log(y)` is
+#' predicted as such. With one component this is linear regression, with the maximum-likelihood
+#' estimate (divisor n) of the variance.
+#'
+#' The interval of each variable has the probability `level` under the row's conditional mixture,
+#' with equal tails: exact quantiles, by the method of [qgmm()]. It is an interval for a new value
+#' at the parameters of the fit, whose own uncertainty is left out. Where the conditional density
+#' has several modes, most of the interval may be a gap between them:
+#' `gmm_hdr(gmm_conditional(fit, row))` gives the highest-density intervals of one row.
+#'
 #' @param object A gmm object.
 #' @param newdata Data like those fitted (vector, matrix or data frame), any number of rows. Left
 #'   out: the rows fitted.
@@ -14,6 +29,8 @@
 #' @param na.action What to do with rows of `newdata` with missing values: `na.pass` (the default:
 #'   their results are NA), `na.omit`, `na.exclude` (as `na.pass`) or `na.fail`.
 #' @param ... Must be empty.
+#' @param level For `"conditional"`: the probability of the intervals, above 0 and below 1; `NULL`
+#'   for none (they take most of the time).
 #' @return One element or row per row of `newdata`, with the row names kept:
 #'   \item{`"class"`}{factor whose levels are the components' names; a tie goes to the first}
 #'   \item{`"prob"`}{n x k matrix of posterior probabilities}
@@ -21,6 +38,9 @@
 #'   \item{`"component"`}{n x k matrix of `log(proportion_j * density_j(x))`}
 #'   \item{`"mahalanobis"`}{n x k matrix of squared Mahalanobis distances}
 #'   \item{`"uncertainty"`}{numeric vector, one minus the largest posterior probability}
+#'   \item{`"conditional"`}{list of, for the q variables predicted, `mean` (n x q), `variance` (n x q
+#'     x q; of length n where q is 1), `lower` and `upper` (n x q; not where `level` is `NULL`), and
+#'     `prob` (n x k): the posterior probabilities given what is known}
 #' @section Errors: `gaussmix_error_data` without `newdata` where the object holds no rows;
 #'   `gaussmix_error_names`, `_dimension`, `_type` where `newdata` does not fit.
 #' @examples
@@ -30,13 +50,25 @@
 #' predict(fit, new)
 #' predict(fit, new, type = "prob")
 #' predict(fit, new, type = "logdensity")
+#'
+#' # What is the next waiting time?
+#' regression <- gmm(waiting ~ eruptions, faithful, k = 2)
+#' at <- data.frame(eruptions = seq(1.5, 5, by = 0.05))
+#' next_one <- predict(regression, at, type = "conditional", level = 0.9)
+#' plot(faithful)
+#' matlines(at, do.call(cbind, next_one[c("mean", "lower", "upper")]), lty = c(1, 2, 2), col = 1)
 #' @export
 predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density", "logdensity",
-                                                       "component", "mahalanobis", "uncertainty"),
-                             na.action = stats::na.pass, ...) {
+                                                       "component", "mahalanobis", "uncertainty",
+                                                       "conditional"),
+                             na.action = stats::na.pass, ..., level = 0.95) {
   check_dots_empty(...)
   validate_gmm(object)
   type <- check_choice(type, eval(formals(predict.gaussmix)$type))
+  if (type == "conditional") {
+    return(predict_conditional(object, if (!missing(newdata)) newdata, na.action, level))
+  }
+  if (!missing(level)) gmm_abort("argument", "`level` is for `type = \"conditional\"` only.")
   if (missing(newdata)) {
     if (is.null(object$x) && !is.null(object$logdensity) && type %in% c("density", "logdensity")) {
       density <- object$logdensity
@@ -79,13 +111,16 @@ without_limits <- function(prob, rows) {
   lost <- which(is.nan(prob[, 1L]))
   if (length(lost)) {
     prob[lost, ] <- NA
-    gmm_warn("infinite", sprintf("%s of `newdata` %s infinite and %s no posterior: %s.",
-                                 plural(length(lost), "row"),
-                                 if (length(lost) == 1L) "is" else "are",
-                                 if (length(lost) == 1L) "has" else "have", some(rows[lost])),
-             rows = rows[lost])
+    warn_infinite(rows[lost])
   }
   prob
+}
+
+warn_infinite <- function(rows) {
+  one <- length(rows) == 1L
+  gmm_warn("infinite", sprintf("%s of `newdata` %s infinite and %s no posterior: %s.",
+                               plural(length(rows), "row"), if (one) "is" else "are",
+                               if (one) "has" else "have", some(rows)), rows = rows)
 }
 
 most_probable <- function(prob) {

@@ -170,7 +170,7 @@ test_that("the boundary between equal round components is the line half-way", {
 test_that("boundaries of two variables are those of the marginal mixture", {
   fit <- gmm(iris[1:4], k = 3)
   line <- plot_boundaries(fit, c(3, 1), c(1, 7), c(4, 8))
-  posterior <- predict(plot_marginal(fit, c(3, 1)), as.matrix(line[1:2]), type = "prob")
+  posterior <- predict(gmm_marginal(fit, c(3, 1)), as.matrix(line[1:2]), type = "prob")
   row <- seq_len(nrow(line))
   expect_equal(posterior[cbind(row, as.integer(line$first))],
                posterior[cbind(row, as.integer(line$second))], tolerance = 1e-6)

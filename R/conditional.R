@@ -1,0 +1,260 @@
+# Marginal and conditional mixtures, and regression by conditioning.
+
+#' Marginal and conditional mixtures
+#'
+#' `gmm_marginal()` is the mixture of some of the variables, `gmm_conditional()` that of the others
+#' where the values of some are given. Both are exact, and again Gaussian mixtures: whatever takes
+#' a mixture takes them.
+#'
+#' The marginal mixture has the proportions of the fit, and the parts of its means and covariances
+#' that belong to the variables. The conditional mixture has
+#' * as proportions the posterior probabilities of the components (the *gate*), given what is known,
+#'   worked out on the log scale, so that they are right however far out that is;
+#' * as means the components' linear regressions on what is known;
+#' * as covariances those of the regressions' residuals, which do not depend on what is known.
+#'
+#' For many rows at once, with mean, variance and intervals of each, use
+#' [predict()][predict.gaussmix] with `type = "conditional"`.
+#'
+#' @param fit A fit by [gmm()], or a mixture by [gmm_params()].
+#' @param variables Names or numbers of the variables to keep, in the order wanted; all of them,
+#'   too.
+#' @param given What is known, for at least one variable and not for all: numbers named by variables
+#'   of the mixture, as `c(waiting = 70)` or `c("log(a)" = 2)`; or a matrix or data frame of one
+#'   row, read as the `newdata` of [predict()][predict.gaussmix].
+#' @return A mixture without data, as by [gmm_params()], of the same components with the same names.
+#'   Its family is that of the fit, where marginal and conditional mixtures are sure to keep it,
+#'   else `"diag"` or `"full"`. That of `gmm_conditional()` has also `given`, the values that are known.
+#' @section Errors: `gaussmix_error_argument` where `variables` are not distinct variables of the
+#'   fit, `given` is more than one row, or nothing is left to be predicted; `gaussmix_error_names`
+#'   where `given` has no names of variables; `gaussmix_error_missing` and `_nonfinite` where its
+#'   values are missing or infinite.
+#' @references Mardia, K. V., Kent, J. T. and Bibby, J. M. (1979) *Multivariate Analysis*. Academic
+#'   Press, section 3.2 (one component).
+#'
+#'   Sung, H. G. (2004) *Gaussian Mixture Regression and Classification*. PhD thesis, Rice
+#'   University, chapter 2.
+#' @seealso [predict.gaussmix()], [gmm_params()]
+#' @examples
+#' fit <- gmm(iris[1:4], k = 3)
+#' petals <- gmm_marginal(fit, c("Petal.Length", "Petal.Width"))
+#' plot(petals)
+#' qgmm(c(0.05, 0.5, 0.95), gmm_marginal(fit, "Petal.Width"))
+#'
+#' # Sepals of a flower of which the petals are known
+#' sepals <- gmm_conditional(fit, c(Petal.Length = 4.8, Petal.Width = 1.7))
+#' sepals
+#' sepals$means
+#' pgmm(c(6, 3), sepals)
+#' @export
+gmm_marginal <- function(fit, variables) {
+  validate_gmm(fit)
+  marginal_mixture(fit, find_variables(variables, fit), match.call())
+}
+
+#' @rdname gmm_marginal
+#' @export
+gmm_conditional <- function(fit, given) {
+  validate_gmm(fit)
+  fit$blueprint$response <- NULL # it may be given, too
+  if (is_plain_numeric(given) && length(dim(given)) < 2L && any_names(names(given))) {
+    given <- matrix(given, 1L, dimnames = list(NULL, names(given)))
+    fit$blueprint$terms <- NULL
+  }
+  known <- known_part(fit, given, "given")
+  x <- known$x
+  if (nrow(x) != 1L) {
+    gmm_abort("argument", sprintf("`given` must be one row, not %s.", number_text(nrow(x))),
+              "For several, use predict(fit, newdata, type = \"conditional\").")
+  }
+  variables <- colnames(x)
+  if (anyNA(x)) {
+    gmm_abort("missing", sprintf("`given` must not be missing, as %s is.",
+                                 some(backtick(variables[is.na(x)]))),
+              "Leave out what is not known.")
+  }
+  check_finite(x, "given")
+  part <- condition(fit, x, known$given, known$rest)
+  means <- t(matrix(part$means, length(known$rest)))
+  out <- part_mixture(fit, exp(part$log_prob[1L, ]), means, part$covariances, known$rest,
+                      match.call())
+  out$given <- x[1L, ]
+  out
+}
+
+# Numbers of the variables that are named or numbered.
+find_variables <- function(variables, fit, arg = "variables") {
+  names <- colnames(fit$means)
+  known <- if (is.character(variables)) names else seq_along(names)
+  found <- if (is.atomic(variables) && !is.logical(variables)) match(variables, known)
+  if (is.object(variables) || length(found) == 0L || anyNA(found) || anyDuplicated(found)) {
+    gmm_abort("argument", must_be(arg, "distinct names or numbers of variables", variables),
+              sprintf("The variables are %s.", some(backtick(names), 20L)))
+  }
+  found
+}
+
+marginal_mixture <- function(fit, at, call) {
+  part_mixture(fit, fit$proportions, fit$means[, at, drop = FALSE],
+               fit$covariances[at, at, , drop = FALSE], at, call)
+}
+
+# A mixture of the variables `at` of a fit, with its components.
+part_mixture <- function(fit, proportions, means, covariances, at, call) {
+  params <- name_parameters(list(proportions = proportions, means = means,
+                                 covariances = covariances), rownames(fit$means),
+                            colnames(fit$means)[at])
+  params$covariance <- part_family(fit$covariance, length(at))
+  new_params(params, fit$blueprint$named, call)
+}
+
+# What is left of a family in some of its variables, marginally or conditionally. One size is lost,
+# and so are shapes and orientations of full matrices, but not what is the same in all components.
+part_family <- function(code, d) {
+  family <- families[[code]]
+  if (d == 1L) return(if (family$shared) "EEE" else "VVV")
+  if (code == "EVI") return("VVI")
+  if (family$shape == "full" && !family$shared) "VVV" else code
+}
+
+# ---- conditioning ----------------------------------------------------------------------
+
+# For finite rows of the variables `given`, the distribution of the variables `rest`: log_prob
+# (n x k), means (n x q x k), covariances (q x q x k, the same for all rows). With the Cholesky
+# factor R of a covariance, the given variables first, the regression on x is
+# R12' R11'^-1 (x - mean), and the covariance of its residuals R22' R22.
+condition <- function(fit, x, given, rest) {
+  q <- length(rest)
+  means <- array(0, c(nrow(x), q, fit$k))
+  covariances <- array(0, c(q, q, fit$k))
+  first <- seq_along(given)
+  for (j in seq_len(fit$k)) {
+    factor <- chol(component_covariance(fit, j)[c(given, rest), c(given, rest)])
+    z <- backsolve(factor[first, first, drop = FALSE], t(x) - fit$means[j, given],
+                   transpose = TRUE)
+    means[, , j] <- t(fit$means[j, rest] + crossprod(factor[first, -first, drop = FALSE], z))
+    covariances[, , j] <- crossprod(factor[-first, -first, drop = FALSE])
+  }
+  list(log_prob = log_gate(fit, x, given), means = means, covariances = covariances)
+}
+
+# Logarithms of the posterior probabilities given some of the variables. Where all densities are 0
+# even on the log scale, those of the nearest component.
+log_gate <- function(fit, x, given) {
+  marginal <- marginal_mixture(fit, given, fit$call)
+  marginal$control <- fit$control # the number of threads
+  parts <- score(marginal, x, "component")
+  most <- row_max(parts)
+  lost <- which(most == -Inf)
+  parts[lost, ] <- log(score(marginal, x[lost, , drop = FALSE], "prob"))
+  most[lost] <- 0
+  parts - most - log(rowSums(exp(parts - most)))
+}
+
+# Mean (n x q) and variance (n x q x q) of the mixtures that condition() gives.
+conditional_moments <- function(part) {
+  prob <- exp(part$log_prob)
+  n <- nrow(prob)
+  q <- dim(part$means)[2L]
+  component <- function(j) matrix(part$means[, , j], n, q)
+  average <- function(term) {
+    Reduce(`+`, lapply(seq_len(ncol(prob)), function(j) prob[, j] * term(j)))
+  }
+  mean <- average(component)
+  variance <- array(0, c(n, q, q))
+  for (a in seq_len(q)) {
+    for (b in seq_len(a)) {
+      variance[, a, b] <- variance[, b, a] <- average(function(j) {
+        apart <- component(j) - mean
+        part$covariances[a, b, j] + apart[, a] * apart[, b]
+      })
+    }
+  }
+  list(mean = mean, variance = variance)
+}
+
+# Quantiles of each variable by itself (n x q): with `p` below them, or above them (side -1).
+conditional_quantile <- function(part, p, side) {
+  n <- nrow(part$log_prob)
+  components <- seq_len(ncol(part$log_prob))
+  log_proportion <- lapply(components, function(j) part$log_prob[, j])
+  q <- dim(part$means)[2L]
+  quantiles <- vapply(seq_len(q), function(a) {
+    mixture <- list(log_proportion = log_proportion,
+                    mean = lapply(components, function(j) part$means[, a, j]),
+                    sd = sqrt(part$covariances[a, a, ]))
+    solve_quantile(rep(log(p), n), rep(side, n), mixture)
+  }, numeric(n))
+  matrix(quantiles, n, q)
+}
+
+# ---- predict(type = "conditional") -----------------------------------------------------
+
+# `newdata` NULL: the rows fitted. `level` NULL: no intervals.
+predict_conditional <- function(object, newdata, na.action, level) {
+  if (!is.null(level)) level <- check_number(level, min = 0, max = 1, ends = "()")
+  if (is.null(newdata)) {
+    known <- fitted_part(object)
+  } else {
+    known <- known_part(object, newdata, "newdata")
+    policy <- na_policy(na.action)
+    if (policy %in% c("fail", "omit")) {
+      known$x <- handle_missing(known$x, policy, "newdata")$x
+    }
+  }
+  x <- known$x
+  infinite <- which(!missing_rows(x) & rowSums(is.infinite(x)) > 0)
+  if (length(infinite)) warn_infinite(infinite)
+  fine <- which(rowSums(!is.finite(x)) == 0)
+  part <- condition(object, x[fine, , drop = FALSE], known$given, known$rest)
+  moments <- conditional_moments(part)
+  variables <- colnames(object$means)[known$rest]
+  index <- match(seq_len(nrow(x)), fine) # rows that are not fine are NA
+  all_rows <- function(values, columns) {
+    values <- values[index, , drop = FALSE]
+    dimnames(values) <- list(rownames(x), columns)
+    values
+  }
+  out <- list(mean = all_rows(moments$mean, variables),
+              variance = if (length(variables) == 1L) {
+                stats::setNames(moments$variance[index], rownames(x))
+              } else {
+                structure(moments$variance[index, , , drop = FALSE],
+                          dimnames = list(rownames(x), variables, variables))
+              })
+  if (!is.null(level)) {
+    tail <- (1 - level) / 2
+    out$lower <- all_rows(conditional_quantile(part, tail, 1), variables)
+    out$upper <- all_rows(conditional_quantile(part, tail, -1), variables)
+  }
+  out$prob <- all_rows(exp(part$log_prob), rownames(object$means))
+  out
+}
+
+# Of the rows fitted the predictors of a response; rows left out of the fit by na.exclude are NA.
+fitted_part <- function(object) {
+  names <- object$blueprint$names
+  response <- object$blueprint$response
+  if (is.null(response)) {
+    gmm_abort("argument", "`newdata` must be given: what is known, to predict the other variables.",
+              "It may be left out only after a formula with a response: gmm(y ~ x, data, k).")
+  }
+  need_rows(object, "predict() without `newdata`")
+  given <- which(!names %in% response)
+  list(x = stats::napredict(object$na.action, object$x[, given, drop = FALSE]), given = given,
+       rest = which(names %in% response))
+}
+
+# What is known of the variables by new data: x, a matrix of their columns; `given`, their numbers;
+# `rest`, the numbers of the others.
+known_part <- function(object, newdata, arg) {
+  names <- object$blueprint$names
+  x <- known_columns(object, newdata, arg)
+  given <- match(colnames(x), names)
+  rest <- setdiff(seq_along(names), given)
+  if (length(rest) == 0L) {
+    gmm_abort("argument", sprintf("`%s` must lack the variables to be predicted; it has all: %s.",
+                                  arg, some(backtick(names), 10L)), "Leave out their columns.")
+  }
+  list(x = x, given = given, rest = rest)
+}
