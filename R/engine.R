@@ -44,12 +44,12 @@ search_plan <- function(start, n, d, k, control) {
 # Value: list(starts (data.frame, a row a start), best (the same, of the run that gave the result),
 # proportions, means, covariances, trace, nobs, verdict (data.frame), reached (number of starts that
 # found the best optimum)); `best` is NULL, and there are no parameters, where no start survived.
-engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()") {
+engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()", prior = NULL) {
   unit <- weight_unit(w)
   options <- c(search_plan(start, nrow(x), ncol(x), k, control), list(
     max_iter = control$max_iter, tol = control$tol,
     floor = control$floor, spurious = as.double(control$spurious), threads = control$threads,
-    progress = if (control$verbose) title else ""
+    progress = if (control$verbose) title else "", prior = prior_to_c(prior, k, 1 / unit)
   ))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_classes(

@@ -91,6 +91,22 @@ static double weight_of(const struct gm_rows* rows) {
   return sum;
 }
 
+/* list(alpha, mean, kappa, df, scale, root, constant, share) or NULL -> prior; NULL for NULL. */
+static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prior) {
+  if (Rf_isNull(list)) return NULL;
+  const R_xlen_t square = (R_xlen_t)d * d;
+  *prior = (struct gm_prior){
+      .alpha = ffi_number(ffi_field(list, "alpha"), "alpha"),
+      .kappa = ffi_number(ffi_field(list, "kappa"), "kappa"),
+      .df = ffi_number(ffi_field(list, "df"), "df"),
+      .mean = ffi_doubles(ffi_field(list, "mean"), d, "mean"),
+      .scale = ffi_doubles(ffi_field(list, "scale"), square, "scale"),
+      .root = ffi_doubles(ffi_field(list, "root"), square, "root"),
+      .constant = ffi_doubles(ffi_field(list, "constant"), 3, "constant"),
+      .share = ffi_number(ffi_field(list, "share"), "share")};
+  return prior;
+}
+
 /* What a seeder needs besides rows, bounds, engine and key. */
 static int prepare(struct gm_seeder* seeder, enum gm_seed kind,
                    const struct gm_family* family, int k, struct gm_error* err) {
@@ -125,7 +141,15 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
     some.x = x;
     some.w = w;
     struct gm_seeder few = *seeder;
+    struct gm_bounds bounds = *seeder->bounds;
+    struct gm_prior prior;
+    if (bounds.prior) { /* counts as much less as the rows do */
+      prior = *bounds.prior;
+      prior.share *= weight_of(&some) / weight_of(rows);
+      bounds.prior = &prior;
+    }
     few.rows = &some;
+    few.bounds = &bounds;
     if (prepare(&few, quest->kind, params->family, params->k, err) ||
         gm_search(quest, &few, pool, records, work, err))
       return err->code;
@@ -137,7 +161,7 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
 }
 
 /* control: list(n_starts, n_finish, proposals, sample, max_iter, tol, floor, spurious (3), threads,
-   progress). Value: a record of each start; the best optimum and its record (neither where no start
+   progress, prior). Value: a record of each start; the best optimum and its record (neither where no start
    survived); the objective that it had in the search, and the weight of the rows searched. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
                  SEXP control) {
@@ -160,9 +184,11 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
                    .thin = thresholds[2]},
       .progress = &progress};
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
+  struct gm_prior prior;
   const struct gm_bounds bounds = {
       .floor = ffi_number(ffi_field(control, "floor"), "floor"),
-      .scale = ffi_doubles(scale, d, "scale")};
+      .scale = ffi_doubles(scale, d, "scale"),
+      .prior = read_prior(ffi_field(control, "prior"), d, &prior)};
   if (rows.n < 1) Rf_error("internal error: no rows");
 
   struct ffi_watch watch = {

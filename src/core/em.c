@@ -1,5 +1,5 @@
 /* The EM loop (Dempster, Laird & Rubin 1977): E-step and M-step in turn until what is left to gain
-   is small. It knows neither the rows' home nor the family.
+   is small. The objective is the log-likelihood, with a prior plus its log density. It knows neither the rows' home nor the family.
 
    Convergence. g_t is the gain of step t, a the largest of the last three ratios g_t / g_(t-1);
    for a linearly converging run g_t a / (1 - a) is what all further steps would gain together.
@@ -32,13 +32,19 @@ static double watch_step(struct watch* watch, double gain, double objective,
   return left;
 }
 
-/* E-step at params; its log-likelihood must be a number. */
-static int look(const struct gm_home* home, const struct gm_params* params,
-                struct gm_stats* stats, struct gm_run* run, struct gm_error* err) {
+/* E-step at params; the objective must be a number. work: of the M-step, which leaves the old
+   parameters at its begin. */
+static int look(const struct gm_home* home, const struct gm_bounds* bounds,
+                const struct gm_params* params, struct gm_stats* stats,
+                struct gm_run* run, double* work, struct gm_error* err) {
   if (home->estep(home->data, params, stats, err)) return err->code;
   run->passes++;
-  run->loglik = stats->total[0];
-  if (!isfinite(run->loglik)) *err = (struct gm_error){.code = GM_NUMERIC};
+  run->loglik = run->objective = stats->total[0];
+  if (bounds->prior)
+    run->objective +=
+        gm_log_prior(bounds->prior, params,
+                     work + gm_params_size(params->family, params->d, params->k));
+  if (!isfinite(run->objective)) *err = (struct gm_error){.code = GM_NUMERIC};
   return err->code;
 }
 
@@ -49,25 +55,25 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
   struct watch watch = {.gain = NAN, .ratio = {INFINITY, INFINITY, INFINITY}};
   *err = (struct gm_error){.code = GM_OK};
   *run = (struct gm_run){.gain = NAN};
-  if (look(home, params, stats, run, err)) return err->code;
-  trace[0] = run->objective = run->loglik;
+  if (look(home, bounds, params, stats, run, work, err)) return err->code;
+  trace[0] = run->objective;
 
   while (run->iterations < control->max_iter && !run->converged) {
     const double before = run->objective;
     if (gm_mstep(stats, bounds, params, work, err)) break;
-    if (look(home, params, stats, run, err)) break;
-    if (run->loglik - before < -1e-8 * (fabs(before) + stats->total[1])) {
+    if (look(home, bounds, params, stats, run, work, err)) break;
+    if (run->objective - before < -1e-8 * (fabs(before) + stats->total[1])) {
       if (!gm_floored(params, bounds, 1, work)) {
         *err = (struct gm_error){.code = GM_NUMERIC};
         break;
       }
       /* on the floor the rounding of clipping is all that is left: the run is at its end */
       gm_mstep_undo(params, work);
-      if (look(home, params, stats, run, err)) break;
+      if (look(home, bounds, params, stats, run, work, err)) break;
       run->converged = control->tol > 0;
       break;
     }
-    trace[++run->iterations] = run->objective = run->loglik;
+    trace[++run->iterations] = run->objective;
     run->gain = run->objective - before;
     const double left =
         watch_step(&watch, run->gain, run->objective, stats->total[1], control->tol);

@@ -37,9 +37,22 @@ struct gm_scatter {
   ptrdiff_t stride; /* 0 where shared: s is then the sum over the components */
 };
 
-struct gm_bounds {     /* what keeps covariances away from singular */
-  double floor;        /* smallest eigenvalue, in units of scale^2 */
-  const double* scale; /* d: the columns' scales */
+struct gm_bounds {              /* what keeps covariances away from singular */
+  double floor;                 /* smallest eigenvalue, in units of scale^2 */
+  const double* scale;          /* d: the columns' scales */
+  const struct gm_prior* prior; /* NULL: maximum likelihood */
+};
+
+struct gm_prior {      /* conjugate, see prior.c */
+  double alpha;        /* Dirichlet, of each proportion; at least 1 */
+  double kappa;        /* rows that the prior mean is worth; 0: none */
+  double df;           /* of the inverse Wishart; 0: none */
+  const double* mean;  /* d */
+  const double* scale; /* d x d, Lambda */
+  const double* root;  /* d x d, its lower Cholesky factor */
+  const double*
+      constant; /* log normalisation: all proportions, one mean, one covariance */
+  double share; /* how often it counts */
 };
 
 struct gm_family {
@@ -61,6 +74,14 @@ int gm_below_floor(enum gm_shape shape, int d, const double* cov,
                    const struct gm_bounds* bounds, int clipped, double* work);
 const struct gm_family* gm_family_find(const char* code); /* NULL: no such family */
 
+/* Rows that the prior adds to a covariance. */
+double gm_prior_rows(const struct gm_prior* prior, int d);
+/* Mean and scatter of n rows about it -> the posterior ones. apart: d doubles. */
+void gm_prior_mean(const struct gm_prior* prior, double n, int d, enum gm_shape shape,
+                   double* mean, double* scatter, double* apart);
+void gm_prior_scatter(const struct gm_prior* prior, int d, enum gm_shape shape,
+                      double* scatter);
+
 /* ---- parameters ---------------------------------------------------------------------- */
 
 struct gm_params {
@@ -77,6 +98,10 @@ ptrdiff_t gm_params_size(const struct gm_family* family, int d, int k);
 double* gm_params_init(struct gm_params* params, const struct gm_family* family, int d,
                        int k, double* mem);
 void gm_params_copy(struct gm_params* to, const struct gm_params* from);
+
+/* Log density of the prior. work: d^2 + d doubles. */
+double gm_log_prior(const struct gm_prior* prior, const struct gm_params* params,
+                    double* work);
 
 /* What the kernels read: Cholesky factors and log constants, remade from the parameters before
    every E-step. For row x and component j
@@ -269,8 +294,9 @@ struct gm_home {
   void* data;
 };
 
-struct gm_run {                   /* what a run reached */
-  double objective, loglik, gain; /* gain: of the last step */
+struct gm_run { /* what a run reached */
+  double objective, loglik,
+      gain; /* objective: with the log prior; gain: of the last step */
   int iterations, passes, converged;
   int floored; /* component that a further step would take below the floor, from 1; 0: none */
   int abandoned;

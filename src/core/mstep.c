@@ -2,7 +2,7 @@
 
    With n_j, s_j and S_j the weight, sum and scatter about the old mean c_j,
      proportion_j = n_j / n,   mean_j = c_j + s_j / n_j,   scatter about it = S_j - s_j s_j' / n_j;
-   the family makes the covariances of the last. Near convergence s_j vanishes, so that nothing
+   the family makes the covariances of the last. A prior is further rows (prior.c). Near convergence s_j vanishes, so that nothing
    cancels. */
 #include <string.h>
 
@@ -16,7 +16,7 @@
 ptrdiff_t gm_mstep_work(const struct gm_family* family, int d, int k) {
   ptrdiff_t own = 2 * k + (ptrdiff_t)d * (k + 1);
   if (family->shape == GM_TRIANG) own = gm_mstep_iter_work(d, k);
-  return gm_stats_size(family, d, k) + gm_params_size(family, d, k) + own;
+  return gm_stats_size(family, d, k) + gm_params_size(family, d, k) + k + own;
 }
 
 int gm_floored(const struct gm_params* params, const struct gm_bounds* bounds,
@@ -37,16 +37,37 @@ void gm_mstep_undo(struct gm_params* params, double* work) {
   gm_params_copy(params, &old);
 }
 
+/* The prior as further rows of the components: n, scatter, means and proportions with them; returns
+   the total. Where one covariance is common, it has one prior. */
+static double add_prior(const struct gm_prior* prior, struct gm_params* params, double* n,
+                        double total, double* scatter, ptrdiff_t stride, double* apart) {
+  const int d = params->d, k = params->k;
+  const enum gm_shape shape = params->family->shape;
+  const double more = prior->share * (prior->alpha - 1);
+  double rows = gm_prior_rows(prior, d) * (stride ? k : 1);
+  if (!stride && prior->kappa > 0) rows += prior->share * (k - 1);
+  for (int j = 0; j < k; j++) {
+    params->prop[j] = (n[j] + more) / (total + k * more);
+    gm_prior_mean(prior, n[j], d, shape, params->mean + (ptrdiff_t)d * j,
+                  scatter + stride * j, apart);
+    if (stride || j == 0) gm_prior_scatter(prior, d, shape, scatter + stride * j);
+    n[j] += gm_prior_rows(prior, d);
+  }
+  return total + rows;
+}
+
 int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
              struct gm_params* params, double* work, struct gm_error* err) {
   const int d = stats->d, k = stats->k;
   const ptrdiff_t length = stats->total - stats->scatter;
+  const struct gm_prior* prior = bounds->prior;
+  const int proper = prior && prior->kappa > 0 && prior->df > 0;
   double total = 0, rows2 = 0;
   for (int j = 0; j < k; j++) {
     total += stats->nk[j];
     rows2 += stats->nk2[j];
   }
-  for (int j = 0; j < k; j++)
+  for (int j = 0; j < k && !proper; j++)
     if (!(stats->nk[j] * total > EMPTY * rows2)) {
       *err = (struct gm_error){.code = GM_EMPTY, .component = j + 1};
       return err->code;
@@ -54,7 +75,8 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
 
   struct gm_params old;
   double* scatter = gm_params_init(&old, params->family, d, k, work);
-  double* own = scatter + length;
+  double* n = scatter + length;
+  double* own = n + k;
   gm_params_copy(&old, params);
   memcpy(scatter, stats->scatter, (size_t)length * sizeof *scatter);
   for (int j = 0; j < k; j++) {
@@ -62,7 +84,7 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
     double* s = scatter + stats->stride * j;
     params->prop[j] = stats->nk[j] / total;
     for (int b = 0; b < d; b++) {
-      const double shift = sum[b] / stats->nk[j];
+      const double shift = stats->nk[j] > 0 ? sum[b] / stats->nk[j] : 0;
       params->mean[b + (ptrdiff_t)d * j] += shift;
       if (stats->shape == GM_TRIANG) {
         for (int a = b; a < d; a++) s[a + (ptrdiff_t)d * b] -= sum[a] * shift;
@@ -72,12 +94,10 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
     }
   }
 
-  const struct gm_scatter seen = {.d = d,
-                                  .k = k,
-                                  .n = stats->nk,
-                                  .total = total,
-                                  .s = scatter,
-                                  .stride = stats->stride};
+  memcpy(n, stats->nk, (size_t)k * sizeof *n);
+  if (prior) total = add_prior(prior, params, n, total, scatter, stats->stride, own);
+  const struct gm_scatter seen = {
+      .d = d, .k = k, .n = n, .total = total, .s = scatter, .stride = stats->stride};
   params->family->mstep(&seen, bounds, params->cov, own);
   const int at = params->family->bounded ? 0 : gm_floored(params, bounds, 0, work);
   if (at) {

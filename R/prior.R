@@ -1,0 +1,159 @@
+#' A prior for a Gaussian mixture
+#'
+#' With `gmm(prior = gmm_prior())` the fit is the mode of the posterior density (maximum a
+#' posteriori, MAP) in place of the maximum of the likelihood. The prior is conjugate, so that it acts
+#' like a few more rows: it keeps components with few rows from degenerating, and gives an answer
+#' from one row up.
+#'
+#' With d variables, m the prior `mean` and Lambda the `scale`, the prior density is the product of
+#' * a Dirichlet density of the proportions, each with parameter `alpha`: the log of
+#'   `gamma(k alpha) / gamma(alpha)^k` and `(alpha - 1) log(proportion_j)`;
+#' * for each component a normal density of its mean, given its covariance Sigma, about m with
+#'   covariance `Sigma / kappa`;
+#' * an inverse Wishart density with `df` (nu) degrees of freedom: the log is
+#'   `nu/2 log|Lambda| - nu d/2 log 2 - log Gamma_d(nu/2) - (nu + d + 1)/2 log|Sigma| -
+#'   trace(Lambda Sigma^-1)/2`, Gamma_d the multivariate gamma function. Where all components have
+#'   one covariance (EII, EEI, EEE) there is one such factor, else one a component, restricted to the
+#'   family's covariances (with the constant of the unrestricted density).
+#'
+#' The mode is that of the density in (proportions, means, covariances). For full covariances, with
+#' n_j the weight, ybar_j the mean and W_j the scatter of the rows of component j, it has mean
+#' `(n_j ybar_j + kappa m) / (n_j + kappa)` and covariance
+#' `(Lambda + W_j + kappa n_j / (kappa + n_j) (ybar_j - m)(ybar_j - m)') / (n_j + nu + d + 2)`.
+#'
+#' A posterior mode is maximum likelihood with a penalty. `objective` and `trace` of the fit are
+#' those of log-likelihood plus log prior density; `logLik()`, `df` and hence `BIC()` are of the
+#' plain log-likelihood at the mode, which is below its maximum: don't compare them with those of
+#' other priors, or of none. Weights are counts of rows: against ten times the weights the same
+#' prior weighs a tenth.
+#'
+#' @param ... Must be empty: all arguments go by name.
+#' @param alpha Dirichlet parameter of each proportion, a number of at least 1; 1 favours none. Below
+#'   1 there is no mode inside.
+#' @param mean Prior mean: d numbers; or `NULL`: the (weighted) mean of the data.
+#' @param kappa How many rows the prior mean is worth, a number of at least 0; with 0 it says
+#'   nothing of the means.
+#' @param df Degrees of freedom of the inverse Wishart density, a number above d - 1; `NULL`: d + 2;
+#'   or 0: it says nothing of the covariances.
+#' @param scale Its scale: a positive definite d x d matrix, or d variances; or `NULL`: the
+#'   (weighted) variances of the columns, divided by `k^(2/d)`, so that k such components fill the
+#'   data's range. Correlations are not taken from the data, so that collinear columns do no harm.
+#' @return A list of class `"gmm_prior"` with the values above.
+#' @section Errors: `gaussmix_error_argument` names the argument; that `mean` and `scale` have the
+#'   data's dimension is checked by [gmm()].
+#' @references Fraley, C. and Raftery, A. E. (2007) Bayesian regularization for normal mixture
+#'   estimation and model-based clustering. *Journal of Classification* 24, 155-181, sections 2 and 3.
+#'   \doi{10.1007/s00357-007-0004-5}
+#' @seealso [gmm()], [gmm_likelihood()], which draws a posterior of one parameter
+#' @examples
+#' gmm(faithful, k = 2, prior = gmm_prior())
+#' # two rows are enough for a mode, not for a maximum of the likelihood
+#' gmm(faithful[1:2, ], k = 1, prior = gmm_prior(scale = c(1, 100)))
+#' @export
+gmm_prior <- function(..., alpha = 1, mean = NULL, kappa = 0.01, df = NULL, scale = NULL) {
+  check_dots_empty(...)
+  if (is_number(alpha) && isTRUE(alpha > 0 && alpha < 1)) {
+    gmm_abort("argument", must_be("alpha", "a number of at least 1", alpha),
+              "Below 1 the posterior has no mode inside: a proportion would go to 0.")
+  }
+  structure(class = "gmm_prior", list(
+    alpha = check_number(alpha, min = 1),
+    mean = if (!is.null(mean)) check_prior_mean(mean),
+    kappa = check_number(kappa, min = 0),
+    df = if (!is.null(df)) check_number(df, min = 0),
+    scale = if (!is.null(scale)) check_prior_scale(scale)
+  ))
+}
+
+check_prior_mean <- function(mean) {
+  if (!is.numeric(mean) || is.object(mean) || !length(mean) || !all(is.finite(mean))) {
+    gmm_abort("argument", must_be("mean", "a finite numeric vector, or NULL", mean))
+  }
+  stats::setNames(as.double(mean), names(mean))
+}
+
+# -> a symmetric positive definite matrix
+check_prior_scale <- function(scale) {
+  expected <- "a positive definite matrix, a vector of variances, or NULL"
+  if (is.object(scale) || !is.numeric(scale) || !length(scale) || !all(is.finite(scale))) {
+    gmm_abort("argument", must_be("scale", expected, scale))
+  }
+  if (is.null(dim(scale))) scale <- diag(as.double(scale), length(scale))
+  square <- length(dim(scale)) == 2L && nrow(scale) == ncol(scale)
+  storage.mode(scale) <- "double"
+  if (!square || !isSymmetric(unname(scale)) || is.null(cholesky(scale))) {
+    gmm_abort("argument", must_be("scale", expected, scale))
+  }
+  scale
+}
+
+cholesky <- function(matrix) tryCatch(t(chol(matrix)), error = function(e) NULL)
+
+# With the data's dimension, what is NULL filled in -> what the engine takes.
+resolve_prior <- function(prior, data, k) {
+  if (is.null(prior)) return(NULL)
+  if (!inherits(prior, "gmm_prior")) {
+    gmm_abort("argument", must_be("prior", "the result of gmm_prior(), or NULL", prior))
+  }
+  prior <- do.call(gmm_prior, unclass(prior)) # so that a changed object is caught
+  x <- data$x
+  d <- ncol(x)
+  w <- if (is.null(data$weights)) rep(1, nrow(x)) else data$weights
+  if (is.null(prior$mean)) prior$mean <- colSums(w * x) / sum(w)
+  if (is.null(prior$scale)) {
+    variances <- colSums(w * (x - rep(colSums(w * x) / sum(w), each = nrow(x)))^2) / sum(w)
+    prior$scale <- diag(variances / k^(2 / d), d)
+  }
+  if (is.null(prior$df)) prior$df <- d + 2
+  check_prior_fits(prior, d)
+  prior$mean <- unname(prior$mean)
+  prior$scale <- unname(prior$scale)
+  prior
+}
+
+check_prior_fits <- function(prior, d) {
+  refuse <- function(arg, expected, got) {
+    gmm_abort("dimension", sprintf("`%s` of gmm_prior() must be %s, not %s.", arg, expected, got))
+  }
+  if (length(prior$mean) != d) refuse("mean", plural(d, "number"), length(prior$mean))
+  if (nrow(prior$scale) != d) {
+    refuse("scale", sprintf("%d x %d", d, d), sprintf("%d x %d", nrow(prior$scale), nrow(prior$scale)))
+  }
+  if (prior$df > 0 && prior$df <= d - 1) {
+    refuse("df", sprintf("above %d, the number of variables less one, or 0", d - 1), prior$df)
+  }
+}
+
+# The prior as the C code takes it; `share` is how often it counts.
+prior_to_c <- function(prior, k, share) {
+  if (is.null(prior)) return(NULL)
+  d <- length(prior$mean)
+  df <- prior$df
+  root <- cholesky(prior$scale)
+  constant <- c(
+    lgamma(k * prior$alpha) - k * lgamma(prior$alpha),
+    if (prior$kappa > 0) -d / 2 * log(2 * pi / prior$kappa) else 0,
+    if (df > 0) {
+      df * sum(log(diag(root))) - df * d / 2 * log(2) - d * (d - 1) / 4 * log(pi) -
+        sum(lgamma((df + 1 - seq_len(d)) / 2))
+    } else 0
+  )
+  c(unclass(prior), list(root = root, constant = constant, share = share))
+}
+
+#' @export
+format.gmm_prior <- function(x, ...) {
+  given <- function(v, else_text) if (is.null(v)) else_text else some(number_text(v), 4L)
+  values <- c(
+    alpha = number_text(x$alpha), mean = given(x$mean, "NULL (the mean of the data)"),
+    kappa = number_text(x$kappa), df = given(x$df, "NULL (number of variables + 2)"),
+    scale = if (is.null(x$scale)) "NULL (variances of the data / k^(2/d))" else describe(x$scale)
+  )
+  paste0("  ", format(names(values)), "  ", values)
+}
+
+#' @export
+print.gmm_prior <- function(x, ...) {
+  cat("Prior of a Gaussian mixture:", format(x), sep = "\n")
+  invisible(x)
+}
