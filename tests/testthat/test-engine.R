@@ -5,8 +5,10 @@ good <- list(
   params = list(proportions = c(.5, .5), means = matrix(c(0, 0, 1, 1), 2),
                 covariances = array(diag(2), c(2, 2, 2))),
   control = list(n_starts = 2L, n_finish = 1L, proposals = 3L, sample = 6L, max_iter = 5L,
-                 tol = 1e-9,
-                 floor = 1e-10, spurious = c(2, 10, 1e-3), threads = NULL, progress = "")
+                 tol = 1e-9, floor = 1e-10, spurious = c(2, 10, 1e-3), threads = NULL,
+                 progress = "", prior = list(alpha = 1, mean = c(0, 0), kappa = 1, df = 3,
+                                             scale = diag(2), root = diag(2),
+                                             constant = c(0, 0, 0), share = 1))
 )
 strange <- list(
   NULL, list(), list(1), "a", NA_character_, raw(0), sum, function(x) x, globalenv(), quote(a + b),
