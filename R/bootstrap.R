@@ -19,9 +19,9 @@
 #' in which the largest expected number of rows is in the same component of both, found exactly
 #' (minimum-cost assignment).
 #'
-#' A replicate that can't be fitted (its covariance degenerates) has NA for all coefficients, and the
-#' reason in `runs`; estimates are from the others. Those that did not converge, or have a spurious
-#' component, are kept. All are counted by `print()`.
+#' A replicate that can't be fitted (its covariance degenerates) has NA for all coefficients, and
+#' the reason in `runs`; estimates are from the others. Those that did not converge, or have a
+#' spurious component, are kept. All are counted by `print()`.
 #'
 #' Each replicate has a seed drawn from R's random numbers, so that after [set.seed()] the result is
 #' the same for any `cl`.
@@ -55,7 +55,8 @@
 #'
 #'   McLachlan, G. J. and Peel, D. (2000) *Finite Mixture Models*. Wiley, section 2.16.
 #' @seealso [vcov()][vcov.gaussmix] for standard errors without replicates,
-#'   [profile()][profile.gaussmix] for likelihood intervals, [gmm_lrt()] for the number of components.
+#'   [profile()][profile.gaussmix] for likelihood intervals, [gmm_lrt()] for the number of
+#'   components.
 #' @examples
 #' fit <- gmm(faithful, k = 2)
 #' set.seed(1)
@@ -92,11 +93,8 @@ replicate_drawer <- function(fit, type) {
   data <- list(x = fit$x, weights = NULL, scale = fit$scale, blueprint = fit$blueprint)
   params <- as_parameters(fit)
   if (type == "parametric") {
-    n <- rows_to_draw(fit)
-    return(function(threads) {
-      data$x <- engine_sample(n, params, threads = threads)$x
-      data
-    })
+    n <- rows_to_draw(fit$nobs)
+    return(function(threads) simulated_data(data, params, n, threads))
   }
   w <- case_weights(fit)
   function(threads) {
@@ -104,15 +102,23 @@ replicate_drawer <- function(fit, type) {
       fresh <- stats::rgamma(length(w), shape = w)
       fresh * (fit$nobs / sum(fresh))
     } else {
-      as.double(stats::rmultinom(1L, rows_to_draw(fit), w))
+      as.double(stats::rmultinom(1L, rows_to_draw(fit$nobs), w))
     }
     data
   }
 }
 
-# As many as the fit has; where weights say how many, to the nearest whole number.
-rows_to_draw <- function(fit) {
-  n <- max(1, round(fit$nobs))
+# Data like those given, with n rows drawn from a mixture.
+simulated_data <- function(data, params, n, threads) {
+  data$x <- engine_sample(n, params, threads = threads)$x
+  colnames(data$x) <- data$blueprint$names
+  data["weights"] <- list(NULL)
+  data
+}
+
+# As many as there are; where weights say how many, to the nearest whole number.
+rows_to_draw <- function(nobs) {
+  n <- max(1, round(nobs))
   if (n > .Machine$integer.max) {
     gmm_abort("weights", sprintf("The weights sum to %s, which are too many rows to draw.",
                                  number_text(n)), "Use type = \"weighted\", or scale them.")
@@ -189,9 +195,10 @@ fitted_replicates <- function(boot) boot$replicates[boot$runs$reason == "", , dr
 #' @param parm Names or numbers of the coefficients, as in [coef()][coef.gaussmix]. Left out: all
 #'   (for `plot()`: the first nine that vary).
 #' @param level The probability that an interval is to cover the parameter, between 0 and 1.
-#' @param type `"percentile"`: quantiles of the replicates (the (m + 1) p-th smallest of m); `"normal"`: the estimate and normal
-#'   quantiles times the standard deviation of the replicates, on the scales of
-#'   [confint()][confint.gaussmix] for fits (logit of proportions, logarithm of variances).
+#' @param type `"percentile"`: quantiles of the replicates (the (m + 1) p-th smallest of m);
+#'   `"normal"`: the estimate and normal quantiles times the standard deviation of the replicates,
+#'   on the scales of [confint()][confint.gaussmix] for fits (logit of proportions, logarithm of
+#'   variances).
 #' @param digits Number of significant digits.
 #' @param row.names,optional,stringsAsFactors As in [as.data.frame()].
 #' @param main,sub Titles of the panels, and the line below the picture; `""` for none.
@@ -207,8 +214,8 @@ fitted_replicates <- function(boot) boot$replicates[boot$runs$reason == "", , dr
 #'   interval (dashed), and returns its argument invisibly, as does `print()`.
 #' @section Errors: `gaussmix_error_argument` for coefficients that there are not, or a `level` that
 #'   is not between 0 and 1.
-#' @section Warnings: `gaussmix_warning_accuracy` where there are too few replicates for the level: the
-#'   ends are then the smallest and the largest replicate.
+#' @section Warnings: `gaussmix_warning_accuracy` where there are too few replicates for the level:
+#'   the ends are then the smallest and the largest replicate.
 #' @references Davison, A. C. and Hinkley, D. V. (1997) *Bootstrap Methods and their Application*.
 #'   Cambridge University Press, section 5.2.
 #' @seealso [gmm_boot()]

@@ -98,8 +98,8 @@ test_that("replicates that fail are counted and left out", {
   expect_match(lines[2], sprintf("%d fitted, %d failed", sum(!failed), sum(failed)))
   expect_match(lines[3], "too few replicates: the ends are their extremes")
   expect_output(print(summary(boot)), "Why replicates failed\n  [0-9]+: ")
-  none <- lapply(1:3, function(i) list(coef = NA_real_, loglik = NA_real_, converged = NA,
-                                       spurious = NA, reordered = NA, reason = "too flat"))
+  none <- rep(list(list(coef = NA_real_, loglik = NA_real_, converged = NA, spurious = NA,
+                        reordered = NA, reason = "too flat")), 3)
   expect_gm_error(new_boot(fit, "weighted", none, quote(gmm_boot())), "degenerate",
                   "Of 3 replicates 0 could be fitted; the first: too flat")
 })
