@@ -426,9 +426,8 @@ draw_key_above <- function(key) {
 }
 
 # What explains a panel: components by their symbols, or by `line` where there are only lines; sizes
-# of uncertainty; shades.
+# of uncertainty; shades. Components of one of `view$groups` are one.
 component_key <- function(x, view, line) {
-  k <- x$k
   if (!view$legend) return(NULL)
   if (view$what == "uncertainty") {
     at <- c(0, 0.1, 0.25, 0.5)
@@ -443,12 +442,15 @@ component_key <- function(x, view, line) {
     return(list(labels = paste(number_text(100 * shares), "%"), col = rev(shade_colours(n)),
                 pch = rep(15, n), lty = rep(0, n), cex = rep(1.5, n)))
   }
+  names <- if (is.null(view$groups)) rownames(x$means) else view$groups
+  first <- which(!duplicated(names))
+  k <- length(first)
   if (k == 1L) return(NULL)
-  names <- rownames(x$means)
+  names <- names[first]
   if (all(nchar(names) <= 2L)) names <- paste("component", names)
   symbols <- !line && view$rows$n > 0
-  key <- list(labels = names, col = view$style$col, cex = rep(1, k),
-              pch = if (symbols) view$style$pch else rep(NA, k), lty = rep(1 - symbols, k))
+  key <- list(labels = names, col = view$style$col[first], cex = rep(1, k),
+              pch = if (symbols) view$style$pch[first] else rep(NA, k), lty = rep(1 - symbols, k))
   if (line) {
     key <- Map(c, list(labels = "mixture", col = "grey20", cex = 1, pch = NA, lty = 1), key)
   }
