@@ -252,12 +252,12 @@ format.gmm_anomaly <- function(x, digits = 4, ...) {
     },
     if (n$missing > 0L) sprintf("not judged: %s with missing values", plural(n$missing, "row")),
     if (n$infinite > 0L) sprintf("infinite, hence of density 0: %s", plural(n$infinite, "row")),
-    if (n$flagged > 0L) paste("lowest:", lowest_text(x, number)),
+    if (n$flagged > 0L) paste("lowest:", extremes_text(x, number)),
     if (!is.null(x$truth)) truth_text(x, number)
   )
 }
 
-lowest_text <- function(x, number) {
+extremes_text <- function(x, number) {
   lowest <- utils::head(lowest_flagged(x), 5L)
   more <- x$n[["flagged"]] - length(lowest)
   text <- sprintf("%s (%s)", row_labels(x, lowest), vapply(x$score[lowest], number, ""))
