@@ -48,5 +48,17 @@ for (rule in rules) {
     }
   }
 }
+
+# A second function of the same name would take the place of the first, in silence.
+defined <- lapply(r_files, function(file) {
+  at <- grep("^[\\w.]+ <- ", code_lines(file), perl = TRUE, value = TRUE)
+  sub(" <- .*", "", at)
+})
+where <- split(rep(r_files, lengths(defined)), unlist(defined))
+for (name in names(where)[lengths(where) > 1L]) {
+  cat(sprintf("%s: a name is defined once, and this is in %s\n", name,
+              paste(where[[name]], collapse = ", ")))
+  broken <- broken + 1
+}
 if (broken > 0) quit(status = 1)
 cat(sprintf("rules: %d C files and %d R files keep them\n", length(c_files), length(r_files)))
