@@ -108,4 +108,9 @@ if (exists("gmm_likelihood")) {
 if (exists("gmm_select")) {
   set.seed(1)
   picture("select", plot(gmm_select(faithful, k = 1:6)), width = 11, height = 7)
+  folds <- gmm_select(faithful, k = 1:6, c("full", "tied", "diag", "spherical"), "CV")
+  picture("select-cv", plot(folds), width = 11, height = 7)
+  merged <- gmm_merge(gmm(faithful, k = 5))
+  picture("merge", plot(merged), width = 9, height = 5)
+  picture("merge-classes", plot(merged, "classification"))
 }
