@@ -76,7 +76,8 @@ gmm_boot <- function(fit, n_boot = 999, type = c("parametric", "weighted", "nonp
   cl <- check_cluster(cl)
   warn_if_spurious(fit, ", and so must its bootstrap not be")
   draw <- replicate_drawer(fit, type)
-  model <- list(params = as_parameters(fit), k = fit$k, control = fit$control)
+  model <- list(params = as_parameters(fit), k = fit$k, control = fit$control,
+                options = fit_options(fit))
   model$control$init <- bare_parameters(fit, "fit")
   model$control$verbose <- FALSE
   title <- if (fit$control$verbose) "gmm_boot()"
@@ -130,7 +131,7 @@ rows_to_draw <- function(nobs) {
 fit_replicate <- function(data, model) {
   code <- model$params$covariance
   tryCatch({
-    out <- fit_model(data, model$k, code, model$control)
+    out <- fit_model(data, model$k, code, model$control, options = model$options)
     found <- c(out[parameter_fields], covariance = code)
     order <- aligned_order(found, model$params, data$x, data$weights, model$control$threads)
     found <- list(proportions = found$proportions[order],

@@ -38,7 +38,7 @@
 #' | `infinite` | rows of new data are infinite, so that they have no posterior |
 #' | `information` | there are no standard errors: the information is not positive definite |
 #' | `accuracy` | the error of a probability by quadrature is above the one asked for; too few replicates |
-#' | `comparison` | criteria are compared between fits to different numbers of rows |
+#' | `comparison` | criteria are compared between fits to different numbers of rows, or with a prior |
 #'
 #' @section Messages:
 #' Messages have the class `gaussmix_message`.

@@ -40,20 +40,21 @@ search_plan <- function(start, n, d, k, control) {
 
 # x: double matrix n x d; w: double n or NULL; start: "auto", "kmeans++", "random", integer labels
 # (n), a double matrix of responsibilities (n x k), or list(proportions, means, covariances).
-# `title` begins messages of progress.
+# `title` begins messages of progress. options: as of resolve_options() in fit.R.
 # Value: list(starts (data.frame, a row a start), best (the same, of the run that gave the result),
 # proportions, means, covariances, trace, nobs, verdict (data.frame), reached (number of starts that
 # found the best optimum)); `best` is NULL, and there are no parameters, where no start survived.
-engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()", prior = NULL) {
+engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
+                       options = list()) {
   unit <- weight_unit(w)
-  options <- c(search_plan(start, nrow(x), ncol(x), k, control), list(
+  run <- c(search_plan(start, nrow(x), ncol(x), k, control), list(
     max_iter = control$max_iter, tol = control$tol,
     floor = control$floor, spurious = as.double(control$spurious), threads = control$threads,
-    progress = if (control$verbose) title else "", prior = prior_to_c(prior, k, 1 / unit)
+    progress = if (control$verbose) title else "", prior = prior_to_c(options$prior, k, 1 / unit)
   ))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_classes(
-    .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, as.double(scale), start, options)
+    .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, as.double(scale), start, run)
   )
   out$starts <- records_table(out$starts, unit)
   if (is.null(out$best)) return(out)

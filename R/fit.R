@@ -34,6 +34,8 @@
 #' @param covariance Shape of the covariances: `"full"`, `"tied"`, `"diag"`, `"spherical"`, or a
 #'   code of [gmm_families()].
 #' @param ... For methods; else must be empty: a misspelt argument is an error.
+#' @param prior The result of [gmm_prior()], for the mode of the posterior density in place of the
+#'   maximum of the likelihood; or `NULL`: none.
 #' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in
 #'   `data`.
 #' @param na.action What to do about missing values: [na.fail], [na.omit] or [na.exclude].
@@ -53,7 +55,7 @@
 #'   \item{covariance}{code of the family, three letters for one variable too, see [gmm_families()]}
 #'   \item{k}{number of components}
 #'   \item{loglik}{log-likelihood of these parameters}
-#'   \item{objective}{what EM raised: here the log-likelihood}
+#'   \item{objective}{what EM raised: the log-likelihood; with a prior, plus its log density}
 #'   \item{df}{number of free parameters}
 #'   \item{nobs}{number of rows, or the sum of the weights}
 #'   \item{converged, iterations, passes}{of the run that gave the result: did it; steps taken;
@@ -64,7 +66,7 @@
 #'   \item{reached}{number of starts that found the best optimum; 0 where a proposal found it}
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not}
-#'   \item{weights, na.action, terms}{where used}
+#'   \item{weights, na.action, terms, prior}{where used; the prior with all its values}
 #'   \item{control, call}{how it was made; of a function given as `init` only that there was one}
 #'   and, for its methods, `x` (the matrix fitted; or its log-densities `logdensity` where
 #'   `keep = FALSE`), `blueprint` (columns and their kind), `scale` (of the columns), `version`.
@@ -91,11 +93,11 @@ gmm <- function(x, ...) {
 
 #' @rdname gmm
 #' @export
-gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, na.action = na.fail,
-                        control = gmm_control()) {
+gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, prior = NULL,
+                        na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
-  gmm_bridge(data, k, covariance, control, match.call())
+  gmm_bridge(data, k, covariance, list(prior = prior), control, match.call())
 }
 
 #' @rdname gmm
@@ -105,12 +107,12 @@ gmm.data.frame <- gmm.default
 #' @rdname gmm
 #' @export
 gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = NULL, subset = NULL,
-                        na.action = na.fail, control = gmm_control()) {
+                        prior = NULL, na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame())
-  gmm_bridge(data, k, covariance, control, call)
+  gmm_bridge(data, k, covariance, list(prior = prior), control, call)
 }
 
 # The generic was called without data.
@@ -123,8 +125,8 @@ refuse_no_data <- function(given) {
             })
 }
 
-# From clean data to the object.
-gmm_bridge <- function(data, k, covariance, control, call) {
+# From clean data to the object. `options`: what else there is of the model, as gmm()'s arguments.
+gmm_bridge <- function(data, k, covariance, options, control, call) {
   call[[1L]] <- quote(gmm)
   if (missing(k)) {
     gmm_abort("argument", "`k`, the number of components, is lacking.",
@@ -135,7 +137,8 @@ gmm_bridge <- function(data, k, covariance, control, call) {
   k <- check_whole(k)
   code <- resolve_covariance(covariance, ncol(data$x))
   control <- check_control(control)
-  out <- fit_model(data, k, code, control)
+  options <- resolve_options(options, data, k)
+  out <- fit_model(data, k, code, control, options = options)
   fit <- build_fit(out, data, k, code, control, call)
   warn_of_fit(fit, out$best$gain)
   fit
@@ -148,10 +151,18 @@ check_single <- function(x, expected, arg = deparse1(substitute(x))) {
   }
 }
 
+# Arguments -> what the engine takes.
+resolve_options <- function(options, data, k) {
+  list(prior = resolve_prior(options$prior, data, k))
+}
+
+# The options of a fit.
+fit_options <- function(fit) unclass(fit)[intersect("prior", names(fit))]
+
 # One model -> what run_engine() returns, or an error that says why there is no such model.
-fit_model <- function(data, k, code, control, title = "gmm()") {
+fit_model <- function(data, k, code, control, title = "gmm()", options = list()) {
   check_rows(data, k)
-  out <- run_engine(data, k, code, control, title)
+  out <- run_engine(data, k, code, control, title, options)
   check_survivors(out, data, k, code, control)
   out
 }
@@ -166,9 +177,10 @@ check_rows <- function(data, k) {
 
 # All starts of one model -> what engine_fit() returns, with `components` (names, where the start
 # gives some) and `named` (whether the start fixes their order).
-run_engine <- function(data, k, code, control, title) {
+run_engine <- function(data, k, code, control, title, options) {
   start <- resolve_start(control$init, k, code, data)
-  out <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title)
+  out <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
+  out$options <- options
   out$starts <- starts_table(out$starts)
   if (k == 1L && is.integer(start)) out$starts$kind <- "closed form"
   out$components <- attr(start, "components")
@@ -191,7 +203,7 @@ build_fit <- function(out, data, k, code, control, call) {
          iterations = best$iterations, passes = best$passes, trace = out$trace,
          starts = out$starts[start_columns], reached = out$reached,
          verdict = cbind(component = names, out$verdict[order, ])),
-    Filter(Negate(is.null), data[c("weights", "na.action", "terms")]),
+    Filter(Negate(is.null), c(out$options, data[c("weights", "na.action", "terms")])),
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
          scale = data$scale, x = x)
   ))

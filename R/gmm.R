@@ -79,6 +79,9 @@ format.gaussmix <- function(x, digits = 4, ...) {
     sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),
             as.integer(x$df), number(stats::BIC(x)), number(stats::AIC(x))),
     convergence_text(x),
+    if (!is.null(x$prior)) {
+      sprintf("maximum a posteriori: with the log prior density %s", number(x$objective))
+    },
     spurious_text(x$verdict)
   )
 }
@@ -212,6 +215,8 @@ as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...,
 #' @return `logLik()` a number of class `"logLik"`; `nobs()` and `deviance()` a number; `AIC()` and
 #'   `BIC()` a number, or for several fits a data frame with `df` and the criterion.
 #' @section Errors: `gaussmix_error_data` for a mixture without data ([gmm_params()]).
+#' @section Warnings: `gaussmix_warning_comparison` where `AIC()` or `BIC()` compares several fits and one
+#'   has a prior ([gmm_prior()]): its likelihood is that of the posterior mode.
 #' @examples
 #' fits <- lapply(1:3, function(k) gmm(faithful, k))
 #' logLik(fits[[2]])
@@ -233,11 +238,25 @@ criterion_by_stats <- function(generic, call, envir) {
 
 #' @rdname logLik.gaussmix
 #' @export
-AIC.gaussmix <- function(object, ..., k = 2) criterion_by_stats("AIC", match.call(), parent.frame())
+AIC.gaussmix <- function(object, ..., k = 2) {
+  warn_of_priors(object, ...)
+  criterion_by_stats("AIC", match.call(), parent.frame())
+}
 
 #' @rdname logLik.gaussmix
 #' @export
-BIC.gaussmix <- function(object, ...) criterion_by_stats("BIC", match.call(), parent.frame())
+BIC.gaussmix <- function(object, ...) {
+  warn_of_priors(object, ...)
+  criterion_by_stats("BIC", match.call(), parent.frame())
+}
+
+warn_of_priors <- function(...) {
+  fits <- list(...)
+  if (length(fits) > 1L && !all(vapply(fits, function(fit) is.null(fit[["prior"]]), TRUE))) {
+    gmm_warn("comparison", "A fit with a prior is not at its largest likelihood.",
+             "AIC and BIC compare such largest likelihoods: those of fits without a prior.")
+  }
+}
 
 #' @rdname logLik.gaussmix
 #' @export

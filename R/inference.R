@@ -298,6 +298,7 @@ vcov.gaussmix <- function(object, complete = TRUE, ...) {
   check_dots_empty(...)
   check_flag(complete)
   need_rows(object, "vcov()")
+  refuse_prior(object, "vcov()")
   root <- vcov_root(object)
   value <- tcrossprod(root)
   lost <- diag(value) < .Machine$double.xmin & row_norms(root) > 0
@@ -306,6 +307,13 @@ vcov.gaussmix <- function(object, complete = TRUE, ...) {
              "confint() does without them; or rescale the columns.")
   }
   value
+}
+
+# The information is that of a likelihood at its maximum.
+refuse_prior <- function(object, what) {
+  if (is.null(object$prior)) return(invisible())
+  gmm_abort("argument", sprintf("%s is for maximum likelihood, and this fit has a prior.", what),
+            "gmm_boot(object) gives standard errors of a posterior mode.")
 }
 
 # A matrix with a row for each coefficient, whose product with its transpose is their covariance:
@@ -364,6 +372,7 @@ confint.gaussmix <- function(object, parm, level = 0.95, ...) {
   check_dots_empty(...)
   level <- check_number(level, min = 0, max = 1, ends = "()")
   need_rows(object, "confint()")
+  refuse_prior(object, "confint()")
   estimate <- coef_vector(object)
   chosen <- if (missing(parm)) names(estimate) else check_parm(parm, names(estimate))
   se <- row_norms(vcov_root(object))

@@ -456,6 +456,9 @@ validate_fit <- function(object, about, need, array_of) {
   check("control", function(v) {
     is.list(v) && inherits(v, "gmm_control") && (is.null(v$threads) || is_count(v$threads))
   }, "a list by gmm_control()")
+  check("prior", function(v) {
+    is.null(v) || inherits(v, "gmm_prior") && length(v$mean) == d && is_number(v$df)
+  }, "a prior by gmm_prior()")
   has <- function(v, columns) is.data.frame(v) && all(columns %in% names(v)) && nrow(v) > 0L
   columns_text <- function(columns) paste("a data frame with the columns", some(columns, Inf))
   check("starts", function(v) has(v, start_columns), columns_text(start_columns))

@@ -3,7 +3,7 @@
 #' With `gmm(prior = gmm_prior())` the fit is the mode of the posterior density (maximum a
 #' posteriori, MAP) in place of the maximum of the likelihood. The prior is conjugate, so that it acts
 #' like a few more rows: it keeps components with few rows from degenerating, and gives an answer
-#' from one row up.
+#' from few rows on.
 #'
 #' With d variables, m the prior `mean` and Lambda the `scale`, the prior density is the product of
 #' * a Dirichlet density of the proportions, each with parameter `alpha`: the log of
@@ -47,8 +47,8 @@
 #' @seealso [gmm()], [gmm_likelihood()], which draws a posterior of one parameter
 #' @examples
 #' gmm(faithful, k = 2, prior = gmm_prior())
-#' # two rows are enough for a mode, not for a maximum of the likelihood
-#' gmm(faithful[1:2, ], k = 1, prior = gmm_prior(scale = c(1, 100)))
+#' # collinear columns have a mode, and no maximum of the likelihood
+#' gmm(cbind(faithful, sum = rowSums(faithful)), k = 2, prior = gmm_prior())
 #' @export
 gmm_prior <- function(..., alpha = 1, mean = NULL, kappa = 0.01, df = NULL, scale = NULL) {
   check_dots_empty(...)
