@@ -96,5 +96,5 @@ function_name <- function(fun) {
 
 # "predict.gaussmix" -> "predict"
 generic_name <- function(name) {
-  sub("\\.((summary\\.)?(gaussmix|gmm(_[a-z]+)?)|default|data\\.frame|formula)$", "", name)
+  sub("\\.(((summary|profile)\\.)?(gaussmix|gmm(_[a-z]+)?)|default|data\\.frame|formula)$", "", name)
 }

@@ -120,15 +120,16 @@ entry_products <- function(p, q, a, b) {
   p[a, a] * q[b, b] + p[a, b] * q[b, a] + p[b, a] * q[a, b] + p[b, b] * q[a, a]
 }
 
-# The observed information in the free parameters. Rows are taken `chunk` at a time, to hold only
-# so many scores.
-observed_information <- function(x, w, posterior, params, chart = needed_chart(params),
-                                 chunk = NULL) {
+# Gradient and Hessian of the log-likelihood in the free parameters. Rows are taken `chunk` at a
+# time, to hold only so many scores.
+likelihood_derivatives <- function(x, w, posterior, params, chart = needed_chart(params),
+                                   chunk = NULL) {
   k <- nrow(params$means)
   parts <- lapply(seq_len(k), function(j) derivative_parts(params, j, chart))
   free <- max(unlist(lapply(parts, `[[`, "at")))
   mixing <- seq_len(k - 1L)
   hessian <- matrix(0, free, free)
+  gradient <- numeric(free)
   sums <- lapply(parts, function(part) list(t0 = 0, t1 = 0, t2 = 0))
   if (is.null(chunk)) chunk <- max(1, 2e6 %/% free)
   for (from in seq(1L, nrow(x), by = chunk)) {
@@ -150,6 +151,7 @@ observed_information <- function(x, w, posterior, params, chart = needed_chart(p
       scores[, mixing] <- scores[, mixing] + tcrossprod(r, part$gradient)
     }
     hessian <- hessian - crossprod(scores, w[rows] * scores)
+    gradient <- gradient + colSums(w[rows] * scores)
   }
   # log(proportion_j) adds nothing among the proportions: its H + s s' is 0.
   for (j in seq_len(k)) {
@@ -161,8 +163,10 @@ observed_information <- function(x, w, posterior, params, chart = needed_chart(p
       hessian[cov, cov] <- hessian[cov, cov] + curvature(t$t0, t$t2, parts[[j]], chart, j)
     }
   }
-  -hessian
+  list(gradient = gradient, hessian = hessian)
 }
+
+observed_information <- function(...) -likelihood_derivatives(...)$hessian
 
 tail_of <- function(x, n) x[length(x) - n + seq_len(n)]
 
@@ -388,11 +392,11 @@ tail_names <- function(tail) {
                decimal.mark = "."), "%")
 }
 
-check_parm <- function(parm, names) {
+check_parm <- function(parm, names, arg = "parm") {
   chosen <- if (is.character(parm)) parm else if (is_plain_numeric(parm)) names[parm]
   if (is.null(chosen) || anyNA(chosen) || !all(chosen %in% names)) {
-    gmm_abort("argument", sprintf("`parm` must be names or numbers of the %d coefficients, not %s.",
-                                  length(names), describe(parm)),
+    gmm_abort("argument", sprintf("`%s` must be names or numbers of the %d coefficients, not %s.",
+                                  arg, length(names), describe(parm)),
               sprintf("They are %s.", some(names, 10L)))
   }
   chosen
