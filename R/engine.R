@@ -28,7 +28,7 @@ with_classes <- function(call) {
 search_plan <- function(start, n, d, k, control) {
   short_runs <- 40L
   plan <- list(n_starts = 1L, n_finish = 1L, proposals = 0L, sample = n)
-  if (!is.character(start)) return(plan)
+  if (!is.character(start) || start == "hierarchical") return(plan)
   plan$n_starts <- plan$n_finish <- control$n_init
   if (start != "auto") return(plan)
   plan$n_starts <- max(short_runs, control$n_init)
@@ -38,8 +38,9 @@ search_plan <- function(start, n, d, k, control) {
   plan
 }
 
-# x: double matrix n x d; w: double n or NULL; start: "auto", "kmeans++", "random", integer labels
-# (n), a double matrix of responsibilities (n x k), or list(proportions, means, covariances).
+# x: double matrix n x d; w: double n or NULL; start: "auto", "kmeans++", "random", "hierarchical",
+# integer labels (n), a double matrix of responsibilities (n x k), or list(proportions, means,
+# covariances).
 # `title` begins messages of progress. options: as of resolve_options() in fit.R.
 # Value: list(starts (data.frame, a row a start), best (the same, of the run that gave the result),
 # proportions, means, covariances, trace, nobs, verdict (data.frame), reached (number of starts that
@@ -74,7 +75,8 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
 }
 
 seed_kinds <- c("kmeans++", "kmeans++ (whitened)", "nearest rows", "random (scaled)", "cuts",
-                "halves", "balls", "random", "labels", "responsibilities", "parameters", "proposal")
+                "halves", "balls", "random", "labels", "responsibilities", "parameters",
+                "hierarchical", "proposal")
 
 records_table <- function(records, unit) {
   records <- list2DF(records)

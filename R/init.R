@@ -13,7 +13,7 @@ resolve_start <- function(init, k, code, data) {
     init <- check_init(init)
   }
   if (is_string(init) && k > 1L) {
-    return(check_choice(init, c("auto", "kmeans++", "random"), "init"))
+    return(check_choice(init, named_starts, "init"))
   }
   if (is_string(init)) return(rep(1L, nrow(x)))
   if (is_parameters(init)) return(start_params(init, k, code, data))

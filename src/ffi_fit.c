@@ -13,8 +13,8 @@ static struct gm_result result_alloc(const struct gm_family* family, int d, int 
   return r;
 }
 
-/* start: "mixed", "kmeans++" or "random"; integer labels; a matrix of responsibilities; a parameter
-   list. */
+/* start: "auto", "kmeans++", "random" or "hierarchical"; integer labels; a matrix of
+   responsibilities; a parameter list. */
 static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
                                struct gm_params* params) {
   const ptrdiff_t n = seeder->rows->n;
@@ -22,6 +22,7 @@ static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
     case STRSXP: {
       const char* kind = ffi_string(start, "start");
       if (!strcmp(kind, "random")) return GM_SEED_RANDOM;
+      if (!strcmp(kind, "hierarchical")) return GM_SEED_HIER;
       return strcmp(kind, "kmeans++") ? GM_SEED_MIXED : GM_SEED_KMEANS;
     }
     case INTSXP:
@@ -107,6 +108,32 @@ static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prio
   return prior;
 }
 
+/* The seeder's hierarchy. Many rows are sampled, always the same ones. */
+static int grow(struct gm_seeder* seeder, struct gm_error* err) {
+  enum { ROWS = 2000 };
+  struct gm_rows rows = *seeder->rows;
+  if (rows.n > ROWS) {
+    double* w = ffi_alloc(ROWS);
+    double* x = ffi_alloc((double)ROWS * rows.d);
+    rows.n = gm_subsample(seeder->rows, 0, seeder->engine, ROWS, x, w);
+    if (rows.n < 0) {
+      err->code = GM_STOPPED;
+      return err->code;
+    }
+    rows.ld = ROWS;
+    rows.x = x;
+    rows.w = w;
+  }
+  struct gm_hier* hier = (struct gm_hier*)R_alloc(1, sizeof *hier);
+  int* merge = (int*)R_alloc(4 * rows.n, sizeof *merge);
+  gm_hier_init(hier, rows.n, rows.d, ffi_alloc((double)gm_hier_size(rows.n, rows.d)),
+               merge);
+  seeder->hier = hier;
+  return gm_hier_set(&rows, seeder->bounds->scale, seeder->engine, hier,
+                     ffi_alloc((double)gm_hier_work(rows.n, rows.d)), merge + 2 * rows.n,
+                     err);
+}
+
 /* What a seeder needs besides rows, bounds, engine and key. */
 static int prepare(struct gm_seeder* seeder, enum gm_seed kind,
                    const struct gm_family* family, int k, struct gm_error* err) {
@@ -114,8 +141,9 @@ static int prepare(struct gm_seeder* seeder, enum gm_seed kind,
   const int d = rows->d;
   seeder->work = ffi_alloc(gm_seed_work(kind, family, d, k, seeder->engine->threads));
   seeder->weight = weight_of(rows);
-  if (kind >= GM_SEED_LABELS && kind != GM_SEED_MIXED) return 0;
+  if (kind >= GM_SEED_LABELS && kind <= GM_SEED_GIVEN) return 0;
   seeder->label = (int*)R_alloc(rows->n, sizeof(int));
+  if (kind == GM_SEED_HIER) return grow(seeder, err);
   seeder->dist = ffi_alloc((double)rows->n);
   return gm_seed_total(seeder, ffi_alloc(gm_seed_total_size(d)), err);
 }

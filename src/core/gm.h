@@ -363,19 +363,22 @@ enum gm_seed {
   GM_SEED_LABELS, /* the M-step of given labels */
   GM_SEED_MATRIX, /* the M-step of given responsibilities */
   GM_SEED_GIVEN,  /* params as they are */
+  GM_SEED_HIER,   /* the M-step of a hierarchy's groups */
   GM_SEED_MIXED   /* the first GM_SEED_KINDS in turn */
 };
 enum { GM_SEED_KINDS = 7 };
 
+struct gm_hier;
 struct gm_seeder {
   const struct gm_rows* rows;
   const struct gm_bounds* bounds;
   const struct gm_engine* engine;
   uint64_t key;
-  const int* given_label;   /* n in 1..k, for GM_SEED_LABELS */
-  const double* given_resp; /* n x k, for GM_SEED_MATRIX */
-  /* for the others but GM_SEED_GIVEN: */
-  int* label;              /* n, scratch */
+  const int* given_label;     /* n in 1..k, for GM_SEED_LABELS */
+  const double* given_resp;   /* n x k, for GM_SEED_MATRIX */
+  const struct gm_hier* hier; /* for GM_SEED_HIER */
+  int* label;                 /* n, scratch; for all but those that are given */
+  /* for the random ones: */
   double* dist;            /* n, scratch */
   struct gm_params total;  /* mean and covariance of all rows: EEE, k = 1 */
   double weight, weight2;  /* sums of w and w^2 */
@@ -392,6 +395,26 @@ int gm_seed_total(struct gm_seeder* seeder, double* mem,
 int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
                    struct gm_params* params, struct gm_stats* stats,
                    struct gm_error* err) GM_MUST_CHECK;
+
+/* The hierarchy of groups that hier.c finds, over the distinct rows: from each of them a group of
+   its own to one of all. */
+struct gm_hier {       /* the caller's memory, but for what rows says */
+  struct gm_rows rows; /* distinct, sorted */
+  double *x, *w;       /* theirs */
+  int* merge; /* join t is of groups merge[2 t] < merge[2 t + 1], by their first rows */
+};
+/* mem: gm_hier_size(); merge: 2 n. */
+ptrdiff_t gm_hier_size(ptrdiff_t n, int d);
+void gm_hier_init(struct gm_hier* hier, ptrdiff_t n, int d, double* mem, int* merge);
+/* rows (at most the n of gm_hier_init(), with weight) -> hier; no random numbers. scale: of the
+   columns; scratch: 2 n. Costs n^2 d^3: gm_subsample() where they are many. */
+ptrdiff_t gm_hier_work(ptrdiff_t n, int d);
+int gm_hier_set(const struct gm_rows* rows, const double* scale,
+                const struct gm_engine* engine, struct gm_hier* hier, double* work,
+                int* scratch, struct gm_error* err) GM_MUST_CHECK;
+/* label <- the group in 1..k of each row of hier->rows. Fails where there are less than k. */
+int gm_hier_cut(const struct gm_hier* hier, int k, int* label,
+                struct gm_error* err) GM_MUST_CHECK;
 
 /* order <- the indices 0 to n - 1 by increasing key (heap sort). */
 void gm_sort_by(const double* key, int* order, ptrdiff_t n);

@@ -394,12 +394,17 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
       total_stats(seeder, kind == GM_SEED_RANDOM ? 1 : gm_random_factor(u[0]), stats);
       break;
     case GM_SEED_LABELS: rows.label = seeder->given_label; break;
+    case GM_SEED_HIER:
+      if (gm_hier_cut(seeder->hier, k, seeder->label, err)) break;
+      rows = seeder->hier->rows;
+      rows.label = seeder->label;
+      break;
     default: rows.source = GM_MATRIX; rows.resp = seeder->given_resp;
   }
   if (err->code) return err->code;
   if (kind != GM_SEED_SCALED && kind != GM_SEED_RANDOM) {
     if (centred_stats(&rows, seeder, params, stats, work, err)) return err->code;
-    if (kind < GM_SEED_LABELS) shrink(stats, d + 1, work);
+    if (kind < GM_SEED_LABELS || kind == GM_SEED_HIER) shrink(stats, d + 1, work);
   }
   params->cov[0] = 0; /* none yet */
   return gm_mstep(stats, seeder->bounds, params, work, err);

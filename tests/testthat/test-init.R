@@ -132,3 +132,86 @@ test_that("bad starts are refused", {
   full <- start_only(groups)
   bad(full, "covariances", covariance = "diag")
 })
+
+# ---- hierarchical ----
+
+# Joins, from all rows apart to k groups, by trying each pair anew.
+oracle_agglomeration <- function(x, k) {
+  d <- ncol(x)
+  total <- crossprod(sweep(x, 2, colMeans(x))) / nrow(x)
+  cost <- function(rows) {
+    scatter <- crossprod(sweep(x[rows, , drop = FALSE], 2, colMeans(x[rows, , drop = FALSE])))
+    n <- length(rows) + 1
+    n * log(det((scatter + 0.1 * total) / n))
+  }
+  groups <- as.list(seq_len(nrow(x)))
+  while (length(groups) > k) {
+    pairs <- utils::combn(length(groups), 2)
+    more <- apply(pairs, 2, function(p) {
+      cost(unlist(groups[p])) - cost(groups[[p[1]]]) - cost(groups[[p[2]]])
+    })
+    best <- pairs[, which.min(more)]
+    groups[[best[1]]] <- unlist(groups[best])
+    groups[[best[2]]] <- NULL
+  }
+  groups
+}
+
+test_that("the hierarchical start joins the groups whose union costs least", {
+  few <- with_test_seed(3, list(x[sample(nrow(x), 30), ], as.matrix(iris[sample(150, 30), 1:4])))
+  for (rows in few) {
+    for (k in c(1, 2, 3, 6)) {
+      fit <- suppressWarnings(start_only("hierarchical", data = rows, k = k))
+      want <- t(vapply(oracle_agglomeration(rows, k), function(g) colMeans(rows[g, , drop = FALSE]),
+                       numeric(ncol(rows))))
+      by_first <- function(m) m[order(m[, 1], m[, 2]), , drop = FALSE]
+      expect_equal(unname(by_first(fit$means)), unname(by_first(want)), tolerance = 1e-12)
+    }
+  }
+})
+
+test_that("the hierarchical start has no chance in it, and no order of rows", {
+  set.seed(1)
+  before <- .Random.seed
+  for_each_case(k = 4, d = 2, f = function(family, d, k) {
+    fit <- start_only("hierarchical", family, k = k)
+    expect_identical(fit$starts$kind, "hierarchical")
+    one <- gmm(x, k, family, control = gmm_control(init = "hierarchical", max_iter = 0, n_init = 1,
+                                                   threads = 1))
+    expect_identical(one[1:3], fit[1:3])
+    turned <- start_only("hierarchical", family, data = x[nrow(x):1, ], k = k)
+    expect_equal(turned[1:3], fit[1:3], tolerance = 1e-12)
+  })
+  expect_identical(.Random.seed, before)
+})
+
+test_that("to the hierarchical start weight 2 is the row twice, and weight 0 no row", {
+  w <- rep(0:3, length.out = nrow(x))
+  weighted <- start_only("hierarchical", weights = w, k = 5)
+  repeated <- start_only("hierarchical", data = x[rep(seq_len(nrow(x)), w), ], k = 5)
+  expect_equal(weighted[1:3], repeated[1:3], tolerance = 1e-12)
+  expect_equal(start_only("hierarchical", weights = 1e6 * w, k = 5)[1:3], weighted[1:3])
+})
+
+test_that("the hierarchical start does not depend on units, nor on a variable that others give", {
+  fit <- start_only("hierarchical", k = 4)
+  moved <- start_only("hierarchical", data = sweep(x, 2, c(1e-6, 1e5), `*`) + 7, k = 4)
+  expect_equal(moved$proportions, fit$proportions)
+  twice <- start_only("hierarchical", "diag", data = cbind(x, x[, 1] + x[, 2]), k = 4)
+  expect_equal(twice$means[, 1:2], fit$means, tolerance = 1e-12)
+})
+
+test_that("the hierarchical start groups a sample of many rows, by weight", {
+  many <- with_test_seed(9, rbind(matrix(rnorm(6000), ncol = 2), matrix(rnorm(3000, 8), ncol = 2)))
+  fit <- start_only("hierarchical", data = many, k = 2)
+  expect_equal(fit$proportions[["1"]], 2 / 3, tolerance = 0.01)
+  expect_identical(fit$nobs, 4500)
+  one_side <- gmm(many, 2, weights = rep(c(1, 0), c(3000, 1500)),
+                  control = gmm_control(init = "hierarchical", max_iter = 0))
+  expect_lt(max(one_side$means), 4)
+})
+
+test_that("too few distinct rows for the hierarchical start are an error", {
+  expect_gm_error(start_only("hierarchical", "EII", data = rep(1:3, 10), k = 4), "degenerate",
+                  "component 4 empty")
+})
