@@ -54,6 +54,11 @@ check_choice <- function(x, choices, arg = deparse1(substitute(x))) {
   as.vector(x)
 }
 
+# An argument without a default: `what` says what it is.
+check_given <- function(x, what, arg = deparse1(substitute(x))) {
+  if (missing(x)) gmm_abort("argument", sprintf("`%s`, %s, must be given.", arg, what))
+}
+
 # For functions whose arguments after `...` go by name only: check_dots_empty(...). Nothing of
 # `...` is evaluated.
 check_dots_empty <- function(...) {

@@ -16,8 +16,8 @@
 #'   included.
 #' @param search Number of proposals without success after which the wide search ends, a whole
 #'   number of at least 0 (none are made); or `NULL`: 40 + 20 k.
-#' @param max_iter Largest number of iterations of a start, a whole number of at least 0. With 0 the
-#'   start itself is scored.
+#' @param max_iter Largest number of iterations of a start, a whole number from 0 to 1e6. With 0
+#'   the start itself is scored.
 #' @param tol Tolerance, a number of at least 0, in units of log-likelihood per unit of weight: a
 #'   run has converged when the gain that is still to come, projected from the last gains, is below
 #'   `tol` times the sum of the weights at two iterations in a row. With 0 exactly `max_iter`
@@ -32,7 +32,8 @@
 #'   relative to the average covariance of the components, below `thin` (0 to 1); or if an
 #'   eigenvalue is on the floor. Zeros switch the first two off.
 #' @param threads Number of threads, a whole number of at least 1; or `NULL`: at most 2, and fewer
-#'   where `OMP_NUM_THREADS` or `OMP_THREAD_LIMIT` says so. No result depends on it.
+#'   where `OMP_NUM_THREADS` or `OMP_THREAD_LIMIT` says so. More than twice the processors are never
+#'   used. No result depends on it.
 #' @param verbose `TRUE` or `FALSE`: whether to tell of progress in long fits.
 #' @param keep `TRUE` or `FALSE`: whether the fit keeps the rows. Without them there is no
 #'   `predict()` without `newdata`.
@@ -98,7 +99,7 @@ gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter
     n_init = check_whole(n_init),
     init = check_init(init),
     search = if (!is.null(search)) check_whole(search, min = 0),
-    max_iter = check_whole(max_iter, min = 0),
+    max_iter = check_whole(max_iter, min = 0, max = 1e6),
     tol = check_number(tol, min = 0),
     floor = check_number(floor, min = 0, max = 1, ends = "()"),
     spurious = check_spurious(spurious),

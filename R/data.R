@@ -30,6 +30,7 @@ as_gmm_data.default <- function(x, weights = NULL, na.action = stats::na.fail, .
 as_gmm_data.data.frame <- function(x, weights = NULL, na.action = stats::na.fail, ...) {
   weights <- given_weights(weights, "x")
   blueprint <- list(kind = "data.frame", named = any_names(frame_names(x)))
+  blueprint$frame <- frame_kind(x)
   admit(frame_matrix(x, row_names(x), "x"), weights, na.action, blueprint, "x")
 }
 
@@ -45,6 +46,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
                                 na.action = stats::na.fail, env = parent.frame(), ...) {
   if (is.null(environment(x))) environment(x) <- env
   if (is.list(data) && !is.data.frame(data)) data <- as.data.frame(data)
+  frame_kind <- frame_kind(data)
   if (is.data.frame(data)) data <- plain_frame(data)
   if (!is.null(data) && !is.data.frame(data) && !is.environment(data)) {
     gmm_abort("type", must_be("data", "a data frame", data), "Use as.data.frame(data).")
@@ -64,6 +66,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
   }
   blueprint <- list(kind = "formula", named = TRUE, terms = terms,
                     variables = row_variables(terms, data, given))
+  blueprint$frame <- frame_kind
   if (attr(terms, "response") > 0L) blueprint$response <- column_names(response_columns(frame))
   out <- admit(matrix, weights, na.action, blueprint, "data")
   if (!is.null(index)) out$rows <- if (is.null(out$rows)) index else index[out$rows]
@@ -445,6 +448,11 @@ frame_names <- function(frame) attr(frame, "names")
 plain_frame <- function(frame) {
   oldClass(frame) <- "data.frame"
   frame
+}
+
+# The package whose kind of data frame it is; NULL: R's own, or none.
+frame_kind <- function(x) {
+  if (inherits(x, "tbl_df")) "tibble" else if (inherits(x, "data.table")) "data.table"
 }
 
 # The columns, whatever the class says about `[[`; those without a name get one.

@@ -74,6 +74,7 @@ NULL
 #' @export
 dgmm <- function(x, fit, log = FALSE) {
   validate_gmm(fit)
+  check_given(x, "the points")
   log <- check_flag(log)
   x <- new_data(fit, one_row(x, fit), arg = "x")$x
   stats::predict(fit, x, type = if (log) "logdensity" else "density")
@@ -83,6 +84,7 @@ dgmm <- function(x, fit, log = FALSE) {
 #' @export
 pgmm <- function(q, fit, lower = -Inf, lower.tail = TRUE, log.p = FALSE, abseps = 1e-4) {
   validate_gmm(fit)
+  check_given(q, "the upper corners of the boxes")
   lower.tail <- check_flag(lower.tail)
   log.p <- check_flag(log.p)
   abseps <- check_number(abseps, min = 0, ends = "()")
@@ -106,6 +108,7 @@ pgmm <- function(q, fit, lower = -Inf, lower.tail = TRUE, log.p = FALSE, abseps 
 #' @export
 qgmm <- function(p, fit, lower.tail = TRUE, log.p = FALSE) {
   validate_gmm(fit)
+  check_given(p, "the probabilities")
   lower.tail <- check_flag(lower.tail)
   log.p <- check_flag(log.p)
   d <- ncol(fit$means)

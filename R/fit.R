@@ -201,7 +201,7 @@ build_fit <- function(out, data, k, code, control, call) {
     list(covariance = code, k = k, loglik = best$loglik, objective = best$objective,
          df = df_of(code, ncol(x), k), nobs = out$nobs, converged = best$converged,
          iterations = best$iterations, passes = best$passes, trace = out$trace,
-         starts = out$starts[start_columns], reached = out$reached,
+         starts = out$starts[names(start_columns)], reached = out$reached,
          verdict = cbind(component = names, out$verdict[order, ])),
     Filter(Negate(is.null), c(out$options, data[c("weights", "na.action", "terms")])),
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
@@ -210,8 +210,20 @@ build_fit <- function(out, data, k, code, control, call) {
   if (!control$keep) {
     fit$logdensity <- score(fit, x, "logdensity")
     fit$x <- NULL
+    fit$call <- without_data(fit$call)
   }
   fit
+}
+
+# A call by do.call() holds the data themselves: what they were is said in their place.
+without_data <- function(call) {
+  for (name in intersect(names(call), c("x", "data", "weights"))) {
+    given <- call[[name]]
+    if (!is.language(given) && length(given) > 1L) {
+      call[[name]] <- as.name(sprintf("<%s>", describe(given)))
+    }
+  }
+  call
 }
 
 # A function as start may hold any data in its environment: that there was one is all that is kept.

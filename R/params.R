@@ -131,7 +131,10 @@ check_start_params <- function(params, k, d, code, names = NULL, arg = "init") {
   start <- list(proportions = proportions, means = means, covariances = covariances,
                 covariance = code)
   check_parameters(start, about)
-  name_parameters(tidy_parameters(start), component_names(means, params$proportions),
+  if (any(proportions == 0)) { # EM would never give it a row
+    refuse(about, "proportions", "above 0", sprintf("0 for component %d", which(proportions == 0)[1L]))
+  }
+  name_parameters(tidy_parameters(start), component_names(means, params$proportions, "start"),
                   fill_names(if (is.null(names)) colnames(means) else names, d))
 }
 
@@ -235,12 +238,12 @@ variable_names <- function(means, covariances) {
   names
 }
 
-component_names <- function(means, proportions) {
+component_names <- function(means, proportions, class = "names") {
   names <- if (is.null(rownames(means))) names(proportions) else rownames(means)
   if (!any_names(names)) return(as.character(seq_len(nrow(means))))
   if (anyNA(names) || any(names == "") || anyDuplicated(names)) {
-    gmm_abort("names", sprintf("The names of the components must be distinct, not %s.",
-                               some(dQuote(names, FALSE))))
+    gmm_abort(class, sprintf("The names of the components must be distinct, not %s.",
+                             some(dQuote(names, FALSE))))
   }
   names
 }
@@ -396,7 +399,7 @@ validate_gmm <- function(object, arg = "fit") {
     is.list(v) && is.character(v$names) && length(v$names) > 0L && is_true_or_false(v$named) &&
       is_string(v$kind) && v$kind %in% c("vector", "matrix", "data.frame", "formula") &&
       (v$kind != "formula" || inherits(v$terms, "terms") && is.character(v$variables)) &&
-      all(v$response %in% v$names)
+      all(v$response %in% v$names) && (is.null(v$frame) || is_string(v$frame))
   }, "a list with names, kind and origin of the variables")
   names <- blueprint$names
   d <- length(names)
@@ -424,7 +427,7 @@ validate_fit <- function(object, about, need, array_of) {
   for (field in c("loglik", "objective")) need(field, is_finite_number, "a finite number")
   need("nobs", function(v) is_finite_number(v) && v > 0, "a number above 0")
   need("converged", is_true_or_false, "TRUE or FALSE")
-  for (field in c("iterations", "passes")) {
+  for (field in c("iterations", "passes", "reached")) {
     need(field, function(v) is_count(v, min = 0), "a whole number of at least 0")
   }
   steps <- as.integer(object$iterations) + 1L
@@ -459,17 +462,33 @@ validate_fit <- function(object, about, need, array_of) {
   check("prior", function(v) {
     is.null(v) || inherits(v, "gmm_prior") && length(v$mean) == d && is_number(v$df)
   }, "a prior by gmm_prior()")
-  has <- function(v, columns) is.data.frame(v) && all(columns %in% names(v)) && nrow(v) > 0L
-  columns_text <- function(columns) paste("a data frame with the columns", some(columns, Inf))
-  check("starts", function(v) has(v, start_columns), columns_text(start_columns))
-  check("verdict", function(v) has(v, verdict_columns) && nrow(v) == object$k,
-        columns_text(verdict_columns))
+  table <- function(field, columns, rows = nrow(object[[field]])) {
+    check(field, function(v) {
+      is.data.frame(v) && all(names(columns) %in% names(v)) && nrow(v) == max(rows, 1L)
+    }, paste("a data frame with the columns", some(names(columns), Inf)))
+    for (column in names(columns)) {
+      value <- object[[field]][[column]]
+      kind <- columns[[column]]
+      gaps <- !is.double(value) && column != "converged" && anyNA(value)
+      if (is.object(value) || typeof(value) != kind || gaps ||
+            kind == "integer" && any(value < 0L)) {
+        refuse(about, paste0(field, "$", column), paste("of type", kind, "and as gmm() makes it"),
+               if (gaps) "with NA" else describe(value))
+      }
+    }
+  }
+  table("starts", start_columns)
+  table("verdict", verdict_columns, object$k)
 }
 
 fit_fields <- c("loglik", "objective", "nobs", "converged", "iterations", "passes", "trace",
-                "starts", "verdict", "control", "scale")
-start_columns <- c("kind", "objective", "loglik", "iterations", "converged", "spurious", "reason")
-verdict_columns <- c("component", "size", "eigenvalue", "on_floor", "spurious")
+                "starts", "reached", "verdict", "control", "scale")
+# Columns and their types.
+start_columns <- c(kind = "character", objective = "double", loglik = "double",
+                   iterations = "integer", converged = "logical", spurious = "integer",
+                   reason = "character")
+verdict_columns <- c(component = "character", size = "double", eigenvalue = "double",
+                     on_floor = "integer", spurious = "logical")
 
 is_count <- function(x, min = 1) {
   is_number(x) && isTRUE(x == trunc(x)) && x >= min && x <= .Machine$integer.max

@@ -158,6 +158,7 @@ select_model <- function(data, k, covariance, criterion, folds, control, call) {
   if (!control$keep) {
     select$solutions[] <- lapply(best, solution_fit, select = select)
     select$data$x <- NULL
+    select$call <- without_data(select$call)
   }
   warn_of_table(table, control, ncol(data$x))
   select

@@ -21,6 +21,7 @@
 #' @export
 rgmm <- function(n, fit, order = c("random", "component")) {
   validate_gmm(fit)
+  check_given(n, "the number of draws")
   n <- check_whole(n, min = 0)
   order <- check_choice(order, c("random", "component"))
   draws <- draw_rows(n, fit, order == "component")
@@ -48,8 +49,8 @@ random_state <- function() {
 #' @param seed `NULL`, or a whole number for [set.seed()]; R's random numbers are then left as they
 #'   were.
 #' @param ... Must be empty.
-#' @return A list `sim_1`, ..., `sim_<nsim>` of data sets like the training data (vector, matrix or
-#'   data frame; as many rows, same names), each with an attribute `"component"` as of [rgmm()].
+#' @return A list `sim_1`, ..., `sim_<nsim>` of data sets like the training data (vector, matrix,
+#'   data frame, tibble or data.table; as many rows, same names), each with an attribute `"component"` as of [rgmm()].
 #'   Attribute `"seed"` as for [stats::simulate()].
 #' @section Errors: `gaussmix_error_data` for a mixture without data: see [rgmm()].
 #' @examples
@@ -73,7 +74,14 @@ simulate.gaussmix <- function(object, nsim = 1, seed = NULL, ...) {
   sims <- lapply(seq_len(nsim), function(i) {
     draws <- draw_rows(fit_rows(object), object)
     rownames(draws$x) <- if (!is.null(object$x)) rownames(object$x) else names(object$logdensity)
-    structure(data_like(draws$x, object$blueprint), component = draws$component)
+    structure(as_frame_kind(data_like(draws$x, object$blueprint), object$blueprint$frame),
+              component = draws$component)
   })
   structure(stats::setNames(sims, paste0("sim_", seq_len(nsim))), seed = stamp)
+}
+
+# A data frame of the kind that the fit was given, where its package is there.
+as_frame_kind <- function(frame, kind) {
+  if (is.null(kind) || !requireNamespace(kind, quietly = TRUE)) return(frame)
+  if (kind == "tibble") tibble::as_tibble(frame) else data.table::as.data.table(frame)
 }

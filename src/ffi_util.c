@@ -169,7 +169,9 @@ int ffi_threads(SEXP threads) {
   if (this_process() != process) return 1;
   int count = 2;
   if (!Rf_isNull(threads)) {
+    const int most = 2 * omp_get_num_procs(); /* more would wait for each other */
     count = ffi_count(threads, 1, "threads");
+    if (count > most) count = most;
   } else {
     const int asked = environment_count("OMP_NUM_THREADS", count);
     if (asked < count) count = asked;

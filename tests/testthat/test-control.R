@@ -86,3 +86,9 @@ test_that("it prints every value", {
   capture.output(expect_invisible(print(control)))
   expect_length(format(control), length(control))
 })
+
+test_that("a very large number of iterations is refused, one of threads does no harm", {
+  expect_gm_error(gmm_control(max_iter = 2e9), "argument", "from 0 to 1e+06, not 2e+09")
+  fit <- with_test_seed(1, gmm(faithful, 2, control = gmm_control(threads = 1e6)))
+  expect_identical(fit$trace, with_test_seed(1, gmm(faithful, 2))$trace)
+})

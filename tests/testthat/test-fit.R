@@ -420,3 +420,15 @@ test_that("where a component is one row alone, the error names the row", {
   expect_gm_error(gmm(faithful, 2, weights = heavy), "degenerate",
                   c("is row 5 alone, with 1 of the total weight", "give it less weight"))
 })
+
+test_that("with keep = FALSE no rows stay behind, in the call neither", {
+  x <- with_test_seed(1, matrix(rnorm(2e4), ncol = 2))
+  w <- rep(1, nrow(x))
+  light <- do.call(gmm, list(x, 1, weights = w, control = gmm_control(keep = FALSE)))
+  expect_identical(light$call$x, as.name("<a numeric matrix of 10000 rows and 2 columns>"))
+  light$logdensity <- light$weights <- NULL
+  expect_lt(length(serialize(light, NULL)), 2e4)
+  whole <- do.call(gmm, list(x, 1))
+  expect_identical(whole$call$x, x)
+  expect_identical(update(whole, k = 1)$loglik, whole$loglik)
+})

@@ -149,6 +149,17 @@ test_that("the variables of a start are taken by name", {
   expect_equal(logLik(unnamed), logLik(fit), tolerance = 1e-9)
 })
 
+test_that("a start must give each component a proportion, and names that differ", {
+  start <- list(proportions = c(1, 0), means = rbind(c(2, 50), c(4, 80)),
+                covariances = list(diag(2), diag(2)))
+  use <- function(start) gmm(faithful, 2, control = gmm_control(init = start))
+  expect_gm_error(use(start), "start", "`init$proportions` must be above 0, not 0 for component 2.")
+  expect_gm_error(use(do.call(gmm_params, start)), "start", "`init$proportions` must be above 0")
+  start$proportions <- c(0.5, 0.5)
+  rownames(start$means) <- c("7", "7")
+  expect_gm_error(use(start), "start", "names of the components must be distinct")
+})
+
 test_that("a damaged object is refused, and the field named", {
   m <- gmm_params(c(0.4, 0.6), rbind(c(x = 0, y = 0), c(3, 1)), list(sigma, 2 * sigma))
   broken <- function(field, value, text = paste0("`fit$", field, "` must be"), class = "object") {
@@ -246,6 +257,25 @@ test_that("a damaged fit is refused, and the field named, also outside of its pa
   broken("starts", whole$starts[-1])
   broken("verdict", whole$verdict[1, ])
   broken("verdict", whole$verdict["size"])
+  part <- function(field, column, value) {
+    fit <- whole
+    fit[[field]][[column]] <- value
+    e <- expect_gm_error(predict(fit, faithful[1:2, ]), "object")
+    expect_match(conditionMessage(e), sprintf("`fit$%s$%s` must be of type", field, column),
+                 fixed = TRUE)
+  }
+  part("verdict", "size", letters[1:2])
+  part("verdict", "eigenvalue", 1:2)
+  part("verdict", "on_floor", c(0L, -1L))
+  part("verdict", "on_floor", c(0L, NA))
+  part("verdict", "spurious", c(NA, NA))
+  part("verdict", "spurious", 0:1)
+  part("verdict", "component", factor(1:2))
+  part("starts", "spurious", "a")
+  part("starts", "objective", "a")
+  part("starts", "converged", 1L)
+  part("starts", "kind", NA_character_)
+  broken("reached", -1)
   broken("control", unclass(whole$control))
   broken("control", `[[<-`(whole$control, "threads", -1))
   broken("call", "gmm(x)")

@@ -111,3 +111,26 @@ test_that("draws from a fit on a vector are a vector", {
   expect_identical(with_test_seed(2, rgmm(7, matrix_fit))[, 1], c(draws))
   expect_length(rgmm(0, fit), 0)
 })
+
+test_that("a fit on a tibble or a data.table simulates such", {
+  skip_if_not_installed("tibble")
+  skip_if_not_installed("data.table")
+  for (data in list(tibble::as_tibble(faithful), data.table::as.data.table(faithful))) {
+    for (kept in list(with_test_seed(1, gmm(data, 2)),
+                      with_test_seed(1, gmm(~ eruptions + waiting, data, 2)))) {
+      sim <- simulate(kept, seed = 2)[[1]]
+      expect_identical(class(sim), class(data))
+      expect_named(sim, names(faithful))
+      expect_identical(dim(sim), dim(faithful))
+      expect_length(attr(sim, "component"), 272)
+    }
+  }
+})
+
+test_that("what is drawn, or where, must be given", {
+  expect_gm_error(rgmm(fit = m), "argument", "`n`, the number of draws, must be given", "rgmm")
+  line <- gmm_params(1, 0, 1)
+  expect_gm_error(dgmm(fit = m), "argument", "`x`, the points, must be given", "dgmm")
+  expect_gm_error(pgmm(fit = m), "argument", "`q`, the upper corners", "pgmm")
+  expect_gm_error(qgmm(fit = line), "argument", "`p`, the probabilities", "qgmm")
+})
