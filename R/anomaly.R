@@ -2,13 +2,15 @@
 #'
 #' Flags the rows at which the mixture's density is lowest. The threshold is taken from the rows
 #' that were fitted, so that a stated share of them is flagged; new rows are judged by the same
-#' threshold.
+#' threshold. Or it is the one with a stated rate of false alarms. On request each row has a
+#' p-value, by itself and adjusted for the number of rows judged.
 #'
-#' The threshold is the smallest log-density of a training row at or below which lies more than
-#' `rate` of the training rows' weight. A row is flagged where its log-density is strictly below the
-#' threshold: rows that tie with it are not, and the weight flagged in training is at most `rate`.
-#' So the number flagged says nothing about how many rows *are* odd: at `rate = 0.04` it is 4 % of
-#' clean data too. Look at the scores (`plot(odd, what = "scores")`) before you choose the rate.
+#' With `rate`, the threshold is the smallest log-density of a training row at or below which lies
+#' more than `rate` of the training rows' weight. A row is flagged where its log-density is strictly
+#' below the threshold: rows that tie with it are not, and the weight flagged in training is at most
+#' `rate`. So the number flagged says nothing about how many rows *are* odd: at `rate = 0.04` it is
+#' 4 % of clean data too. Look at the scores (`plot(odd, what = "scores")`) before you choose the
+#' rate.
 #'
 #' *Novelty detection*: fit rows that are known to be in order, then judge others by `newdata`. Of
 #' new rows that are in order too, about `rate` are flagged (somewhat more where the fit has many
@@ -25,30 +27,63 @@
 #' small: drop few rows, once or twice. For a fit with `subset`, name the rows:
 #' `data[names(which(!odd$flag)), ]`.
 #'
+#' @section P-values:
+#' The p-value of a row is the probability that the density at a draw is no higher than at the row.
+#' Of rows in order a share p has a p-value of at most p; `false_alarm` flags those with at most
+#' that. What a row in order is may be said by
+#' * *the mixture*: `P(f(X) <= f(x))` for X drawn from it. Exact for one component (the chi-squared
+#'   distribution of the Mahalanobis distance) and for one variable; else by simulation, (1 + the
+#'   number of draws no denser) / (`draws` + 1). The parameters are taken to be true: where they are
+#'   many for the rows fitted, new rows are less dense than the mixture expects, and their p-values
+#'   too small; those of the training rows are too large.
+#' * *rows held out* from the fit and known to be in order, `calibration`: (1 + the number of those
+#'   no denser) / (their number + 1), split conformal inference. As long as a new row in order comes
+#'   from the same source as those held out, its p-value is at most p with a probability of at most
+#'   p (over what is held out, too), whether the mixture is true or not. They count one each.
+#'
+#' Of many rows in order some have small p-values. `adjusted` are the p-values after [p.adjust()]
+#' over all rows judged: with `"BH"`, of the rows with at most 0.05 about 5 % are expected to be
+#' false alarms (proven for p-values that are independent, and for conformal ones by Bates et al.,
+#' 2023), with `"holm"` there is any with a probability of at most 5 %. No simulated or conformal
+#' p-value is below 1 / (number + 1), its resolution. A warning says where that keeps rows from an
+#' adjusted p-value of at most `false_alarm` (0.05 where there is none), and what would do.
+#'
+#' @section Truth:
 #' With `truth`, rows count one each, whatever their weights. Precision is the share of true
 #' anomalies among the rows flagged, recall the share flagged among the true anomalies, F1 their
 #' harmonic mean, and the false-alarm rate the share flagged among the other rows; a share of
 #' nothing is NA. Rows whose truth or score is NA are left out. The average precision is the sum
 #' over the thresholds of precision times the step in recall.
 #'
-#' @param fit A fit by [gmm()], also with `keep = FALSE`; or, where `threshold` is given, a mixture
-#'   by [gmm_params()].
+#' @param fit A fit by [gmm()], also with `keep = FALSE`; or, where `threshold` or `false_alarm` is
+#'   given, a mixture by [gmm_params()].
 #' @param newdata Rows to judge, as for [predict()][predict.gaussmix]. Left out: the training rows.
 #' @param rate The share of the training rows' weight to flag at most, at least 0 and below 1.
 #' @param ... Must be empty.
-#' @param threshold A log-density to use in place of the one that follows from `rate`. That below
-#'   which the mixture itself has a stated probability is `gmm_hdr(fit, 1 - rate)$threshold`.
+#' @param threshold A log-density to use in place of the one that follows from `rate`.
+#' @param false_alarm A rate above 0 and below 1, in place of `rate` and `threshold`: that at which
+#'   rows in order are flagged. A row is flagged where its p-value is at most that.
 #' @param truth What the rows judged are known to be: a value a row, `TRUE` or 1 for an anomaly,
 #'   `FALSE` or 0 for another row; or a factor whose second level (of two) means an anomaly.
+#' @param pvalue `TRUE`: give p-values. They are also given with `false_alarm` or `calibration`.
+#' @param calibration Rows like `newdata` that were held out from the fit and are in order: p-values
+#'   are conformal. `NULL`: by the mixture itself.
+#' @param adjust How p-values are adjusted for their number, one of [p.adjust.methods].
+#' @param draws The number of draws, where p-values are simulated.
 #'
 #' @return An object of class `"gmm_anomaly"`, a list with
 #'   \item{flag}{logical, an element a row judged, with the rows' names; NA where the row has a
 #'     missing value, or was left out of the fit by `na.omit` or `na.exclude`}
 #'   \item{score}{the rows' log-densities; `-Inf`, hence flagged, for a row with an infinite value}
-#'   \item{threshold, rate}{the log-density, and the rate (`NULL` where the threshold was given)}
+#'   \item{threshold, rate}{the log-density, and the rate (`NULL` where it did not come from one)}
+#'   \item{false_alarm}{the false-alarm rate, where given}
 #'   \item{n}{named counts of rows: `judged`, `flagged`, `tied` (with the threshold), `missing`,
 #'     `infinite`}
 #'   \item{share}{the share of the weight (new rows: of the rows) that is flagged}
+#'   \item{pvalue, adjusted}{where asked for, of each row; NA where the score is}
+#'   \item{calibration}{then also a list: `method` (`"exact"`, `"simulation"` or `"conformal"`), `n`
+#'     (number of draws or of rows held out, 0 for exact), `resolution` (the smallest p-value that
+#'     there can be), `adjust`, and `level`, to which the adjusted ones are compared}
 #'   \item{truth}{logical; this and what follows only with `truth`}
 #'   \item{confusion}{table of truth by flag}
 #'   \item{performance}{named: `precision`, `recall`, `F1`, `false_alarm`, `average_precision`}
@@ -57,15 +92,31 @@
 #'     `recall`, `F1`, `false_alarm`. Rows with equal scores are flagged together}
 #'   and, for its methods, `fit` and `x` (the new rows).
 #' @section Errors:
-#' `gaussmix_error_argument` for a rate, threshold or truth that is not what it must be;
-#' `gaussmix_error_data` for a mixture without training rows where they are needed;
+#' `gaussmix_error_argument` for a rate, threshold or truth that is not what it must be, a
+#' `false_alarm` below the resolution, or a `calibration` without `newdata` or by the rows fitted;
+#' `gaussmix_error_missing` where rows of `calibration` have missing values; `gaussmix_error_data`
+#' for a mixture without training rows where they are needed;
 #' `gaussmix_error_names`, `_dimension`, `_type` as in [predict()][predict.gaussmix].
+#' @section Warnings: `gaussmix_warning_resolution`, see above.
 #' @seealso [gmm_hdr()] for the region itself; [plot.gmm_anomaly()]
 #' @references Chandola, V., Banerjee, A. and Kumar, V. (2009) Anomaly detection: a survey. *ACM
 #'   Computing Surveys* 41(3), 15. \doi{10.1145/1541880.1541882}
 #'
 #'   Davis, J. and Goadrich, M. (2006) The relationship between precision-recall and ROC curves.
 #'   *ICML '06*, 233-240. \doi{10.1145/1143844.1143874}
+#'
+#'   Davison, A. C. and Hinkley, D. V. (1997) *Bootstrap Methods and their Application*. Cambridge
+#'   University Press, section 4.2 (simulated p-values).
+#'
+#'   Vovk, V., Gammerman, A. and Shafer, G. (2005) *Algorithmic Learning in a Random World*.
+#'   Springer, chapter 2 (conformal p-values).
+#'
+#'   Bates, S., Candes, E., Lei, L., Romano, Y. and Sesia, M. (2023) Testing for outliers with
+#'   conformal p-values. *Annals of Statistics* 51, 149-178. \doi{10.1214/22-AOS2244}
+#'
+#'   Benjamini, Y. and Hochberg, Y. (1995) Controlling the false discovery rate: a practical and
+#'   powerful approach to multiple testing. *Journal of the Royal Statistical Society B* 57,
+#'   289-300. \doi{10.1111/j.2517-6161.1995.tb02031.x}
 #' @examples
 #' fit <- gmm(faithful, k = 2)
 #' odd <- gmm_anomaly(fit)
@@ -83,20 +134,41 @@
 #' new <- gmm_anomaly(flowers, iris[1:4], truth = !setosa)
 #' new
 #' plot(new, what = "curve")
+#'
+#' # P-values of the others: one flower in 100 that is in order is a false alarm.
+#' tested <- gmm_anomaly(flowers, iris[51:150, 1:4], false_alarm = 0.01)
+#' tested
+#' plot(tested, what = "pvalues")
 #' @export
-gmm_anomaly <- function(fit, newdata, rate = 0.04, ..., threshold = NULL, truth = NULL) {
+gmm_anomaly <- function(fit, newdata, rate = 0.04, ..., threshold = NULL, false_alarm = NULL,
+                        truth = NULL, pvalue = FALSE, calibration = NULL, adjust = "BH",
+                        draws = 99999) {
   check_dots_empty(...)
   validate_gmm(fit)
-  if (is.null(threshold)) {
+  ways <- c(rate = !missing(rate), threshold = !is.null(threshold),
+            false_alarm = !is.null(false_alarm))
+  if (sum(ways) > 1L) {
+    gmm_abort("argument", sprintf("Give only one of %s.", some(backtick(names(which(ways))))))
+  }
+  wanted <- check_flag(pvalue) || ways[["false_alarm"]] || !is.null(calibration)
+  adjust <- check_choice(adjust, stats::p.adjust.methods)
+  draws <- check_whole(draws)
+  if (!is.null(calibration) && missing(newdata)) {
+    gmm_abort("argument", "`calibration` needs `newdata`, rows to judge that were not fitted.",
+              "The training rows fit the mixture better than new rows do.")
+  }
+  reference <- if (wanted) density_reference(fit, calibration, draws)
+  if (ways[["threshold"]]) {
+    threshold <- check_number(threshold, finite = FALSE)
+  } else if (ways[["false_alarm"]]) {
+    false_alarm <- check_number(false_alarm, min = 0, max = 1, ends = "()")
+    threshold <- reference_threshold(reference, fit, false_alarm)
+  } else {
     rate <- check_number(rate, min = 0, max = 1, ends = "[)")
     training <- training_scores(fit, paste(
-      "Give `threshold`, a log-density: below gmm_hdr(fit, 1 - rate)$threshold the mixture itself",
-      "has the probability `rate`."))
+      "Give `false_alarm`, the probability of being flagged under the mixture itself; or",
+      "`threshold`, a log-density."))
     threshold <- low_quantile(training, fit$weights, rate)
-  } else {
-    if (!missing(rate)) gmm_abort("argument", "Give either `rate` or `threshold`, not both.")
-    rate <- NULL
-    threshold <- check_number(threshold, finite = FALSE)
   }
   if (missing(newdata)) {
     score <- padded(training_scores(fit, "Give the rows to judge as `newdata`."), fit$na.action)
@@ -111,12 +183,105 @@ gmm_anomaly <- function(fit, newdata, rate = 0.04, ..., threshold = NULL, truth 
   counts <- c(judged = sum(!is.na(score)), flagged = sum(flag, na.rm = TRUE),
               tied = sum(score == threshold, na.rm = TRUE), missing = sum(is.na(score)),
               infinite = sum(score == -Inf, na.rm = TRUE))
-  out <- list(flag = flag, score = score, threshold = threshold, rate = rate, n = counts,
-              share = weighted_share(flag, weights))
+  out <- list(flag = flag, score = score, threshold = threshold,
+              rate = if (!any(ways[-1L])) rate, n = counts, share = weighted_share(flag, weights))
+  out$false_alarm <- false_alarm
+  if (wanted) out <- c(out, p_values(score, reference, fit, adjust, false_alarm))
   if (!is.null(truth)) out <- c(out, judge(score, check_truth(truth, length(score)), threshold))
   out$fit <- fit
   out$x <- new
   structure(out, class = "gmm_anomaly")
+}
+
+# ---- p-values --------------------------------------------------------------------------
+
+# What log-densities are compared with: `method`; `n`, the number of draws or of rows held out, and
+# `sorted`, their log-densities (not where the distribution is exact); `resolution`, the smallest
+# p-value that there can be.
+density_reference <- function(fit, calibration, draws) {
+  if (is.null(calibration) && has_exact_levels(fit)) {
+    return(list(method = "exact", n = 0L, resolution = 0))
+  }
+  conformal <- !is.null(calibration)
+  x <- if (conformal) calibration_rows(fit, calibration) else draw_rows(draws, fit)$x
+  list(method = if (conformal) "conformal" else "simulation", n = nrow(x),
+       resolution = 1 / (nrow(x) + 1), sorted = sort(unname(score(fit, x, "logdensity"))))
+}
+
+calibration_rows <- function(fit, calibration) {
+  x <- new_data(fit, calibration, arg = "calibration")$x
+  if (nrow(x) == 0L) gmm_abort("dimension", "`calibration` has no rows.")
+  missing <- which(missing_rows(x))
+  if (length(missing) > 0L) {
+    gmm_abort("missing", sprintf("`calibration` must not have missing values, as %s %s has.",
+                                 if (length(missing) == 1L) "row" else "rows",
+                                 some(row_label(x, missing))), "Leave them out.")
+  }
+  if (!is.null(fit$x) && identical(unname(x), unname(fit$x))) {
+    gmm_abort("argument", "`calibration` must be rows that were held out, not the rows fitted.",
+              "Fit a part of the rows, and give the others.")
+  }
+  x
+}
+
+# The probability of a log-density of at most each score.
+reference_pvalue <- function(reference, fit, score) {
+  known <- !is.na(score)
+  score[known] <- if (reference$method == "exact") {
+    exact_level_probability(fit, score[known])
+  } else {
+    (1 + findInterval(score[known], reference$sorted)) / (reference$n + 1)
+  }
+  score
+}
+
+# Scores below it have a p-value of at most `rate`. The slack keeps rates such as 0.29 of 100 from
+# being lost to rounding.
+reference_threshold <- function(reference, fit, rate) {
+  if (reference$method == "exact") return(exact_thresholds(fit, rate))
+  rank <- floor(rate * (reference$n + 1) + 1e-9)
+  if (rank < 1) {
+    gmm_abort("argument", sprintf("`false_alarm` must be at least %s with %s, not %s.",
+                                  number_text(reference$resolution, 3L), reference_text(reference),
+                                  number_text(rate)), more_text(reference, 1 / rate - 1))
+  }
+  reference$sorted[rank]
+}
+
+reference_text <- function(reference) {
+  what <- if (reference$method == "conformal") "row held out" else "draw"
+  n <- format(reference$n, big.mark = ",", scientific = FALSE)
+  paste(n, if (reference$n == 1L) what else sub("(draw|row)", "\\1s", what))
+}
+
+more_text <- function(reference, needed) {
+  sprintf(if (reference$method == "conformal") "Hold out at least %s rows."
+          else "Ask for at least %s: `draws`.",
+          format(ceiling(needed * (1 - 1e-9)), big.mark = ",", scientific = FALSE))
+}
+
+# The p-values of the rows judged, and adjusted for their number. Where the smallest p-value there
+# can be keeps rows from a significant one after adjustment, there is a warning.
+p_values <- function(score, reference, fit, adjust, false_alarm) {
+  level <- if (is.null(false_alarm)) 0.05 else false_alarm
+  p <- reference_pvalue(reference, fit, score)
+  adjusted <- stats::p.adjust(p, adjust)
+  coarse <- which(reference$n > 0L & p <= reference$resolution * (1 + 1e-9) & adjusted > level)
+  if (length(coarse) > 0L) {
+    # adjusting is linear in small p-values
+    tiny <- stats::p.adjust(replace(p, coarse, 1e-9 * reference$resolution), adjust)[coarse[1L]]
+    needed <- (reference$n + 1) * 1e9 * tiny / level - 1
+    one <- length(coarse) == 1L
+    gmm_warn("resolution", sprintf(
+      "%s %s the smallest p-value that %s can give, %s, and the adjusted one is above %s: %s.",
+      plural(length(coarse), "row"), if (one) "has" else "have", reference_text(reference),
+      number_text(reference$resolution, 3L), number_text(level),
+      number_text(adjusted[[coarse[1L]]], 3L)
+    ), paste(more_text(reference, needed), "For p-values of single rows only: adjust = \"none\"."),
+    rows = unname(coarse))
+  }
+  list(pvalue = p, adjusted = adjusted,
+       calibration = c(reference[c("method", "n", "resolution")], adjust = adjust, level = level))
 }
 
 # The log-densities of the rows fitted; `hint` is the way out where there are none.
@@ -210,8 +375,9 @@ rates <- function(flagged, hits, odd, n) {
 #' @param row.names,optional As in [as.data.frame()].
 #' @param ... Not used.
 #' @return `print()` returns its argument invisibly, `format()` the lines. `as.data.frame()`: a row
-#'   for each row judged, with `row` (its name, or number), `score` (log-density), `flag`,
-#'   `component` (the most probable one; only where the rows are held) and `truth` (where known).
+#'   for each row judged, with `row` (its name, or number), `score` (log-density), `flag`, `pvalue`
+#'   and `adjusted` (where asked for), `component` (the most probable one; only where the rows are
+#'   held) and `truth` (where known).
 #'   `summary()`: a list of class `"summary.gmm_anomaly"` with `text`, `extremes` (data frame: the
 #'   ten rows of lowest density among those flagged), `components` (table of component by flag), and
 #'   `confusion` and `performance` where the truth is known.
@@ -240,7 +406,10 @@ format.gmm_anomaly <- function(x, digits = 4, ...) {
   c(
     sprintf("Anomalies: %s of %s%s", count(n$flagged), rows,
             if (n$judged == 0L) "" else share),
-    if (is.null(x$rate)) {
+    if (!is.null(x$false_alarm)) {
+      sprintf("flagged: log-density below %s, at the false-alarm rate %s", number(x$threshold),
+              number_text(x$false_alarm))
+    } else if (is.null(x$rate)) {
       sprintf("flagged: log-density below %s, the threshold given", number(x$threshold))
     } else {
       sprintf("flagged: log-density below %s, from the training rows at rate %s",
@@ -253,8 +422,24 @@ format.gmm_anomaly <- function(x, digits = 4, ...) {
     if (n$missing > 0L) sprintf("not judged: %s with missing values", plural(n$missing, "row")),
     if (n$infinite > 0L) sprintf("infinite, hence of density 0: %s", plural(n$infinite, "row")),
     if (n$flagged > 0L) paste("lowest:", extremes_text(x, number)),
+    if (!is.null(x$pvalue)) pvalue_text(x),
     if (!is.null(x$truth)) truth_text(x, number)
   )
+}
+
+pvalue_text <- function(x) {
+  reference <- x$calibration
+  source <- switch(reference$method,
+    exact = "p-values: exact",
+    simulation = paste("p-values: by", reference_text(reference), "of the mixture"),
+    conformal = paste("p-values: conformal, by", reference_text(reference)))
+  if (reference$n > 0L) {
+    source <- sprintf("%s, none below %s", source, number_text(reference$resolution, 3L))
+  }
+  if (reference$adjust == "none") return(source)
+  c(source, sprintf("adjusted for %s (%s): %s at or below %s", plural(x$n[["judged"]], "row"),
+                    reference$adjust, number_text(sum(x$adjusted <= reference$level, na.rm = TRUE)),
+                    number_text(reference$level)))
 }
 
 extremes_text <- function(x, number) {
@@ -290,6 +475,8 @@ row_labels <- function(x, rows = seq_along(x$score)) {
 as.data.frame.gmm_anomaly <- function(x, row.names = NULL, optional = FALSE, ...) {
   out <- data.frame(row = row_labels(x), score = unname(x$score), flag = unname(x$flag),
                     row.names = row.names)
+  out$pvalue <- unname(x$pvalue)
+  out$adjusted <- unname(x$adjusted)
   out$component <- anomaly_component(x)
   out$truth <- x$truth
   out
@@ -359,6 +546,10 @@ print.summary.gmm_anomaly <- function(x, digits = 4, ...) {
 #' flagged, which goes from none to all as the threshold (upper axis) rises; and precision by
 #' recall. The threshold in use is marked. The dotted line is the precision of flagging at random.
 #'
+#' `"pvalues"` (where they were asked for) draws them in increasing order, both axes on log scales:
+#' points on the grey line are what rows in order have. All rows up to the last one below the dotted
+#' line have an adjusted p-value (BH) of at most `false_alarm`, or 0.05.
+#'
 #' @param x The result of [gmm_anomaly()].
 #' @param what What to draw, see above.
 #' @param dims For `"rows"`: names or numbers of the variables, as for [plot()][plot.gaussmix].
@@ -371,7 +562,8 @@ print.summary.gmm_anomaly <- function(x, digits = 4, ...) {
 #' @param main,sub Title and the line below the picture; `""` for none.
 #' @return `x`, invisibly.
 #' @section Errors: `gaussmix_error_data` for `"rows"` where the object holds none, and for
-#'   `"curve"` where the truth is not known; else as for [plot()][plot.gaussmix].
+#'   `"curve"` or `"pvalues"` where there is no truth or are no p-values; else as for
+#'   [plot()][plot.gaussmix].
 #' @examples
 #' fit <- gmm(faithful, k = 2)
 #' odd <- gmm_anomaly(fit)
@@ -379,10 +571,10 @@ print.summary.gmm_anomaly <- function(x, digits = 4, ...) {
 #' plot(odd, what = "scores")
 #' @importFrom graphics abline
 #' @export
-plot.gmm_anomaly <- function(x, what = c("rows", "scores", "curve"), dims = NULL, ...,
+plot.gmm_anomaly <- function(x, what = c("rows", "scores", "curve", "pvalues"), dims = NULL, ...,
                              contours = c(0.25, 0.5, 0.75), max_rows = 10000, main = NULL,
                              sub = NULL) {
-  what <- check_choice(what, c("rows", "scores", "curve"))
+  what <- check_choice(what, c("rows", "scores", "curve", "pvalues"))
   max_rows <- check_whole(max_rows, min = 0)
   if (is.null(main)) main <- format(x)[1L]
   if (what == "rows") {
@@ -396,6 +588,12 @@ plot.gmm_anomaly <- function(x, what = c("rows", "scores", "curve"), dims = NULL
   check_graphical(...names())
   if (what == "scores") {
     draw_scores(x, max_rows, main, sub, ...)
+  } else if (what == "pvalues") {
+    if (is.null(x$pvalue)) {
+      gmm_abort("data", "This object has no p-values to draw.",
+                "Ask for them: gmm_anomaly(pvalue = TRUE), or with `false_alarm`.")
+    }
+    draw_pvalues(x, max_rows, main, sub, ...)
   } else {
     if (is.null(x$truth)) {
       gmm_abort("data", "The curve of precision and recall needs the truth.",
@@ -434,16 +632,20 @@ anomaly_marks <- function(x, max_rows) {
        n = c(stars = sum(flag & fine), rings = sum(rings & fine, na.rm = TRUE)))
 }
 
-# The finite scores in increasing order, with the share of the rows that have at most that score. Of
-# many, `max_rows` equally spaced ones, and as many of those flagged.
+# The finite scores in increasing order, with the share of the rows that have at most that score,
+# and their p-values, if any. Of many, `max_rows` equally spaced ones, and as many of those flagged.
 score_curve <- function(x, max_rows) {
   finite <- which(is.finite(x$score))
   rows <- finite[order(x$score[finite])]
   thinned <- function(n) round(seq(1, n, length.out = min(n, max(max_rows, 2L))))
   at <- sort(unique(c(thinned(sum(x$flag[rows])), thinned(length(rows)))))
-  data.frame(share = (x$n[["infinite"]] + at) / x$n[["judged"]], score = unname(x$score[rows[at]]),
-             flag = unname(x$flag[rows[at]]),
-             truth = if (is.null(x$truth)) logical(length(at)) else x$truth[rows[at]] %in% TRUE)
+  curve <- data.frame(
+    share = (x$n[["infinite"]] + at) / x$n[["judged"]], score = unname(x$score[rows[at]]),
+    flag = unname(x$flag[rows[at]]),
+    truth = if (is.null(x$truth)) logical(length(at)) else x$truth[rows[at]] %in% TRUE
+  )
+  curve$pvalue <- unname(x$pvalue[rows[at]])
+  curve
 }
 
 # ---- drawing ---------------------------------------------------------------------------
@@ -533,8 +735,8 @@ draw_anomaly_matrix <- function(draw_one, dims, names, main, sub, ..., legend, x
 }
 
 # An axis of shares of the rows, on a log scale: what matters is at its lower end.
-draw_shares <- function(share, ylim, ..., xlim = range(share)) {
-  draw_frame(100 * xlim, ylim, log = "x", ..., xaxt = "n")
+draw_shares <- function(share, ylim, ..., xlim = range(share), log = "x") {
+  draw_frame(100 * xlim, ylim, log = log, ..., xaxt = "n")
   ticks <- c(0.001, 0.01, 0.1, 1, 10, 100, 0.003, 0.03, 0.3, 3, 30)
   axis(1, ticks, number_text(ticks))
 }
@@ -555,6 +757,42 @@ draw_scores <- function(x, max_rows, main, sub, ..., xlim = range(curve$share),
   at <- cbind(100 * curve$share, curve$score)
   lines(at, type = "s", col = "grey40")
   abline(h = x$threshold, lty = 2)
+  points(at[!curve$flag, , drop = FALSE], pch = 16, cex = 0.6 * crowded(at), col = "grey40")
+  draw_rings(at[curve$truth, , drop = FALSE])
+  draw_stars(at[curve$flag, , drop = FALSE])
+}
+
+# p-values that are far below all lines lie at the lower edge.
+draw_pvalues <- function(x, max_rows, main, sub, ..., xlim = range(curve$share), ylim = NULL,
+                         ylab = "p-value", xlab = "rows with at most this p-value (%)") {
+  curve <- score_curve(x, max_rows)
+  if (nrow(curve) == 0L) gmm_abort("data", "No row judged has a finite score to draw.")
+  reference <- x$calibration
+  if (is.null(ylim)) {
+    least <- 10^floor(log10(reference$level / x$n[["judged"]]) - 2)
+    ylim <- c(max(least, min(curve$pvalue)), 1)
+  }
+  edge <- min(ylim)
+  infinite <- x$n[["infinite"]]
+  steps <- reference$adjust %in% c("BH", "fdr")
+  if (is.null(sub)) {
+    sub <- paste(c("grey line: expected of rows in order",
+                   if (steps) sprintf("dotted: adjusted p-value %s", number_text(reference$level)),
+                   if (!is.null(x$false_alarm)) "dashed: the false-alarm rate",
+                   if (any(curve$flag)) "stars: flagged",
+                   if (any(curve$truth)) "rings: true anomalies",
+                   if (any(curve$pvalue < edge)) {
+                     paste("at the lower edge: below", number_text(edge, 2L))
+                   },
+                   if (infinite) sprintf("%s of density 0 not drawn", plural(infinite, "row"))),
+                 collapse = "; ")
+  }
+  draw_shares(xlim, ylim, main = main, sub = sub, xlab = xlab, ylab = ylab, log = "xy", ...)
+  ends <- c(1e-12, 1)
+  lines(100 * ends, ends, col = "grey60", lwd = 2)
+  if (steps) lines(100 * ends, reference$level * ends, lty = 3, lwd = 2)
+  if (!is.null(x$false_alarm)) abline(h = x$false_alarm, lty = 2)
+  at <- cbind(100 * curve$share, pmax(curve$pvalue, edge))
   points(at[!curve$flag, , drop = FALSE], pch = 16, cex = 0.6 * crowded(at), col = "grey40")
   draw_rings(at[curve$truth, , drop = FALSE])
   draw_stars(at[curve$flag, , drop = FALSE])

@@ -38,6 +38,7 @@
 #' | `infinite` | rows of new data are infinite, so that they have no posterior |
 #' | `information` | there are no standard errors: the information is not positive definite |
 #' | `accuracy` | the error of a probability by quadrature is above the one asked for; too few replicates |
+#' | `resolution` | p-values are too coarse for their number: too few draws or rows held out |
 #' | `comparison` | criteria are compared between fits to different numbers of rows, or with a prior |
 #'
 #' @section Messages:

@@ -225,13 +225,9 @@ gmm_hdr <- function(fit, mass = 0.95, ..., n = 1e5) {
   mass <- check_mass(mass)
   n <- check_whole(n)
   out <- list(mass = mass)
-  present <- which(fit$proportions > 0)
   d <- ncol(fit$means)
-  if (length(present) == 1L) {
-    factor <- chol(component_covariance(fit, present))
-    out$threshold <- -d / 2 * log(2 * pi) - sum(log(diag(factor))) - stats::qchisq(mass, d) / 2
-  } else if (d == 1L) {
-    out$threshold <- line_thresholds(fit, mass)
+  if (has_exact_levels(fit)) {
+    out$threshold <- exact_thresholds(fit, 1 - mass)
   } else {
     needed <- ceiling(10 / min(mass, 1 - mass))
     if (n < needed) {
@@ -273,6 +269,29 @@ hdr_share <- function(fit, threshold) {
   vapply(threshold, function(level) weighted_share(score >= level, fit$weights), 0)
 }
 
+# ---- the log-density of a draw, a random variable --------------------------------------
+
+# Its distribution is known of one component, and in one dimension.
+has_exact_levels <- function(fit) sum(fit$proportions > 0) == 1L || ncol(fit$means) == 1L
+
+# The log-densities at or below which the mixture has the probabilities `rate`.
+exact_thresholds <- function(fit, rate) {
+  if (sum(fit$proportions > 0) > 1L) return(line_thresholds(fit, rate))
+  peak_logdensity(fit) - stats::qchisq(rate, ncol(fit$means), lower.tail = FALSE) / 2
+}
+
+# The probability that a draw has at most each of the log-densities `level`.
+exact_level_probability <- function(fit, level) {
+  if (sum(fit$proportions > 0) > 1L) return(line_level_probability(level, line_shape(fit), fit))
+  stats::pchisq(2 * (peak_logdensity(fit) - level), ncol(fit$means), lower.tail = FALSE)
+}
+
+# Of the one component that is there.
+peak_logdensity <- function(fit) {
+  factor <- chol(component_covariance(fit, which(fit$proportions > 0)))
+  -ncol(factor) / 2 * log(2 * pi) - sum(log(diag(factor)))
+}
+
 # ---- one dimension ---------------------------------------------------------------------
 
 # Points x in increasing order, dense around each mean and with the density's local maxima and
@@ -296,31 +315,53 @@ line_shape <- function(fit) {
   list(x = x, y = at(x))
 }
 
-# Where the log-density is above `level`: a matrix with a row an interval. Each end is found by
-# bisection.
+# Where the log-density is above `level`: a matrix with a row an interval.
 level_intervals <- function(level, shape, fit) {
-  above <- shape$y > level
-  change <- which(diff(above) != 0)
-  outer <- shape$x[change + !above[change + 1L]]
-  inner <- shape$x[change + above[change + 1L]]
+  matrix(level_ends(level, shape, fit)$x, ncol = 2L, byrow = TRUE,
+         dimnames = list(NULL, c("lower", "upper")))
+}
+
+# The ends x of these intervals, in increasing order for each of several levels, with the number of
+# the level; found by bisection.
+level_ends <- function(levels, shape, fit) {
+  above <- outer(shape$y, levels, `>`)
+  above[c(1L, nrow(above)), ] <- FALSE # no density is left there
+  change <- which(diff(above) != 0, arr.ind = TRUE)
+  level <- change[, 2L]
+  rising <- !above[change]
+  outer <- shape$x[change[, 1L] + !rising]
+  inner <- shape$x[change[, 1L] + rising]
   for (step in seq_len(48L)) {
     middle <- (outer + inner) / 2
-    inside <- score(fit, matrix(middle), "logdensity") > level
+    inside <- score(fit, matrix(middle), "logdensity") > levels[level]
     inner[inside] <- middle[inside]
     outer[!inside] <- middle[!inside]
   }
-  matrix(inner, ncol = 2L, byrow = TRUE, dimnames = list(NULL, c("lower", "upper")))
+  list(x = inner, level = level)
 }
 
-line_thresholds <- function(fit, mass) {
+# The probability of a log-density of at most each of the levels: that of what lies before the first
+# interval, between two, and after the last. In stretches, as there may be many.
+line_level_probability <- function(levels, shape, fit, stretch = 500L) {
+  if (length(levels) > stretch) {
+    parts <- split(levels, (seq_along(levels) - 1L) %/% stretch)
+    return(unlist(lapply(parts, line_level_probability, shape, fit), use.names = FALSE))
+  }
+  ends <- level_ends(levels, shape, fit)
+  by_level <- split(ends$x, factor(ends$level, seq_along(levels)))
+  lower <- lapply(by_level, function(x) c(-Inf, x[seq_along(x) %% 2L == 0L]))
+  upper <- lapply(by_level, function(x) c(x[seq_along(x) %% 2L == 1L], Inf))
+  box <- mixture_box(cbind(unlist(lower)), cbind(unlist(upper)), fit, abseps = 1)
+  sums <- rowsum(exp(box$inside), rep(seq_along(levels), lengths(lower)))
+  pmin(as.vector(sums), 1)
+}
+
+line_thresholds <- function(fit, rate) {
   shape <- line_shape(fit)
   ends <- c(max(shape$y[c(1L, length(shape$y))]), max(shape$y))
-  vapply(mass, function(mass) {
-    excess <- function(level) {
-      intervals <- level_intervals(level, shape, fit)
-      sum(pgmm(intervals[, "upper"], fit, lower = cbind(intervals[, "lower"]))) - mass
-    }
-    stats::uniroot(excess, ends, f.lower = 1 - mass, f.upper = -mass, tol = 1e-13)$root
+  vapply(rate, function(rate) {
+    excess <- function(level) line_level_probability(level, shape, fit) - rate
+    stats::uniroot(excess, ends, f.lower = -rate, f.upper = 1 - rate, tol = 1e-13)$root
   }, 0)
 }
 

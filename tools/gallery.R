@@ -93,6 +93,7 @@ picture("anomaly-line", plot(gmm_anomaly(gmm(~ waiting, faithful, k = 2))))
 picture("anomaly-matrix", plot(judged), 9, 9)
 picture("anomaly-scores", plot(odd, what = "scores"))
 picture("anomaly-curve", plot(judged, what = "curve"), width = 9, height = 5)
+picture("anomaly-pvalues", plot(gmm_anomaly(geyser, false_alarm = 0.01), what = "pvalues"))
 picture("region", plot(gmm_region(geyser, lower = c(eruptions = 3, waiting = 60),
                                   upper = c(eruptions = 4.5, waiting = 85))))
 picture("region-line", plot(gmm_region(gmm(~ waiting, faithful, k = 2), lower = 60, upper = 80)))
