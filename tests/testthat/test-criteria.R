@@ -56,6 +56,9 @@ test_that("ICL is summed over stretches of rows, and NA without rows", {
 test_that("what can't be compared is said", {
   other <- with_test_seed(1, gmm(x[-1, ], 2))
   expect_gm_warning(gmm_criteria(two, other), "comparison", "number of rows: 272, 271")
+  mode <- with_test_seed(1, gmm(x, 2, prior = gmm_prior()))
+  expect_gm_warning(gmm_criteria(two, mode), "comparison", "prior")
+  expect_no_warning(gmm_criteria(mode))
   expect_gm_error(gmm_criteria(two, 3), "argument", "must be a fit by gmm(), not 3", "gmm_criteria")
   expect_gm_error(gmm_criteria(gmm_params(1, 0, 1)), "data", "gmm_params()", "gmm_criteria")
 })
