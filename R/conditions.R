@@ -21,7 +21,7 @@
 #' | `start` | a start (`init`) is not what it should be |
 #' | `scale` | numbers are so large or so small that their squares leave the range of a double |
 #' | `formula` | a formula has a term that can't be used |
-#' | `object` | a fitted object is damaged; the text names the field |
+#' | `object` | a fitted object, or its JSON, is damaged; the text names the field |
 #' | `memory` | there is not enough memory, or the data are too large for the machine |
 #' | `version` | a fitted object was written by a newer version of gaussmix |
 #' | `package` | a package that is only suggested is needed, and not installed |
@@ -68,6 +68,13 @@ gmm_inform <- function(message, ..., call = user_call()) {
   message(new_condition(c("gaussmix_message", "message"), c(message, ""), call, ...))
 }
 
+# A package that is only suggested.
+need_package <- function(package, what) {
+  if (requireNamespace(package, quietly = TRUE)) return(invisible())
+  gmm_abort("package", sprintf("%s needs the package %s, which is not installed.", what, package),
+            sprintf("install.packages(\"%s\")", package))
+}
+
 new_condition <- function(class, lines, call, ...) {
   structure(class = c(class, "condition"),
             list(message = paste(lines, collapse = "\n"), call = call, ...))
@@ -97,5 +104,6 @@ function_name <- function(fun) {
 
 # "predict.gaussmix" -> "predict"
 generic_name <- function(name) {
+  name <- sub("^as_gmm\\..*", "as_gmm", name) # its methods are for classes of other packages
   sub("\\.(((summary|profile)\\.)?(gaussmix|gmm(_[a-z]+)?)|default|data\\.frame|formula)$", "", name)
 }

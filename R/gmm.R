@@ -5,16 +5,27 @@ new_gmm <- function(fields) {
   structure(fields, class = c("gaussmix", "gmm"))
 }
 
-is_fit <- function(object) !is.null(object$loglik)
+is_fit <- function(object) !is.null(object$starts)
 
 # For methods that make sense for a fit only.
 need_fit <- function(object, what) {
   validate_gmm(object)
-  if (!is_fit(object)) {
-    gmm_abort("data", sprintf("%s needs a fit to data; this mixture was built by gmm_params().",
-                              what))
-  }
+  if (!is_fit(object)) refuse_unfitted(object, what)
   check_held(object)
+}
+
+# For methods that make do with a log-likelihood and a number of rows: as_gmm() and gmm_from_json()
+# keep these two where the rows are not at hand.
+need_loglik <- function(object, what) {
+  validate_gmm(object)
+  if (is.null(object$loglik)) refuse_unfitted(object, what)
+  check_held(object)
+}
+
+refuse_unfitted <- function(object, what) {
+  gmm_abort("data", sprintf("%s needs a fit to data; this mixture %s.", what,
+                            if (is.null(object$source)) "was built by gmm_params()"
+                            else sprintf("has its parameters from %s, and no rows", object$source)))
 }
 
 # Values of what a fit holds a row; validate_gmm() does without, as they may be many.
@@ -65,25 +76,36 @@ format.gaussmix <- function(x, digits = 4, ...) {
   head <- sprintf("Gaussian mixture: %s, %s", plural(x$k, "component"),
                   family_label(x$covariance, d))
   shares <- paste("proportions:", some(sprintf("%.3f", x$proportions), 10L))
-  if (!is_fit(x)) {
-    return(c(sprintf("%s, in %s", head, plural(d, "dimension")), shares,
-             if (is.null(x$given)) "given parameters, no data"
-             else paste("given", some(paste(names(x$given), "=", number_text(x$given, digits))))))
-  }
   number <- function(v) format(v, digits = digits + 3L)
+  quality <- if (!is.null(x$loglik)) {
+    sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),
+            as.integer(x$df), number(stats::BIC(x)), number(stats::AIC(x)))
+  }
+  if (!is_fit(x)) {
+    return(c(sprintf("%s, in %s", head, plural(d, "dimension")), shares, quality,
+             origin_text(x, digits)))
+  }
   c(
     head,
     data_text(fit_rows(x), d, if (!is.null(x$weights)) number(x$nobs), length(x$na.action),
               x$blueprint$response),
     shares,
-    sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),
-            as.integer(x$df), number(stats::BIC(x)), number(stats::AIC(x))),
+    quality,
     convergence_text(x),
     if (!is.null(x$prior)) {
       sprintf("maximum a posteriori: with the log prior density %s", number(x$objective))
     },
     spurious_text(x$verdict)
   )
+}
+
+# Of a mixture without rows.
+origin_text <- function(x, digits) {
+  if (!is.null(x$given)) {
+    return(paste("given", some(paste(names(x$given), "=", number_text(x$given, digits)))))
+  }
+  origin <- if (is.null(x$source)) "given parameters" else paste("parameters from", x$source)
+  paste0(origin, ", no ", if (is.null(x$loglik)) "data" else "rows held")
 }
 
 # "spurious: component 1, 4 (too few rows); component 2 (on the floor)"; NULL where there is none.
@@ -103,6 +125,7 @@ data_text <- function(rows, d, weights_sum, dropped, response = NULL) {
 }
 
 convergence_text <- function(x) {
+  if (!is.null(x$source)) return(paste("parameters from", x$source))
   how <- if (x$converged) "converged in" else "not converged after"
   starts <- x$starts
   if (nrow(starts) == 1L) {
@@ -224,7 +247,7 @@ as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...,
 #' AIC(fits[[1]], fits[[2]])
 #' @export
 logLik.gaussmix <- function(object, ...) {
-  need_fit(object, "logLik()")
+  need_loglik(object, "logLik()")
   structure(object$loglik, df = object$df, nobs = object$nobs, nall = object$nobs, class = "logLik")
 }
 
@@ -261,7 +284,7 @@ warn_of_priors <- function(...) {
 #' @rdname logLik.gaussmix
 #' @export
 nobs.gaussmix <- function(object, ...) {
-  need_fit(object, "nobs()")
+  need_loglik(object, "nobs()")
   object$nobs
 }
 
@@ -380,6 +403,11 @@ variable.names.gaussmix <- function(object, ...) {
 update.gaussmix <- function(object, ..., evaluate = TRUE) {
   need_fit(object, "update()")
   call <- object$call
+  if (!is.null(object$source)) {
+    gmm_abort("data", sprintf("update() needs a fit by gmm(); this one has its parameters from %s.",
+                              object$source),
+              "Go on from it with gmm(x, k, control = gmm_control(init = fit)).")
+  }
   changes <- as.list(substitute(list(...)))[-1L]
   if (length(changes) && (is.null(names(changes)) || !all(nzchar(names(changes))))) {
     gmm_abort("argument", "Arguments of update() go by name: update(fit, k = 3).")

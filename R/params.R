@@ -65,19 +65,24 @@ gmm_params <- function(proportions, means, covariances, ..., covariance = NULL) 
   if (any(lacking)) {
     gmm_abort("argument", sprintf("`%s` must be given.", names(lacking)[lacking][1L]))
   }
-  about <- list(class = "argument", prefix = "")
+  read_params(proportions, means, covariances, if (is.null(covariance)) "full" else covariance,
+              list(class = "argument", prefix = ""), match.call())
+}
+
+# From what was given to a mixture without data.
+read_params <- function(proportions, means, covariances, covariance, about, call) {
   proportions <- read_proportions(proportions, about)
   k <- length(proportions)
   means <- read_means(means, k, about)
   d <- ncol(means)
-  code <- resolve_covariance(if (is.null(covariance)) "full" else covariance, d)
+  code <- resolve_covariance(covariance, d)
   variables <- variable_names(means, covariances)
   params <- list(proportions = proportions, means = means,
                  covariances = read_covariances(covariances, k, d, code, about), covariance = code)
   check_parameters(params, about)
   params <- name_parameters(tidy_parameters(params), component_names(means, proportions),
                             fill_names(variables, d))
-  new_params(params, any_names(variables), match.call())
+  new_params(params, any_names(variables), call)
 }
 
 # A mixture without data, of parameters that are checked and have names. `named`: those of the
@@ -86,9 +91,8 @@ new_params <- function(params, named, call) {
   k <- nrow(params$means)
   d <- ncol(params$means)
   blueprint <- list(kind = "matrix", names = colnames(params$means), named = named)
-  structure(class = c("gaussmix", "gmm"),
-            c(params, list(k = k, df = df_of(params$covariance, d, k), blueprint = blueprint,
-                           version = object_version, call = call)))
+  new_gmm(c(params, list(k = k, df = df_of(params$covariance, d, k), blueprint = blueprint,
+                         call = call)))
 }
 
 parameter_fields <- c("proportions", "means", "covariances")
@@ -414,9 +418,13 @@ validate_gmm <- function(object, arg = "fit") {
   check_parameters(object, about)
   df <- df_of(code, d, k)
   need("df", function(v) is_number(v) && !is.na(v) && v == df, number_text(df))
-  if (any(c(fit_fields, "x", "logdensity") %in% names(object))) {
-    validate_fit(object, about, need, array_of)
+  held <- intersect(c(fit_fields, "x", "logdensity"), names(object))
+  if (length(held)) {
+    need("loglik", is_finite_number, "a finite number")
+    need("nobs", function(v) is_finite_number(v) && v > 0, "a number above 0")
   }
+  if (!all(held %in% c("loglik", "nobs"))) validate_fit(object, about, need, array_of)
+  need("source", function(v) is.null(v) || is_string(v), "a string")
   invisible()
 }
 
@@ -424,8 +432,7 @@ validate_gmm <- function(object, arg = "fit") {
 # many, are left to check_held().
 validate_fit <- function(object, about, need, array_of) {
   d <- ncol(object$means)
-  for (field in c("loglik", "objective")) need(field, is_finite_number, "a finite number")
-  need("nobs", function(v) is_finite_number(v) && v > 0, "a number above 0")
+  need("objective", is_finite_number, "a finite number")
   need("converged", is_true_or_false, "TRUE or FALSE")
   for (field in c("iterations", "passes", "reached")) {
     need(field, function(v) is_count(v, min = 0), "a whole number of at least 0")

@@ -26,10 +26,7 @@ gmm_report <- function(x, file, ..., title = "Gaussian mixture report") {
   select <- if (inherits(x, "gmm_select")) x
   fit <- if (is.null(select)) x else gmm_best(select)
   need_rows(fit, "gmm_report()")
-  if (!requireNamespace("litedown", quietly = TRUE)) {
-    gmm_abort("package", "gmm_report() needs the package litedown, which is not installed.",
-              "install.packages(\"litedown\")")
-  }
+  need_package("litedown", "gmm_report()")
   folder <- tempfile("report")
   dir.create(folder)
   on.exit(unlink(folder, recursive = TRUE))
