@@ -42,8 +42,8 @@
 #' turns: k-means++ on standardised columns; the same in the metric of the total covariance; the
 #' rows nearest to each of k random rows; random rows with a scaled total covariance; quantile cuts
 #' along a random direction; repeated halving between two random rows; and balls around random rows.
-#' Each gets ten EM steps. Those without a spurious component come first, then the higher
-#' log-likelihoods; of those that differ the best `n_init` are run again, to convergence. Two kinds
+#' Each gets ten EM steps. Those without a spurious component come first, those with two components
+#' the same last, then the higher log-likelihoods count; of those that differ the best `n_init` are run again, to convergence. Two kinds
 #' of change are then proposed to the best two distinct optima, by turns: a component moves to a
 #' random row or to a random row's nearest ones; or two components are merged and a third is split.
 #' EM goes on from each until it is clear that it can't win. After `search` proposals without
@@ -54,7 +54,7 @@
 #' from there on all rows. `starts` of the fit then tells of the sample, scaled to all rows.
 #'
 #' `"kmeans++"` and `"random"` run all of their `n_init` starts to convergence on all rows and
-#' propose nothing.
+#' propose nothing; a start that was drawn before is not run again, and `starts` of the fit says so.
 #' @section The hierarchical start:
 #' `init = "hierarchical"` is one start, whatever `n_init` is, and draws no random numbers: the same
 #' data give the same fit without [set.seed()], and the order of the rows changes nothing. At first

@@ -7,8 +7,9 @@
 #' last gains, is negligible (`tol` of [gmm_control()]); a plateau is not taken for convergence. The
 #' covariances are kept off singularity by a floor relative to the columns' own scale, so that units
 #' do not matter. Of the starts those without a *spurious* component (one that rests on too few rows
-#' to be believed, see [gmm_control()]) come first, then the one with the highest log-likelihood.
-#' `starts` of the result tells what each reached.
+#' to be believed, see [gmm_control()]) come first, then the one with the highest log-likelihood;
+#' those that ended with two components the same come last. `starts` of the result tells what each
+#' reached.
 #'
 #' Components are ordered by decreasing proportion (ties by their means); where the start is given
 #' as labels, responsibilities, parameters or a fit, they keep the order given.
@@ -62,10 +63,12 @@
 #'     E-steps over all rows}
 #'   \item{trace}{the objective of the start and after each iteration}
 #'   \item{starts}{data frame, a row a start: kind, objective, loglik, iterations, converged (`NA`:
-#'     only a short run), number of spurious components, and why it failed; see [gmm_control()]}
+#'     only a short run), number of spurious components, and why it failed, or that it is the same
+#'     start as an earlier one; see [gmm_control()]}
 #'   \item{reached}{number of starts that found the best optimum; 0 where a proposal found it}
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
-#'     metric of the pooled covariance, eigenvalues on the floor, spurious or not}
+#'     metric of the pooled covariance, eigenvalues on the floor, spurious or not; and another
+#'     component that it is the same as (`same_as`, `""`: none)}
 #'   \item{weights, na.action, terms, prior}{where used; the prior with all its values}
 #'   \item{control, call}{how it was made; of a function given as `init` only that there was one}
 #'   and, for its methods, `x` (the matrix fitted; or its log-densities `logdensity` where
@@ -202,7 +205,7 @@ build_fit <- function(out, data, k, code, control, call) {
          df = df_of(code, ncol(x), k), nobs = out$nobs, converged = best$converged,
          iterations = best$iterations, passes = best$passes, trace = out$trace,
          starts = out$starts[names(start_columns)], reached = out$reached,
-         verdict = cbind(component = names, out$verdict[order, ])),
+         verdict = verdict_table(out$verdict, order, names)),
     Filter(Negate(is.null), c(out$options, data[c("weights", "na.action", "terms")])),
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
          scale = data$scale, x = x)
@@ -213,6 +216,13 @@ build_fit <- function(out, data, k, code, control, call) {
     fit$call <- without_data(fit$call)
   }
   fit
+}
+
+# In the order of the components, with their names.
+verdict_table <- function(verdict, order, names) {
+  same_as <- names[match(verdict$same_as, order)]
+  verdict$same_as <- ifelse(is.na(same_as), "", same_as)
+  data.frame(component = names, verdict[order, ], row.names = NULL)
 }
 
 # A call by do.call() holds the data themselves: what they were is said in their place.
@@ -237,7 +247,7 @@ component_order <- function(params) {
   do.call(order, c(list(-round(params$proportions, 6)), asplit(params$means, 2L)))
 }
 
-# Why a start failed, in words.
+# Why a start failed, or which earlier one it was, in words.
 starts_table <- function(starts) {
   reasons <- c("covariance of component %d not positive definite", "component %d empty",
                "log-likelihood fell or was not a number", "covariance of component %d on the floor")
@@ -246,6 +256,8 @@ starts_table <- function(starts) {
     reason <- sub("%d", starts$component[i], reasons[starts$status[i]], fixed = TRUE)
     starts$reason[i] <- sprintf("%s at iteration %d", reason, starts$at[i])
   }
+  again <- starts$same_as > 0L
+  starts$reason[again] <- sprintf("the same start as %d", starts$same_as[again])
   starts
 }
 
@@ -254,8 +266,11 @@ check_survivors <- function(out, data, k, code, control) {
   x <- data$x
   default <- formals(gmm_control)$floor
   runs <- rbind(out$starts[out$starts$finished, names(out$best)], out$best)
-  off_floor <- any(runs$status == 0L & runs$on_floor == 0L)
-  if (!is.null(out$best) && (control$floor > default || off_floor)) return(invisible())
+  ran <- runs$status == 0L
+  off_floor <- ran & runs$on_floor == 0L
+  # components that are the same say nothing for a mixture whose other runs all collapse
+  sound <- any(off_floor & (runs$repeated == 0L | out$named)) || all(off_floor[ran])
+  if (!is.null(out$best) && (control$floor > default || sound)) return(invisible())
   collinear <- if (families[[code]]$shape == "full") collinear_columns(x)
   ways <- c(if (k > 1L) "fewer components",
             if (families[[code]]$shape == "full") "a narrower `covariance`",
@@ -350,18 +365,10 @@ warn_if_spurious <- function(fit, consequence = "") {
            verdict = bad)
 }
 
-# The first pair of components with the same mean and covariance, to 1e-3 in the metric of the
-# pooled covariance.
+# The first pair of components that are the same, see verdict.c.
 identical_components <- function(fit) {
-  if (fit$k == 1L) return(NULL)
-  pooled <- rowSums(sweep(fit$covariances, 3L, fit$proportions, `*`), dims = 2L)
-  white <- chol(pooled)
-  means <- forwardsolve(t(white), t(fit$means))
-  near <- which(as.matrix(stats::dist(t(means))) < 1e-3 & upper.tri(diag(fit$k)), arr.ind = TRUE)
-  for (i in seq_len(nrow(near))) {
-    a <- fit$covariances[, , near[i, 1L]]
-    b <- fit$covariances[, , near[i, 2L]]
-    if (max(abs(a - b)) < 1e-3 * max(abs(a))) return(rownames(fit$means)[near[i, ]])
-  }
-  NULL
+  second <- which(nzchar(fit$verdict$same_as))
+  if (length(second) == 0L) return(NULL)
+  fit$verdict$component[sort(c(second[1L], match(fit$verdict$same_as[second[1L]],
+                                                 fit$verdict$component)))]
 }

@@ -133,8 +133,9 @@ convergence_text <- function(x) {
                    starts$kind))
   }
   by <- if (x$reached > 0L) number_text(x$reached) else "none of them, but by a proposal"
-  sprintf("%s %s; best of %d starts, reached by %s", how, plural(x$iterations, "iteration"),
-          nrow(starts), by)
+  again <- sum(startsWith(starts$reason, "the same start"))
+  sprintf("%s %s; best of %s, reached by %s", how, plural(x$iterations, "iteration"),
+          plural(nrow(starts) - again, if (again) "distinct start" else "start"), by)
 }
 
 fit_rows <- function(x) if (is.null(x$x)) length(x$logdensity) else nrow(x$x)

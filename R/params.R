@@ -495,7 +495,7 @@ start_columns <- c(kind = "character", objective = "double", loglik = "double",
                    iterations = "integer", converged = "logical", spurious = "integer",
                    reason = "character")
 verdict_columns <- c(component = "character", size = "double", eigenvalue = "double",
-                     on_floor = "integer", spurious = "logical")
+                     on_floor = "integer", spurious = "logical", same_as = "character")
 
 is_count <- function(x, min = 1) {
   is_number(x) && isTRUE(x == trunc(x)) && x >= min && x <= .Machine$integer.max

@@ -44,19 +44,21 @@ static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
 }
 
 static SEXP records_list(const struct gm_record* records, int n) {
-  static const char* const names[] = {
-      "objective", "loglik",   "gain",     "kind",   "state",     "iterations", "passes",
-      "converged", "spurious", "on_floor", "status", "component", "at"};
-  enum { FIELDS = 13, NUMBERS = 3 };
+  static const char* const names[] = {"objective", "loglik",     "gain",     "kind",
+                                      "state",     "iterations", "passes",   "converged",
+                                      "spurious",  "on_floor",   "repeated", "status",
+                                      "component", "at",         "same_as"};
+  enum { FIELDS = 15, NUMBERS = 3 };
   SEXP out = PROTECT(ffi_list(FIELDS, names));
   for (int f = 0; f < FIELDS; f++)
     SET_VECTOR_ELT(out, f, Rf_allocVector(f < NUMBERS ? REALSXP : INTSXP, n));
   for (int i = 0; i < n; i++) {
     const struct gm_record* r = records + i;
     const double numbers[] = {r->run.objective, r->run.loglik, r->run.gain};
-    const int values[] = {
-        r->kind,     r->state,    r->run.iterations, r->run.passes,    r->run.converged,
-        r->spurious, r->on_floor, r->err.code,       r->err.component, r->err.iteration};
+    const int values[] = {r->kind,          r->state,         r->run.iterations,
+                          r->run.passes,    r->run.converged, r->spurious,
+                          r->on_floor,      r->repeated,      r->err.code,
+                          r->err.component, r->err.iteration, r->same_as};
     for (int f = 0; f < NUMBERS; f++) REAL(VECTOR_ELT(out, f))[i] = numbers[f];
     for (int f = NUMBERS; f < FIELDS; f++)
       INTEGER(VECTOR_ELT(out, f))[i] = values[f - NUMBERS];
@@ -66,15 +68,17 @@ static SEXP records_list(const struct gm_record* records, int n) {
 }
 
 static SEXP verdict_list(const struct gm_verdict* verdict, int k) {
-  static const char* const names[] = {"size", "eigenvalue", "on_floor", "spurious"};
-  SEXP out = PROTECT(ffi_list(4, names));
-  for (int f = 0; f < 4; f++)
+  static const char* const names[] = {"size", "eigenvalue", "on_floor", "spurious",
+                                      "same_as"};
+  SEXP out = PROTECT(ffi_list(5, names));
+  for (int f = 0; f < 5; f++)
     SET_VECTOR_ELT(out, f, Rf_allocVector(f < 2 ? REALSXP : INTSXP, k));
   for (int j = 0; j < k; j++) {
     REAL(VECTOR_ELT(out, 0))[j] = verdict[j].size;
     REAL(VECTOR_ELT(out, 1))[j] = verdict[j].eigenvalue;
     INTEGER(VECTOR_ELT(out, 2))[j] = verdict[j].on_floor;
     INTEGER(VECTOR_ELT(out, 3))[j] = verdict[j].spurious;
+    INTEGER(VECTOR_ELT(out, 4))[j] = verdict[j].same_as;
   }
   UNPROTECT(1);
   return out;

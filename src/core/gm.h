@@ -328,6 +328,7 @@ struct gm_verdict {  /* of one component */
   double eigenvalue; /* smallest, in the metric of the pooled covariance */
   int on_floor;      /* eigenvalues on the floor */
   int spurious;
+  int same_as; /* an earlier component that is the same, from 1; 0: none */
 };
 ptrdiff_t gm_verdict_work(const struct gm_family* family, int d);
 void gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
@@ -429,7 +430,10 @@ struct gm_record { /* of one run */
   struct gm_run run;
   struct gm_error err;
   int spurious, on_floor; /* components; eigenvalues */
+  int repeated;           /* components that are the same as an earlier one */
   int state;              /* enum gm_state */
+  int same_as;            /* an earlier start that it is, from 1; 0: none */
+  double begin;           /* objective that it began with, where that was asked for */
   double seen;            /* of what is in a pool: the objective on the rows searched */
 };
 enum gm_state { GM_SHORT, GM_FINISHED, GM_DUPLICATE };

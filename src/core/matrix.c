@@ -41,17 +41,16 @@ void gm_eigen(double* a, int d, int vectors, double* value, double* work) {
     for (int i = 0; i < d; i++) value[i] = NAN;
 }
 
-double gm_smallest(const double* a, const double* b, int d, double* work) {
-  const size_t bytes = (size_t)d * d * sizeof *a;
-  double* m = work;
-  double* chol = m + (ptrdiff_t)d * d;
-  double* value = chol + (ptrdiff_t)d * d;
+void gm_whiten(const double* a, const double* chol, int d, double* out) {
   const int type = 1;
   int info;
-  memcpy(m, a, bytes);
-  memcpy(chol, b, bytes);
-  if (!gm_cholesky(chol, d)) return NAN;
-  F77_CALL(dsygst)(&type, "L", &d, m, &d, chol, &d, &info FCONE);
-  gm_eigen(m, d, 0, value, value + d);
+  memcpy(out, a, (size_t)d * d * sizeof *a);
+  F77_CALL(dsygst)(&type, "L", &d, out, &d, chol, &d, &info FCONE);
+}
+
+double gm_smallest(const double* a, const double* chol, int d, double* work) {
+  double* value = work + (ptrdiff_t)d * d;
+  gm_whiten(a, chol, d, work);
+  gm_eigen(work, d, 0, value, value + d);
   return value[0];
 }

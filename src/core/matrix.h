@@ -23,8 +23,9 @@ int gm_exceeds(const double* a, double t, int d, double* work);
 ptrdiff_t gm_eigen_work(int d);
 void gm_eigen(double* a, int d, int vectors, double* value, double* work);
 
-/* Smallest eigenvalue of a in the metric of b: min v'a v / v'b v. Both symmetric, lower
-   triangles; b positive definite. work: 2 d^2 + d + gm_eigen_work(d). */
-double gm_smallest(const double* a, const double* b, int d, double* work);
+/* out <- a in the metric of L L', L^-1 a L^-T: lower triangles of symmetric matrices. chol: L. */
+void gm_whiten(const double* a, const double* chol, int d, double* out);
+/* Smallest eigenvalue of that: min v'a v / v'L L'v. work: d^2 + d + gm_eigen_work(d). */
+double gm_smallest(const double* a, const double* chol, int d, double* work);
 
 #endif

@@ -15,6 +15,9 @@
 
 /* Numbers of the generator's lanes and streams that starts do not use. */
 enum { LANE = 2 };
+enum {
+  REDRAWS = 8
+};                /* of a row that is another component's mean, where values are tied */
 #define LOCAL 0.5 /* share of the swaps with a local covariance */
 
 static double uniform(const struct gm_seeder* seeder, uint32_t p, int index,
@@ -91,6 +94,19 @@ static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double sha
   return weight / seeder->weight;
 }
 
+/* Is row `at` the mean of another component than j? */
+static int is_mean(const struct gm_rows* rows, ptrdiff_t at,
+                   const struct gm_params* params, int j) {
+  for (int i = 0; i < params->k; i++) {
+    int a = 0;
+    while (i != j && a < params->d &&
+           rows->x[at + rows->ld * a] == params->mean[a + (ptrdiff_t)params->d * i])
+      a++;
+    if (a == params->d) return 1;
+  }
+  return 0;
+}
+
 static void swap(const struct gm_seeder* seeder, uint32_t p, struct gm_params* to) {
   const struct gm_rows* rows = seeder->rows;
   const int d = to->d, k = to->k;
@@ -100,7 +116,9 @@ static void swap(const struct gm_seeder* seeder, uint32_t p, struct gm_params* t
   const double how = uniform(seeder, p, 0, &row), u = uniform(seeder, p, 2, &size);
   const int j = pick(uniform(seeder, p, 1, &other), k);
   const int from = (j + 1 + pick(other, k - 1)) % k;
-  const ptrdiff_t at = gm_draw_row(rows, NULL, row);
+  ptrdiff_t at = gm_draw_row(rows, NULL, row);
+  for (int again = 0; again < REDRAWS && is_mean(rows, at, to, j); again++)
+    at = gm_draw_row(rows, NULL, uniform(seeder, p, 4 + again, &row));
   double* mean = to->mean + (ptrdiff_t)d * j;
   double* cov = to->cov + stride * j;
   for (int a = 0; a < d; a++) mean[a] = rows->x[at + rows->ld * a];

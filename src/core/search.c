@@ -1,8 +1,8 @@
 /* The search for the best optimum.
 
    1. Starts. Where only some are to be finished, each is a short run of 10 EM steps first; they are
-      ranked (failed ones last, then fewest spurious components, fewest eigenvalues on the floor, the
-      objective), and the best that differ are run again from (key, number), now to convergence: no
+      ranked (failed ones last, then fewest components that are the same as another, fewest spurious
+      ones, fewest eigenvalues on the floor, the objective), and the best that differ are run again from (key, number), now to convergence: no
       parameters are kept, and to finish more is to finish the same and others.
    2. Proposals (propose.c) around the best two distinct optima, in batches of which all see the same
       two. A proposal is projected to the family by one E- and one M-step; its run is abandoned once
@@ -18,6 +18,7 @@ enum { SHORT_STEPS = 10, BATCH = 8, OPTIMA = 2, SETTLE = 20 };
 #define SAME 1e-6     /* objectives of one optimum differ by less, per unit of weight */
 #define ALIKE 1e-5    /* and of two short runs towards it */
 #define ROUNDING 1e-9 /* relative */
+#define EQUAL 1e-12   /* and of one start drawn twice */
 
 /* ---- rows in memory as the home of an EM run ---- */
 
@@ -85,16 +86,24 @@ static void judge(const struct searcher* s, struct gm_result* result) {
     v->on_floor += !v->on_floor;
     v->spurious = 1;
   }
-  record->spurious = record->on_floor = 0;
+  record->spurious = record->on_floor = record->repeated = 0;
   for (int j = 0; j < result->params.k; j++) {
     record->spurious += result->verdict[j].spurious;
     record->on_floor += result->verdict[j].on_floor;
+    record->repeated += result->verdict[j].same_as > 0;
   }
+}
+
+/* How many components more must not be believed. A run that ended with two the same has missed the
+   mixture that was asked for: it comes after those with spurious ones. */
+static int flaws(const struct gm_record* a, const struct gm_record* b) {
+  const int repeated = a->repeated - b->repeated;
+  return repeated ? repeated : a->spurious - b->spurious;
 }
 
 static int better(const struct gm_record* a, const struct gm_record* b) {
   if (!a->err.code != !b->err.code) return !a->err.code;
-  if (a->spurious != b->spurious) return a->spurious < b->spurious;
+  if (flaws(a, b)) return flaws(a, b) < 0;
   if (a->on_floor != b->on_floor) return a->on_floor < b->on_floor;
   return a->run.objective > b->run.objective;
 }
@@ -105,7 +114,7 @@ static double margin(const struct searcher* s, double objective, double toleranc
 
 static int same(const struct searcher* s, const struct gm_record* a,
                 const struct gm_record* b, double tolerance) {
-  return !a->err.code && !b->err.code && a->spurious == b->spurious &&
+  return !a->err.code && !b->err.code && !flaws(a, b) &&
          fabs(a->run.objective - b->run.objective) <
              margin(s, a->run.objective, tolerance);
 }
@@ -145,19 +154,41 @@ static void tell(const struct searcher* s, const char* what, int at, int of) {
 
 /* ---- starts ---- */
 
-/* Start i, into the spare and the record; returns not 0 where it was stopped. */
+/* Is start i the same as an earlier one, by the objective that it begins with? Then its record is
+   that one's. */
+static int repeats(struct searcher* s, int i, struct gm_record* records) {
+  struct gm_result* spare = &s->pool->spare;
+  struct gm_error* err = &spare->record.err;
+  if (matrix_estep(&s->home, &spare->params, &spare->stats, err)) return 0;
+  const double begin = spare->stats.total[0];
+  spare->record.begin = begin;
+  for (int j = 0; j < i; j++) {
+    if (records[j].err.code || records[j].same_as ||
+        !(fabs(begin - records[j].begin) <= EQUAL * (fabs(begin) + s->seeder->weight)))
+      continue;
+    spare->record = records[j];
+    spare->record.same_as = j + 1;
+    spare->record.state = GM_DUPLICATE;
+    return 1;
+  }
+  return 0;
+}
+
+/* Start i, into the spare and its record; returns not 0 where it was stopped. */
 static int run_start(struct searcher* s, int i, const struct gm_em_control* em,
-                     enum gm_state state, struct gm_record* record) {
+                     enum gm_state state, struct gm_record* records) {
   struct gm_result* spare = &s->pool->spare;
   const enum gm_seed kind = s->quest->kind;
   spare->record = (struct gm_record){.run = {.objective = NAN, .loglik = NAN}};
   spare->record.kind = kind == GM_SEED_MIXED ? (enum gm_seed)(i % GM_SEED_KINDS) : kind;
   spare->record.state = state;
+  const int drawn = kind == GM_SEED_KMEANS || kind == GM_SEED_RANDOM;
   if (!gm_seed_params(kind, s->seeder, (uint32_t)i, &spare->params, &spare->stats,
-                      &spare->record.err))
+                      &spare->record.err) &&
+      !(drawn && repeats(s, i, records)) && spare->record.err.code != GM_STOPPED)
     run(s, spare, em);
-  *record = spare->record;
-  return record->err.code == GM_STOPPED;
+  records[i] = spare->record;
+  return records[i].err.code == GM_STOPPED;
 }
 
 static int run_starts(struct searcher* s, struct gm_record* records,
@@ -168,11 +199,11 @@ static int run_starts(struct searcher* s, struct gm_record* records,
   if (!all && em.max_iter > SHORT_STEPS) em.max_iter = SHORT_STEPS;
   for (int i = 0; i < quest->starts; i++) {
     tell(s, "start", i, quest->starts);
-    if (run_start(s, i, &em, all ? GM_FINISHED : GM_SHORT, records + i)) {
+    if (run_start(s, i, &em, all ? GM_FINISHED : GM_SHORT, records)) {
       *err = records[i].err;
       return err->code;
     }
-    if (all) offer(s);
+    if (records[i].state == GM_FINISHED) offer(s);
   }
   for (int n = 0; n < quest->finish && !all; n++) {
     int best = -1;
@@ -186,7 +217,7 @@ static int run_starts(struct searcher* s, struct gm_record* records,
           same(s, records + i, records + best, ALIKE))
         records[i].state = GM_DUPLICATE;
     tell(s, "finishing start", n, quest->finish);
-    if (run_start(s, best, &quest->em, GM_FINISHED, records + best)) {
+    if (run_start(s, best, &quest->em, GM_FINISHED, records)) {
       *err = records[best].err;
       return err->code;
     }
@@ -210,7 +241,7 @@ static int hopeless(void* data, const struct gm_run* run, double left) {
   const int behind = run->objective + REACH * left < target;
   if (!behind && (run->iterations < SETTLE || run->iterations % SETTLE)) return 0;
   judge(race->s, race->result);
-  const int more = race->result->record.spurious - race->best.spurious;
+  const int more = flaws(&race->result->record, &race->best);
   return more > 0 || (behind && more == 0);
 }
 

@@ -178,11 +178,12 @@ void gm_sort_by(const double* key, int* order, ptrdiff_t n) {
   }
 }
 
-/* k parts of equal weight along a random direction. */
+/* k parts of equal weight along a random direction; what is tied stays together. */
 static void label_cuts(const struct gm_seeder* seeder, uint32_t stream,
                        const double* inverse_scale, int k) {
   const struct gm_rows* rows = seeder->rows;
-  double below = 0;
+  double below = 0, level = 0;
+  int part = 0;
   for (ptrdiff_t i = 0; i < rows->n; i++) seeder->dist[i] = 0;
   for (int a = 0; a < rows->d; a++) {
     const double along = gm_random_normal(seeder->key, (uint64_t)a, stream, 1);
@@ -194,8 +195,10 @@ static void label_cuts(const struct gm_seeder* seeder, uint32_t stream,
   for (ptrdiff_t at = 0; at < rows->n; at++) {
     const int i = seeder->label[at];
     const double w = rows->w ? rows->w[i] : 1;
-    const int part = (int)((below + w / 2) / seeder->weight * k);
+    if (at == 0 || seeder->dist[i] > level)
+      part = (int)((below + w / 2) / seeder->weight * k);
     below += w;
+    level = seeder->dist[i];
     seeder->dist[i] = part < 0 ? 0 : part < k ? part : k - 1;
   }
   for (ptrdiff_t i = 0; i < rows->n; i++) seeder->label[i] = (int)seeder->dist[i] + 1;

@@ -171,7 +171,7 @@ test_that("on the floor a run ends where rounding is all that is left, not as a 
     for (init in c("random", "kmeans++")) {
       control <- gmm_control(n_init = 4, init = init, floor = floor)
       fit <- suppressWarnings(with_test_seed(1, gmm(flat, 3, control = control)))
-      expect_true(all(fit$starts$reason == ""))
+      expect_true(all(sub("the same start as .*", "", fit$starts$reason) == ""))
       expect_true(all(diff(fit$trace) >= -1e-7 * abs(fit$trace[1])))
       expect_equal(sum(predict(fit, type = "logdensity")), fit$loglik)
     }

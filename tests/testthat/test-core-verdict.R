@@ -80,15 +80,70 @@ test_that("convergence is as defined, counted from the trace", {
 
 test_that("identical components: means and covariances both within 1e-3", {
   m <- gmm_params(c(.5, .5), rbind(c(0, 0), c(0, 0)), diag(2))
-  near <- function(shift, wider) {
+  x <- with_test_seed(1, matrix(rnorm(80), 40))
+  near <- function(shift, wider, family) {
     m$means[2, ] <- c(shift, 0)
     m$covariances[, , 2] <- diag(2) * wider
-    !is.null(identical_components(m))
+    fit <- suppressWarnings(gmm(x, 2, family, control = gmm_control(init = m, max_iter = 0)))
+    !is.null(identical_components(fit))
   }
-  expect_true(near(5e-4, 1))
-  expect_false(near(5e-3, 1))
-  expect_true(near(0, 1 + 5e-4))
-  expect_false(near(0, 1 + 5e-3))
+  for (family in c("full", "diag", "spherical", "VEE")) {
+    expect_true(near(5e-4, 1, family))
+    expect_false(near(5e-3, 1, family))
+    expect_true(near(0, 1 + 5e-4, family))
+    expect_false(near(0, 1 + 5e-3, family))
+  }
+  expect_true(near(5e-4, 1, "tied"))
+  expect_false(near(5e-3, 1, "tied"))
+})
+
+test_that("whether components are the same does not depend on units", {
+  q <- qnorm(ppoints(40))
+  x <- as.matrix(expand.grid(a = q, b = c(q, 4 * q)))
+  for (unit in c(1, 1e4, 1e-4)) {
+    data <- x %*% diag(c(unit, 1))
+    differ <- gmm(data, 2, control = gmm_control(init = rep(1:2, each = 1600)))
+    expect_null(identical_components(differ))
+    twice <- gmm_control(init = rep(1:2, each = 3200), max_iter = 1, tol = 0)
+    expect_gm_warning(gmm(rbind(data, data), 2, control = twice), "identical",
+                      "Components 1 and 2 are the same.")
+  }
+})
+
+test_that("data that are k points repeated are degenerate for every seed", {
+  z <- rep(c(1, 5, 9), each = 20)
+  for (seed in 1:12) expect_gm_error(with_test_seed(seed, gmm(z, 3)), "degenerate")
+  expect_gm_warning(fit <- with_test_seed(1, gmm(z, 3, control = gmm_control(floor = 1e-6))),
+                    "spurious", "on the floor")
+  expect_equal(sort(unname(fit$means[, 1])), c(1, 5, 9), tolerance = 1e-9)
+})
+
+test_that("a run that ended with two components the same does not win over others", {
+  spike <- c(with_test_seed(1, rnorm(100)), rep(5, 40))
+  for (seed in 1:8) expect_gm_error(with_test_seed(seed, gmm(spike, 2)), "degenerate")
+  within <- c(with_test_seed(1, rnorm(100)), rep(0.5, 30))
+  for (seed in 1:3) {
+    fit <- with_test_seed(seed, gmm(within, 2))
+    expect_null(identical_components(fit))
+    expect_false(any(fit$verdict$spurious))
+  }
+  # a start that was given is kept
+  one <- gmm_params(c(.5, .5), c(0, 0), c(1, 1))
+  expect_gm_warning(gmm(spike, 2, control = gmm_control(init = one)), "identical")
+})
+
+test_that("a start that was drawn twice runs once, and is noted", {
+  for (init in c("kmeans++", "random")) {
+    fit <- with_test_seed(1, gmm(rep(c(1, 2, 4, 7), c(5, 6, 7, 8)), 2, "tied",
+                                 control = gmm_control(init = init, n_init = 30)))
+    again <- startsWith(fit$starts$reason, "the same start as ")
+    expect_gt(sum(again), 15)
+    of <- as.integer(sub("the same start as ", "", fit$starts$reason[again]))
+    expect_true(all(of < which(again)) && !any(again[of]))
+    expect_identical(fit$starts$objective[again], fit$starts$objective[of])
+    expect_lte(fit$reached, sum(!again))
+    expect_match(format(fit), sprintf("best of %d distinct start", sum(!again)), all = FALSE)
+  }
 })
 
 test_that("weights count in seeding: rows of nearly no weight are no seeds", {
