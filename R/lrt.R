@@ -106,6 +106,7 @@ gmm_lrt.gaussmix <- function(x, k = x$k, ..., n_boot = 199, level = 0.05, cl = N
                              control = NULL) {
   check_dots_empty(...)
   need_rows(x, "gmm_lrt()")
+  refuse_prior(x, "gmm_lrt()")
   lrt_bridge(stored_data(x), k, x$covariance, n_boot, level, cl, control, match.call(),
              searching(x$control), fit = x)
 }
@@ -162,7 +163,8 @@ lrt_bridge <- function(data, k, covariance, n_boot, level, cl, control, call,
   if (!is.null(fit)) known[[fit$k]] <- bare_parameters(fit, "x")
   tests <- list()
   for (one in k) {
-    test <- lrt_test(data, one, code, n_boot, cl, control, if (one <= length(known)) known[[one]])
+    start <- if (one <= length(known)) known[[one]]
+    test <- lrt_test(data, one, code, n_boot, cl, control, start, fit_options(fit))
     tests <- c(tests, list(test))
     known[[one + 1L]] <- test$more
     if (is.na(test$p) || test$p > level) break
@@ -204,8 +206,8 @@ refuse_no_null <- function(test) {
 }
 
 # k against k + 1 on one data set, with replicates.
-lrt_test <- function(data, k, code, n_boot, cl, control, start) {
-  pair <- fit_pair(data, k, code, control, start)
+lrt_test <- function(data, k, code, n_boot, cl, control, start, options) {
+  pair <- fit_pair(data, k, code, control, start, options)
   test <- list(k = k, loglik = NA_real_, loglik_more = NA_real_, statistic = NA_real_, p = NA_real_,
                fitted = 0L, failed = 0L, unsound = 0L, reason = "", replicates = numeric())
   if (!is_sound(pair$null)) {
@@ -222,7 +224,7 @@ lrt_test <- function(data, k, code, n_boot, cl, control, start) {
   runs <- run_replicates(draw_seeds(n_boot), function(threads) {
     control$threads <- threads
     fresh <- simulated_data(data, params, rows_to_draw(nobs), threads)
-    again <- fit_pair(fresh, k, code, control, params[parameter_fields])
+    again <- fit_pair(fresh, k, code, control, params[parameter_fields], options)
     c(statistic = again$statistic, unsound = !is_sound(again$more))
   }, cl, control$threads, title)
   runs <- do.call(rbind, runs)
@@ -242,10 +244,10 @@ lrt_test <- function(data, k, code, n_boot, cl, control, start) {
 
 # The best solutions of k and of k + 1 components, as fit_model() gives them or its error, and the
 # statistic, NA where there is no sound solution of k. `start`: parameters of k components.
-fit_pair <- function(data, k, code, control, start = NULL) {
+fit_pair <- function(data, k, code, control, start = NULL, options = list()) {
   attempt <- function(k, init) {
     control$init <- init
-    tryCatch(fit_model(data, k, code, control), gaussmix_error = identity)
+    tryCatch(fit_model(data, k, code, control, options = options), gaussmix_error = identity)
   }
   null <- attempt(k, control$init)
   if (!is.null(start)) null <- best_solution(list(null, attempt(k, start)))

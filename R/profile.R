@@ -53,6 +53,7 @@
 profile.gaussmix <- function(fitted, which, level = 0.99, ...) {
   check_dots_empty(...)
   need_rows(fitted, "profile()")
+  refuse_prior(fitted, "profile()")
   level <- check_number(level, min = 0, max = 1, ends = "()")
   estimate <- coef_vector(fitted)
   constant <- names(estimate)[seq_len(fitted$k)][fitted$proportions == 1]
@@ -79,9 +80,9 @@ profile.gaussmix <- function(fitted, which, level = 0.99, ...) {
 
 # ---- points and steps ------------------------------------------------------------------
 #
-# A point is a list: `params`, in the units of the data; `loglik`; `coef`. Steps are in the free
-# parameters that the whitened rows are measured in (see inference.R), about the point: they say how
-# a coefficient depends on them (`jacobian`), and a step along them leads to another point.
+# A point is a list: `params`, in the units of the data; `loglik`; `coef`; and, once it is the top
+# of a climb, `slopes`, gradient and Hessian there. Steps are in the free parameters that the
+# whitened rows are measured in (see inference.R), about the point.
 
 # `start`: the fit, brought to its maximum to all digits. `se`: NA where there is no maximum.
 profile_problem <- function(fit, reach) {
@@ -175,7 +176,7 @@ onto <- function(params, which, value, problem) {
 # is not concave, by the absolute curvatures. NULL where it fails.
 climb <- function(point, which, value, problem) {
   for (i in seq_len(100L)) {
-    slopes <- derivatives_at(point, problem)
+    point$slopes <- slopes <- derivatives_at(point, problem)
     free <- diag(length(slopes$gradient))
     if (!is.null(which)) {
       along <- jacobian_at(point, problem)[which, ]
@@ -254,8 +255,7 @@ profile_side <- function(which, side, problem) {
 # tangent first. NULL where it can't be.
 profile_step <- function(point, which, value, problem) {
   slope <- jacobian_at(point, problem)[which, ]
-  information <- -derivatives_at(point, problem)$hessian
-  tangent <- tryCatch(solve(information, slope), error = function(e) slope)
+  tangent <- tryCatch(solve(-point$slopes$hessian, slope), error = function(e) slope)
   step <- tangent * (value - point$coef[[which]]) / sum(slope * tangent)
   params <- step_from(point$params, step, problem)
   params <- onto(if (is.null(params)) point$params else params, which, value, problem)
@@ -339,23 +339,24 @@ plot.profile.gaussmix <- function(x, parm, level = 0.95, ..., main = NULL, sub =
   old <- par(panel_layout(length(chosen)))
   on.exit(par(old))
   main <- rep_len(main, length(chosen))
+  se <- row_norms(suppressWarnings(vcov_root(attr(x, "original.fit"))))
   for (i in seq_along(chosen)) {
-    draw_profile(x, chosen[i], ends[i, ], stats::qnorm((1 + level) / 2), main = main[i], ...)
+    draw_profile(x, chosen[i], ends[i, ], stats::qnorm((1 + level) / 2), se, main = main[i], ...)
   }
   mtext(sub, side = 1, outer = TRUE, line = 0.3, cex = 0.8, col = "grey30")
   invisible(x)
 }
 
-draw_profile <- function(x, name, ends, z, ..., xlim = range(at, curve$value(curve$z)),
+draw_profile <- function(x, name, ends, z, se, ..., xlim = range(at, curve$value(curve$z)),
                          ylim = range(curve$z), xlab = "", ylab = "z") {
   curve <- profile_curve(x, name)
   fine <- seq(min(curve$z), max(curve$z), length.out = 101L)
   at <- curve$value(fine)
   fit <- attr(x, "original.fit")
   which <- match(name, names(coef_vector(fit)))
-  se <- row_norms(suppressWarnings(vcov_root(fit)))[which]
-  wald <- confidence_ends(rep(coef_vector(fit)[[which]], length(fine)), rep(se, length(fine)),
-                          rep(coef_scale(fit)[which], length(fine)), fine)[, 2L]
+  scale <- normal_scales[[coef_scale(fit)[which]]]
+  estimate <- coef_vector(fit)[[which]]
+  wald <- scale$from(scale$to(estimate) + fine * se[which] * scale$slope(estimate))
   draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, ...)
   abline(h = 0, col = "grey80")
   lines(wald, fine)

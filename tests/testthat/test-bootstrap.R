@@ -173,3 +173,11 @@ test_that("what can't be is refused by a classed error", {
   spurious$verdict$spurious[2] <- TRUE
   expect_gm_warning(gmm_boot(spurious, 2), "spurious", "Component 2")
 })
+
+test_that("a fit with a prior is bootstrapped with it", {
+  few <- iris[c(1:8, 51:58), 1:4] # too few for a maximum of the likelihood
+  map <- suppressWarnings(with_test_seed(1, gmm(few, 2, prior = gmm_prior())))
+  boot <- suppressWarnings(boot_of(map, 5, "weighted"))
+  expect_identical(boot$runs$reason, rep("", 5))
+  expect_gt(min(boot$replicates[, "cov.1.Sepal.Length.Sepal.Length"]), map$prior$scale[1, 1] / 50)
+})

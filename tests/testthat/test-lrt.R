@@ -126,3 +126,8 @@ test_that("what can't be is refused by a classed error", {
   broken$table$p <- NULL
   expect_gm_error(print(broken), "object", "x$table")
 })
+
+test_that("a fit with a prior has no likelihood-ratio test", {
+  map <- with_test_seed(1, gmm(two, 2, prior = gmm_prior()))
+  expect_gm_error(gmm_lrt(map), "argument", "gmm_lrt() is for maximum likelihood", "gmm_lrt")
+})

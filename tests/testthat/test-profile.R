@@ -68,7 +68,7 @@ test_that("for every family the path passes the fit as its standard error says",
       init = rep(1:2, c(50, 100)), tol = 1e-12
     ))
     names <- names(coef(own))
-    path <- profile(own, c(1, 4, length(names)), level = 0.4)
+    path <- profile(own, c(4, length(names)), level = 0.4)
     se <- sqrt(diag(vcov(own)))[names(path)]
     slope <- vapply(names(path), function(name) {
       curve <- profile_curve(path, name)
@@ -172,4 +172,9 @@ test_that("what can't be is refused by a classed error", {
   expect_gm_error(confint(path, level = 0.95), "argument",
                   c("`level` must be at most 0.9", "profile(level = 0.95)"), "confint")
   expect_gm_error(confint(path, "mean.1.waiting", level = 0.5), "argument", "`parm`")
+})
+
+test_that("a fit with a prior has no profile likelihood", {
+  map <- fit_of(faithful, 2, prior = gmm_prior())
+  expect_gm_error(profile(map), "argument", "profile() is for maximum likelihood", "profile")
 })
