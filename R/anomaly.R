@@ -341,10 +341,11 @@ judge <- function(score, truth, threshold) {
   flag <- score[known] < threshold
   at <- rates(sum(flag), sum(flag & truth[known]), sum(truth[known]), sum(known))
   steps <- diff(curve$recall) * curve$precision[-1L]
+  average <- if (any(truth[known])) sum(steps) else NA_real_
   list(truth = truth,
        confusion = table(truth = factor(truth[known], c(FALSE, TRUE)),
                          flag = factor(flag, c(FALSE, TRUE))),
-       performance = c(unlist(at), average_precision = sum(steps)),
+       performance = c(unlist(at), average_precision = average),
        curve = curve)
 }
 
@@ -398,13 +399,12 @@ format.gmm_anomaly <- function(x, digits = 4, ...) {
   number <- function(v) format(v, digits = digits)
   percent <- function(share) paste(format(100 * share, digits = 2L), "%")
   n <- as.list(x$n)
-  count <- function(n) format(n, big.mark = ",", scientific = FALSE)
-  rows <- paste(count(n$judged), if (is.null(x$x)) "training" else "new",
+  rows <- paste(count_text(n$judged), if (is.null(x$x)) "training" else "new",
                 if (n$judged == 1L) "row" else "rows")
   weighted <- is.null(x$x) && !is.null(x$fit$weights)
   share <- sprintf(" (%s%s)", percent(x$share), if (weighted) " of their weight" else "")
   c(
-    sprintf("Anomalies: %s of %s%s", count(n$flagged), rows,
+    sprintf("Anomalies: %s of %s%s", count_text(n$flagged), rows,
             if (n$judged == 0L) "" else share),
     if (!is.null(x$false_alarm)) {
       sprintf("flagged: log-density below %s, at the false-alarm rate %s", number(x$threshold),
@@ -552,13 +552,11 @@ print.summary.gmm_anomaly <- function(x, digits = 4, ...) {
 #'
 #' @param x The result of [gmm_anomaly()].
 #' @param what What to draw, see above.
-#' @param dims For `"rows"`: names or numbers of the variables, as for [plot()][plot.gaussmix].
-#' @param ... For `"rows"`: further arguments of [plot()][plot.gaussmix], as `col` and `xlab`; else
-#'   graphical parameters.
-#' @param contours For `"rows"`: shares of the mixture's probability that the contours enclose;
-#'   `NULL` for none.
+#' @param dims,ellipses,contours,boundaries,col,pch For `"rows"`: as for [plot()][plot.gaussmix].
+#' @param ... Graphical parameters, as for [plot()][plot.gaussmix].
 #' @param max_rows The number of rows drawn at most, as for [plot()][plot.gaussmix]; of stars and of
 #'   rings a fifth of it.
+#' @param legend `TRUE` or `FALSE`: explain colours and symbols?
 #' @param main,sub Title and the line below the picture; `""` for none.
 #' @return `x`, invisibly.
 #' @section Errors: `gaussmix_error_data` for `"rows"` where the object holds none, and for
@@ -572,9 +570,12 @@ print.summary.gmm_anomaly <- function(x, digits = 4, ...) {
 #' @importFrom graphics abline
 #' @export
 plot.gmm_anomaly <- function(x, what = c("rows", "scores", "curve", "pvalues"), dims = NULL, ...,
-                             contours = c(0.25, 0.5, 0.75), max_rows = 10000, main = NULL,
+                             ellipses = NULL, contours = c(0.25, 0.5, 0.75), boundaries = FALSE,
+                             max_rows = 10000, legend = TRUE, col = NULL, pch = NULL, main = NULL,
                              sub = NULL) {
   what <- check_choice(what, c("rows", "scores", "curve", "pvalues"))
+  check_graphical(...names())
+  legend <- check_flag(legend)
   max_rows <- check_whole(max_rows, min = 0)
   if (is.null(main)) main <- format(x)[1L]
   if (what == "rows") {
@@ -582,11 +583,17 @@ plot.gmm_anomaly <- function(x, what = c("rows", "scores", "curve", "pvalues"), 
       gmm_abort("data", "plot() needs the rows, and this object holds none.",
                 "Draw the scores, plot(what = \"scores\"); or judge the rows as `newdata`.")
     }
-    draw_anomalies(x, plot_dims(x$fit, dims), max_rows, main, sub, ..., contours = contours)
-    return(invisible(x))
-  }
-  check_graphical(...names())
-  if (what == "scores") {
+    dims <- plot_dims(x$fit, dims)
+    marks <- anomaly_marks(x, max_rows)
+    view <- plot_view(x$fit, "classification", ellipses, contours, boundaries, max_rows, legend,
+                      col, pch)
+    view$rows <- plot_rows(x$fit, max_rows, marks$rows, marks$weights)
+    whole <- length(dims) == ncol(x$fit$means) && length(dims) <= 2L
+    if (whole) view$lines <- function(dims) draw_threshold(x, dims)
+    view$marks <- function(dims) draw_marks(marks, dims)
+    if (is.null(sub)) sub <- anomaly_note(x, marks, whole, view)
+    draw_mixture(x$fit, dims, view, main, sub, ...)
+  } else if (what == "scores") {
     draw_scores(x, max_rows, main, sub, ...)
   } else if (what == "pvalues") {
     if (is.null(x$pvalue)) {
@@ -599,15 +606,18 @@ plot.gmm_anomaly <- function(x, what = c("rows", "scores", "curve", "pvalues"), 
       gmm_abort("data", "The curve of precision and recall needs the truth.",
                 "Give it as gmm_anomaly(truth = ).")
     }
-    draw_threshold_curves(x, main, sub, ...)
+    if (sum(x$confusion) == 0L) {
+      gmm_abort("data", "No row judged has both a score and a known truth to draw.")
+    }
+    draw_threshold_curves(x, legend, main, sub, ...)
   }
   invisible(x)
 }
 
 # ---- geometry --------------------------------------------------------------------------
 
-# What is drawn of the rows judged: `fit`, which holds those without missing or infinite values as
-# its rows; of these `stars`, those flagged; `rings`, the true anomalies; and how many of the rows
+# What is drawn of the rows judged: `rows`, those without missing or infinite values, and their
+# `weights`; of these `stars`, those flagged; `rings`, the true anomalies; and how many of the rows
 # have missing or infinite values: `lost`. Stars and rings are at most a fifth of `max_rows` each,
 # equally spaced in the order of the scores.
 anomaly_marks <- function(x, max_rows) {
@@ -622,13 +632,9 @@ anomaly_marks <- function(x, max_rows) {
     n <- length(at)
     rows[at[round(seq(1, n, length.out = min(n, ceiling(max_rows / 5))))], , drop = FALSE]
   }
-  fit <- x$fit
-  if (!is.null(x$x)) {
-    fit$x <- rows[fine, , drop = FALSE]
-    fit$weights <- NULL
-  }
   rings <- x$truth[kept]
-  list(fit = fit, stars = pick(flag), rings = pick(rings), lost = sum(!fine),
+  list(rows = rows[fine, , drop = FALSE], weights = if (is.null(x$x)) x$fit$weights,
+       stars = pick(flag), rings = pick(rings), lost = sum(!fine),
        n = c(stars = sum(flag & fine), rings = sum(rings & fine, na.rm = TRUE)))
 }
 
@@ -648,35 +654,26 @@ score_curve <- function(x, max_rows) {
   curve
 }
 
-# ---- drawing ---------------------------------------------------------------------------
-
-draw_anomalies <- function(x, dims, max_rows, main, sub, ..., contours) {
-  marks <- anomaly_marks(x, max_rows)
-  whole <- length(dims) == ncol(x$fit$means) && length(dims) <= 2L
-  if (is.null(sub)) sub <- anomaly_note(x, marks, whole, max_rows)
-  draw_one <- function(dims, main, sub, ...) {
-    plot(marks$fit, dims = dims, ..., ellipses = NULL, contours = contours, boundaries = FALSE,
-         max_rows = max_rows, main = main, sub = sub)
-    draw_marks(marks, dims)
-    if (whole) draw_threshold(x, dims)
-  }
-  if (length(dims) <= 2L) return(draw_one(dims, main, sub, ...))
-  draw_anomaly_matrix(draw_one, dims, colnames(x$fit$means), main, sub, ...)
+# Precision by recall, as steps: between two recalls that are reached there is only the precision of
+# the larger one, and a straight line would promise more (Davis and Goadrich). The area below them is
+# the average precision.
+recall_steps <- function(curve) {
+  data.frame(recall = curve$recall, precision = c(curve$precision[2L], curve$precision[-1L]))
 }
 
-anomaly_note <- function(x, marks, whole, max_rows) {
-  count <- function(n) format(n, big.mark = ",", scientific = FALSE)
-  drawn <- nrow(marks$fit$x)
+# ---- drawing ---------------------------------------------------------------------------
+
+# Here a star is an anomaly, and the dashed line is no boundary between components.
+anomaly_note <- function(x, marks, whole, view) {
   explain <- function(mark, meaning) {
     shown <- nrow(marks[[mark]])
     all <- marks$n[[mark]]
     if (all == 0) return(NULL)
-    part <- if (shown < all) sprintf(" (%s of %s)", count(shown), count(all)) else ""
-    paste0(mark, ": ", meaning, part)
+    part <- sprintf(" (%s of %s)", count_text(shown), count_text(all))
+    paste0(mark, ": ", meaning, if (shown < all) part)
   }
   parts <- c(explain("stars", "flagged"), explain("rings", "true anomalies"),
-             if (whole) "dashed: density at the threshold",
-             if (drawn > max_rows) sprintf("%s of %s rows shown", count(max_rows), count(drawn)),
+             if (whole) "dashed: density at the threshold", rows_note(view$rows),
              if (marks$lost) sprintf("%s with missing or infinite values not drawn",
                                      plural(marks$lost, "row")))
   paste(parts, collapse = "; ")
@@ -712,27 +709,6 @@ draw_stars <- function(at) {
 
 # The more there are, the smaller.
 crowded <- function(rows) 1 - 0.5 * min(1, log10(max(nrow(rows), 30) / 30) / 2)
-
-# Panel (i, j) shows variable j across and variable i upwards.
-draw_anomaly_matrix <- function(draw_one, dims, names, main, sub, ..., legend, xlim, ylim, xlab,
-                                ylab) {
-  m <- length(dims)
-  old <- par(mfrow = c(m, m), mar = c(0.3, 0.3, 0.3, 0.3), oma = c(5, 4, 5, 4))
-  on.exit(par(old))
-  for (i in seq_len(m)) {
-    for (j in seq_len(m)) {
-      draw_one(if (i == j) dims[i] else dims[c(j, i)], "", "", ..., legend = FALSE, axes = FALSE,
-               ann = FALSE)
-      box()
-      if (i == j) mtext(names[dims[i]], line = -1.3, font = 2, cex = 0.7)
-      if (i == m) axis(1)
-      if (j == 1L && i > 1L) axis(2)
-      if (j == m && i == 1L) axis(4)
-    }
-  }
-  title(main = main, outer = TRUE, line = 3)
-  mtext(sub, side = 1, outer = TRUE, line = 3, cex = 0.7, col = "grey30")
-}
 
 # An axis of shares of the rows, on a log scale: what matters is at its lower end.
 draw_shares <- function(share, ylim, ..., xlim = range(share), log = "x") {
@@ -799,7 +775,7 @@ draw_pvalues <- function(x, max_rows, main, sub, ..., xlim = range(curve$share),
 }
 
 # Limits and labels of axes are for single panels, and stop here.
-draw_threshold_curves <- function(x, main, sub, ..., xlim, ylim, xlab, ylab) {
+draw_threshold_curves <- function(x, legend, main, sub, ..., xlim, ylim, xlab, ylab) {
   curve <- x$curve
   share <- curve$flagged / sum(x$confusion)
   used <- sum(curve$threshold <= x$threshold) # the last one that flags the same rows
@@ -820,11 +796,14 @@ draw_threshold_curves <- function(x, main, sub, ..., xlim, ylim, xlab, ylab) {
     lines(100 * share, curve[[c("precision", "recall")[j]]], type = "s", col = style$col[j],
           lty = lty[j], lwd = 2)
   }
-  legend("left", c("precision", "recall"), col = style$col, lty = lty, lwd = 2, bg = "white",
-         cex = 0.8)
+  if (legend) {
+    graphics::legend("left", c("precision", "recall"), col = style$col, lty = lty, lwd = 2,
+                     bg = "white", cex = 0.8)
+  }
   draw_frame(c(0, 1), c(0, 1), xlab = "recall", ylab = "precision", ...)
   abline(h = sum(x$confusion["TRUE", ]) / sum(x$confusion), lty = 3)
-  lines(curve$recall, curve$precision, lwd = 2, col = style$col[1L])
+  steps <- recall_steps(curve)
+  lines(steps$recall, steps$precision, type = "S", lwd = 2, col = style$col[1L])
   points(curve$recall[used], curve$precision[used], pch = 16, cex = 1.5)
   title(main = main, outer = TRUE, line = 0)
   mtext(sub, side = 1, outer = TRUE, line = 0, cex = 0.8, col = "grey30")

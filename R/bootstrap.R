@@ -418,8 +418,7 @@ draw_replicates <- function(values, observed, ends, ..., xlim = range(bins$break
                             ylim = c(0, 1.05 * max(bins$heights)), xlab = "", ylab = "density") {
   bins <- plot_bins(values)
   draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, ..., yaxs = "i")
-  rect(bins$breaks[-length(bins$breaks)], 0, bins$breaks[-1L], bins$heights, col = "grey85",
-       border = "white")
+  draw_bins(bins, "grey85")
   abline(v = ends, lty = 2)
   abline(v = observed, lwd = 2, col = component_style(1L)$col)
 }

@@ -133,6 +133,9 @@ number_text <- function(x, digits = 15L) {
   vapply(x, format, "", digits = digits, decimal.mark = ".", scientific = 0L, USE.NAMES = FALSE)
 }
 
+# "1,250,000", whatever options(OutDec, scipen) are.
+count_text <- function(n) format(n, big.mark = ",", decimal.mark = ".", scientific = FALSE)
+
 range_text <- function(min, max, open = c(FALSE, FALSE)) {
   lower <- sprintf(if (open[1L]) "above %s" else "of at least %s", number_text(min))
   upper <- sprintf(if (open[2L]) "below %s" else "of at most %s", number_text(max))

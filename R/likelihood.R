@@ -95,7 +95,7 @@ gmm_likelihood <- function(model, x, theta, prior = NULL) {
   problem <- list(model = model, prior = prior, x = likelihood_rows(x, first),
                   variables = colnames(first$means), range = range(theta))
   values <- loglik(theta, problem)
-  likelihood <- explore(theta, values, function(at) loglik(at, problem))
+  likelihood <- explore(theta, values, function(at) loglik(at, problem), "The likelihood")
   if (is.null(likelihood)) {
     gmm_abort("scale", "`x` must have a density above 0 at one of `theta` at least, not 0 at all.",
               "It lies too far out for numbers in double precision.")
@@ -105,7 +105,8 @@ gmm_likelihood <- function(model, x, theta, prior = NULL) {
   if (!is.null(prior)) {
     grid$prior <- prior_density(theta, problem)
     joint <- values + log(grid$prior)
-    posterior <- explore(theta, joint, function(at) log_joint(at, problem))
+    posterior <- explore(theta, joint, function(at) log_joint(at, problem),
+                         "`prior` times the likelihood")
     if (is.null(posterior)) {
       gmm_abort("argument", paste("`prior` must be above 0 at one of `theta` at least, where the",
                                   "likelihood is too, not 0 at all."))
@@ -247,8 +248,9 @@ posterior <- function(theta, problem) {
 
 # What there is to know of a function f, the logarithm of a nonnegative one, with `values` on the
 # grid: local maxima, the best of them, the logarithm of the area below exp(f), and the points that
-# cut the range into pieces without narrow peaks inside. NULL: exp(f) is 0 at all of the grid.
-explore <- function(theta, values, f) {
+# cut the range into pieces without narrow peaks inside. NULL: exp(f) is 0 at all of the grid. `what`
+# is what exp(f) is called.
+explore <- function(theta, values, f, what) {
   if (max(values) == -Inf) return(NULL)
   maxima <- local_maxima(theta, values, f)
   top <- maxima$value[1L]
@@ -256,6 +258,12 @@ explore <- function(theta, values, f) {
   peaks <- lapply(maxima$theta, peak_limits, f = f, theta = theta)
   cuts <- sort(unique(c(range(theta), unlist(peaks))))
   area <- integrate_pieces(function(at) exp(f(at) - top), cuts, 1e-10 * diff(range(theta)))
+  if (!is.finite(area) || area <= 0) {
+    gmm_abort("argument", sprintf(
+      "%s must have an integral above 0 over theta, not %s: it is above 0 near theta = %s only.",
+      what, number_text(area, 4L), number_text(maxima$theta[1L], 4L)),
+      "Give a `theta` that is dense, and that goes on, where it is above 0.")
+  }
   list(maxima = maxima, best = if (flat) NA_real_ else maxima$theta[1L],
        log_area = top + log(area), cuts = cuts)
 }
@@ -473,6 +481,7 @@ as.data.frame.gmm_likelihood <- function(x, row.names = NULL, optional = FALSE, 
 #' @param xlab Label of the variable.
 #' @param parameter Label of theta: text, or an expression as in [grDevices::plotmath], such as
 #'   `quote(sigma)`.
+#' @param legend `TRUE` or `FALSE`: explain the curves of likelihood, prior and posterior?
 #' @param main,sub Titles of the panels drawn, and the lines below them: one for each, or one for
 #'   all; `""` for none.
 #' @return `x`, invisibly.
@@ -489,10 +498,12 @@ as.data.frame.gmm_likelihood <- function(x, row.names = NULL, optional = FALSE, 
 #' @importFrom graphics .filled.contour polygon segments
 #' @export
 plot.gmm_likelihood <- function(x, at = NULL, interval = NULL, ..., which = NULL, xlim = NULL,
-                                xlab = NULL, parameter = quote(theta), main = NULL, sub = NULL) {
-  check_panel_graphical(...names())
+                                xlab = NULL, parameter = quote(theta), legend = TRUE, main = NULL,
+                                sub = NULL) {
+  check_graphical(...names(), but = c("ylim", "ylab", "asp"))
   which <- check_panels(which, ncol(x$x))
   view <- likelihood_view(x, at, interval, xlim, xlab, parameter)
+  view$legend <- check_flag(legend)
   titles <- panel_titles(view, which, main, sub)
   draw <- list(draw_surface, draw_density, draw_likelihood, draw_loglik)
   if (length(which) > 1L) {
@@ -504,15 +515,6 @@ plot.gmm_likelihood <- function(x, at = NULL, interval = NULL, ..., which = NULL
     draw[[which[i]]](view, main = titles$main[[i]], sub = titles$sub[[i]], ...)
   }
   invisible(x)
-}
-
-check_panel_graphical <- function(names) {
-  check_graphical(names)
-  other <- intersect(names, c("ylim", "ylab", "asp"))
-  if (length(other)) {
-    gmm_abort("argument", sprintf("%s is not an argument of plot() for a likelihood.",
-                                  backtick(other[1L])))
-  }
 }
 
 check_panels <- function(which, d) {
@@ -651,9 +653,9 @@ maximum_note <- function(theta, maxima, what, view) {
 
 meeting_note <- function(view) {
   if (view$n > few_rows) {
-    count <- format(view$n, big.mark = ",", scientific = FALSE)
     ticks <- if (view$n > most_ticks) sprintf("%d of them ticks", most_ticks) else "ticks"
-    return(sprintf("the cuts at the %s rows (%s) multiply to the likelihood", count, ticks))
+    return(sprintf("the cuts at the %s rows (%s) multiply to the likelihood",
+                   count_text(view$n), ticks))
   }
   if (view$n > 1L) {
     return(sprintf("the %d dashed cuts multiply to the likelihood", view$n))
@@ -758,6 +760,7 @@ draw_likelihood <- function(view, ...) {
     return()
   }
   draw_peaks(x$map, x$modes, max(curves$posterior), 17, styles$posterior)
+  if (!view$legend) return()
   styles <- styles[names(heights)]
   right <- curves$theta[which.max(curves$posterior)] < mean(view$range)
   legend(if (right) "topright" else "topleft", names(heights), lwd = 2.5, seg.len = 3, bty = "n",

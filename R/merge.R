@@ -310,23 +310,15 @@ plot.gmm_merge <- function(x, what = c("entropy", "classification"), dims = NULL
   fit <- x$fit
   dims <- plot_dims(fit, dims)
   clusters <- check_whole(clusters, max = fit$k)
-  check_shares(ellipses)
-  check_shares(contours)
-  max_rows <- check_whole(max_rows, min = 0)
   members <- x$members[clusters, ]
-  rows <- plot_rows(fit, max_rows)
-  rows$class <- cluster_class(x, rows$shown, clusters)
-  style <- lapply(component_style(clusters, col, pch), `[`, members)
-  names <- cluster_names(members, rownames(fit$means))
-  view <- list(what = what, rows = rows, ellipses = ellipses, contours = contours,
-               boundaries = FALSE, legend = check_flag(legend), style = style,
-               groups = paste("cluster", names)[members], lwd = 2, headroom = 1.06)
+  view <- plot_view(fit, what, ellipses, contours, FALSE, max_rows, legend, col, pch)
+  view$rows$class <- cluster_class(x, view$rows$shown, clusters)
+  view$style <- lapply(component_style(clusters, col, pch), `[`, members)
+  view$groups <- paste("cluster", cluster_names(members, rownames(fit$means)))[members]
   if (is.null(main)) {
     main <- sprintf("%s from %s", plural(clusters, "cluster"), plural(fit$k, "component"))
   }
-  if (is.null(sub)) sub <- plot_note(fit, dims, view)
-  draw <- if (length(dims) <= 2L) draw_panel else draw_matrix
-  draw(fit, dims, view, main = main, sub = sub, ...)
+  draw_mixture(fit, dims, view, main, sub, ...)
   invisible(x)
 }
 

@@ -70,7 +70,7 @@
 #' plot(flowers)
 #' plot(flowers, "uncertainty", dims = 1:2)
 #' @importFrom graphics .filled.contour axis box contour legend lines mtext par plot.new points rect
-#' @importFrom graphics rug strwidth text title xinch yinch
+#' @importFrom graphics rug strheight strwidth text title xinch yinch
 #' @importFrom grDevices adjustcolor contourLines extendrange
 #' @export
 plot.gaussmix <- function(x, what = c("classification", "density", "uncertainty", "trace",
@@ -81,30 +81,33 @@ plot.gaussmix <- function(x, what = c("classification", "density", "uncertainty"
   validate_gmm(x)
   what <- check_choice(what, eval(formals(plot.gaussmix)$what))
   check_graphical(...names())
-  legend <- check_flag(legend)
   if (what %in% c("trace", "starts")) {
     need_fit(x, sprintf("plot(what = \"%s\")", what))
     draw <- switch(what, trace = draw_trace, starts = draw_starts)
-    draw(x, legend, main, sub, ...)
+    draw(x, check_flag(legend), main, sub, ...)
     return(invisible(x))
   }
   if (what == "uncertainty") need_rows(x, "plot(what = \"uncertainty\")")
   dims <- plot_dims(x, dims)
+  if (is.null(boundaries)) boundaries <- ncol(x$means) == 2L
+  view <- plot_view(x, what, ellipses, contours, boundaries, max_rows, legend, col, pch)
+  draw_mixture(x, dims, view, main, sub, ...)
+  invisible(x)
+}
+
+# What the panels of a picture share. Other pictures are built upon those of a mixture by layers:
+# `view$fill`, `view$lines` and `view$marks`, functions of the variables of a panel. They draw below
+# the rows; above these and below means and ellipses; and above all.
+plot_view <- function(x, what, ellipses, contours, boundaries, max_rows, legend, col, pch) {
   check_shares(ellipses)
   check_shares(contours)
   max_rows <- check_whole(max_rows, min = 0)
-  if (is.null(boundaries)) boundaries <- ncol(x$means) == 2L
-  view <- list(what = what, rows = plot_rows(x, max_rows),
-               ellipses = if (what == "classification") ellipses,
-               contours = if (what != "uncertainty") contours,
-               boundaries = check_flag(boundaries) && what != "density" && x$k > 1L,
-               legend = legend, style = component_style(x$k, col, pch),
-               lwd = 2, headroom = 1.06) # the height of a panel in units of its curves' height
-  if (is.null(main)) main <- plot_title(x)
-  if (is.null(sub)) sub <- plot_note(x, dims, view)
-  draw <- if (length(dims) <= 2L) draw_panel else draw_matrix
-  draw(x, dims, view, main = main, sub = sub, ...)
-  invisible(x)
+  list(what = what, rows = plot_rows(x, max_rows),
+       ellipses = if (what == "classification") ellipses,
+       contours = if (what != "uncertainty") contours,
+       boundaries = check_flag(boundaries) && what != "density" && x$k > 1L,
+       legend = check_flag(legend), style = component_style(x$k, col, pch),
+       lwd = 2, headroom = 1.06) # the height of a panel in units of its curves' height
 }
 
 check_shares <- function(x, arg = deparse1(substitute(x))) {
@@ -114,14 +117,18 @@ check_shares <- function(x, arg = deparse1(substitute(x))) {
   }
 }
 
-check_graphical <- function(names) {
+# The names in `...` of a method of plot() must be those of graphical parameters, but not of those
+# that it has no use for.
+check_graphical <- function(names, but = character()) {
+  ours <- setdiff(names(formals(sys.function(sys.parent()))), "...")
   of_text <- outer(c("cex", "col", "font"), c("axis", "lab", "main"), paste, sep = ".")
   known <- c("xlim", "ylim", "xlab", "ylab", "asp", "las", "bty", "family", "tck", "tcl", "mgp",
              "axes", "ann", of_text)
+  known <- setdiff(known, but)
   unknown <- setdiff(names, known)
   if (length(unknown)) {
     gmm_abort("argument", sprintf("%s is not an argument of plot().", backtick(unknown[1L])),
-              did_you_mean(unknown[1L], c(known, names(formals(plot.gaussmix))), backtick))
+              did_you_mean(unknown[1L], c(known, ours), backtick))
   }
 }
 
@@ -133,14 +140,13 @@ plot_dims <- function(x, dims) {
 }
 
 # The rows that have weight, `shown` of them drawn: equally spaced in the order of the data.
-plot_rows <- function(x, max_rows) {
-  values <- x$x
-  if (is.null(values)) return(list(n = 0, shown = integer(), class = factor()))
-  counted <- if (is.null(x$weights)) seq_len(nrow(values)) else which(x$weights > 0)
+plot_rows <- function(x, max_rows, values = x$x, weights = x$weights) {
+  if (NROW(values) == 0L) return(list(n = 0, shown = integer(), class = factor()))
+  counted <- if (is.null(weights)) seq_len(nrow(values)) else which(weights > 0)
   n <- length(counted)
   at <- if (n > max_rows) counted[round(seq(1, n, length.out = max_rows))] else counted
   shown <- values[at, , drop = FALSE]
-  list(n = n, values = values[counted, , drop = FALSE], weights = x$weights[counted], shown = shown,
+  list(n = n, values = values[counted, , drop = FALSE], weights = weights[counted], shown = shown,
        class = score(x, shown, "class"), uncertainty = score(x, shown, "uncertainty"))
 }
 
@@ -176,13 +182,26 @@ plot_curves <- function(x, dim, limits) {
   list(x = at, density = rowSums(parts), components = parts)
 }
 
-# The histogram of one variable as a density: `breaks` and `heights`.
-plot_bins <- function(values, weights = NULL, max_bins = 100) {
-  breaks <- pretty(range(values), min(grDevices::nclass.FD(values), max_bins))
+# The histogram of one variable as a density: `breaks` and `heights`. Bins are not wider than `most`,
+# as far as that takes no more than `max_bins`. Equal values have one bin, four times as wide.
+plot_bins <- function(values, weights = NULL, most = Inf, max_bins = 100) {
+  wanted <- max(grDevices::nclass.FD(values), ceiling(diff(range(values)) / most))
+  breaks <- pretty(range(values), min(wanted, max_bins))
+  if (values[1L] == max(values) && values[1L] == min(values)) {
+    breaks <- values[1L] + c(-2, 2) * min(most, max(1, abs(values[1L])))
+  }
   if (is.null(weights)) weights <- rep(1, length(values))
   bin <- findInterval(values, breaks, rightmost.closed = TRUE, left.open = TRUE)
   counts <- tapply(weights, factor(bin, seq_len(length(breaks) - 1L)), sum, default = 0)
   list(breaks = breaks, heights = as.vector(counts) / sum(weights) / diff(breaks))
+}
+
+# The bins' width by the rule of Freedman and Diaconis for each component with a tenth of the
+# probability, the least of them: the rule takes groups that lie apart for a wide one.
+bin_width <- function(x, dim, n) {
+  sizeable <- which(x$proportions >= min(0.1, max(x$proportions)))
+  sds <- sqrt(x$covariances[dim, dim, sizeable])
+  min(2 * 2 * stats::qnorm(0.75) * sds / (n * x$proportions[sizeable])^(1 / 3))
 }
 
 # The density of two variables on a grid (`z`, as contour() takes it), and the `levels` whose
@@ -272,13 +291,18 @@ meeting_pairs <- function(top) {
 # Moves points near the boundary of a pair of components onto it, along the gradient of the
 # log-ratio in coordinates that are divided by `units`.
 onto_boundary <- function(points, marginal, pair, units) {
-  precision <- lapply(pair, function(j) solve(component_covariance(marginal, j)))
-  slope <- function(points, i) sweep(points, 2L, marginal$means[pair[i], ]) %*% precision[[i]]
+  precision <- lapply(pair, function(j) {
+    chol2inv(chol(component_covariance(marginal, j) / outer(units, units)))
+  })
+  slope <- function(points, i) {
+    centred <- sweep(points, 2L, marginal$means[pair[i], ])
+    sweep(centred, 2L, units, `/`) %*% precision[[i]]
+  }
   for (step in seq_len(6L)) {
     values <- score(marginal, points, "component")
-    gradient <- sweep(slope(points, 2L) - slope(points, 1L), 2L, units^2, `*`)
-    steepness <- rowSums(sweep(gradient, 2L, units, `/`)^2)
-    shift <- gradient * ((values[, pair[1L]] - values[, pair[2L]]) / steepness)
+    gradient <- slope(points, 2L) - slope(points, 1L)
+    ratio <- values[, pair[1L]] - values[, pair[2L]]
+    shift <- sweep(gradient * (ratio / rowSums(gradient^2)), 2L, units, `*`)
     shift[!is.finite(shift)] <- 0
     points <- points - shift
   }
@@ -351,9 +375,8 @@ plot_note <- function(x, dims, view) {
 }
 
 rows_note <- function(rows) {
-  count <- function(n) format(n, big.mark = ",", scientific = FALSE)
   drawn <- NROW(rows$shown)
-  if (rows$n > drawn) sprintf("%s of %s rows shown", count(drawn), count(rows$n))
+  if (rows$n > drawn) sprintf("%s of %s rows shown", count_text(drawn), count_text(rows$n))
 }
 
 # "25, 50 and 95 %"
@@ -361,13 +384,14 @@ shares_text <- function(shares) paste(and_text(number_text(sort(100 * shares))),
 
 # ---- drawing ---------------------------------------------------------------------------
 
-# Colour and symbol of each component. The numbers of colours and of symbols have no common factor,
-# so that 56 components differ.
+# Colour, symbol and type of line of each component. The numbers of colours and of symbols have no
+# common factor, so that 56 components differ.
 component_style <- function(k, col = NULL, pch = NULL) {
   okabe_ito <- c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
                  "#999999")
   list(col = rep_len(if (is.null(col)) okabe_ito else col, k),
-       pch = rep_len(if (is.null(pch)) c(16, 17, 15, 3, 1, 2, 0) else pch, k))
+       pch = rep_len(if (is.null(pch)) c(16, 17, 15, 3, 1, 2, 0) else pch, k),
+       lty = rep_len(c(1, 5, 4, 2, 6), k))
 }
 
 # Size and shade of rows by their uncertainty, on a scale that ends at 0.5.
@@ -379,11 +403,23 @@ uncertainty_style <- function(uncertainty) {
 # From light to dark, also in grey.
 shade_colours <- function(n) rev(grDevices::hcl.colors(n + 2L, "Blues 3"))[1L + seq_len(n)]
 
-draw_panel <- function(x, dims, view, ...) {
-  if (length(dims) == 2L) return(draw_scatter(x, dims, view, ...))
-  draw <- if (view$what == "uncertainty") draw_uncertain else draw_curves
-  draw(x, dims, view, ...)
+draw_mixture <- function(x, dims, view, main = NULL, sub = NULL, ...) {
+  if (is.null(main)) main <- plot_title(x)
+  if (is.null(sub)) sub <- plot_note(x, dims, view)
+  draw <- if (length(dims) <= 2L) draw_panel else draw_matrix
+  draw(x, dims, view, main = main, sub = sub, ...)
 }
+
+# Value: for a pair of variables the grid that its contours were drawn from.
+draw_panel <- function(x, dims, view, ...) {
+  one <- if (view$what == "uncertainty") draw_uncertain else draw_curves
+  draw <- if (length(dims) == 2L) draw_scatter else one
+  drawn <- draw(x, dims, view, ...)
+  draw_layer(view$marks, dims)
+  invisible(drawn)
+}
+
+draw_layer <- function(layer, dims) if (!is.null(layer)) layer(dims)
 
 # An empty panel, with a `key` (see draw_key_above()) between it and its title. The line below
 # shrinks where it is too long.
@@ -410,7 +446,8 @@ draw_frame <- function(xlim, ylim, ..., main = "", sub = "", key = NULL) {
 # lines.
 draw_key_above <- function(key) {
   size <- 0.8
-  entry <- max(strwidth(key$labels, "inches", cex = size)) + 0.45
+  seg_len <- if (any(key$lty > 1)) 2.6 else 1.2 # as long as a dash needs
+  entry <- max(strwidth(key$labels, "inches", cex = size)) + 0.3 + 0.12 * seg_len
   columns <- max(1, floor(0.97 * par("fin")[1L] / entry))
   rows <- max(1, min(2, ceiling(length(key$labels) / columns), floor(par("mar")[3L] - 2)))
   shown <- seq_len(min(length(key$labels), rows * columns))
@@ -420,7 +457,7 @@ draw_key_above <- function(key) {
   usr <- par("usr")
   legend(mean(usr[1:2]), usr[4L], labels, col = key$col[shown], pch = key$pch[shown],
          lty = key$lty[shown], pt.cex = key$cex[shown], lwd = 2, ncol = columns, cex = size,
-         xjust = 0.5, yjust = 0, bty = "n", xpd = NA, seg.len = 1.2, x.intersp = 0.7,
+         xjust = 0.5, yjust = 0, bty = "n", xpd = NA, seg.len = seg_len, x.intersp = 0.7,
          text.width = max(strwidth(labels, cex = size)) + strwidth("m"))
   rows * size
 }
@@ -450,7 +487,8 @@ component_key <- function(x, view, line) {
   if (all(nchar(names) <= 2L)) names <- paste("component", names)
   symbols <- !line && view$rows$n > 0
   key <- list(labels = names, col = view$style$col[first], cex = rep(1, k),
-              pch = if (symbols) view$style$pch[first] else rep(NA, k), lty = rep(1 - symbols, k))
+              pch = if (symbols) view$style$pch[first] else rep(NA, k),
+              lty = if (line) view$style$lty[first] else rep(1 - symbols, k))
   if (line) {
     key <- Map(c, list(labels = "mixture", col = "grey20", cex = 1, pch = NA, lty = 1), key)
   }
@@ -462,14 +500,16 @@ draw_curves <- function(x, dim, view, ..., xlim = plot_limits(x, dim, view$rows,
                         labels = rownames(x$means)) {
   rows <- view$rows
   curves <- plot_curves(x, dim, xlim)
-  bins <- if (rows$n > 0) plot_bins(rows$values[, dim], rows$weights)
+  bins <- if (rows$n >= 5) { # fewer make no histogram
+    plot_bins(rows$values[, dim], rows$weights, bin_width(x, dim, rows$n))
+  }
   if (is.null(ylim)) ylim <- c(0, view$headroom * max(curves$density, bins$heights))
   draw_frame(xlim, ylim, xlab = xlab, ylab = ylab, yaxs = "i", ...,
              key = component_key(x, view, line = TRUE))
   parted <- view$what == "classification"
+  draw_bins(bins, "grey92")
+  draw_layer(view$fill, dim)
   if (rows$n > 0) {
-    rect(bins$breaks[-length(bins$breaks)], 0, bins$breaks[-1L], bins$heights,
-         col = "grey92", border = "white")
     groups <- if (parted) split(rows$shown[, dim], rows$class) else list(rows$shown[, dim])
     col <- if (parted) view$style$col else "grey30"
     for (j in which(lengths(groups) > 0L)) {
@@ -477,10 +517,22 @@ draw_curves <- function(x, dim, view, ..., xlim = plot_limits(x, dim, view$rows,
     }
   }
   lines(curves$x, curves$density, lwd = if (parted) 4 else 2.5, col = "grey20")
+  if (parted) {
+    for (j in seq_len(x$k)) {
+      lines(curves$x, curves$components[, j], col = view$style$col[j], lty = view$style$lty[j],
+            lwd = 2)
+    }
+  }
+  draw_layer(view$lines, dim)
   if (!parted) return(invisible())
-  for (j in seq_len(x$k)) lines(curves$x, curves$components[, j], col = view$style$col[j], lwd = 2)
   peaks <- cbind(x$means[, dim], apply(curves$components, 2L, max))
   draw_means(peaks, labels, view$style$col)
+}
+
+draw_bins <- function(bins, col) {
+  if (is.null(bins)) return()
+  rect(bins$breaks[-length(bins$breaks)], 0, bins$breaks[-1L], bins$heights, col = col,
+       border = "white")
 }
 
 # The rows' uncertainty against one variable; where it is the only one, the curve that they lie on.
@@ -522,6 +574,7 @@ draw_scatter <- function(x, dims, view, ...,
     if (is.null(grid)) grid <- plot_density_grid(x, dims, xlim, ylim, view$contours)
     if (view$what == "density") draw_shades(grid)
   }
+  draw_layer(view$fill, dims)
   rows <- view$rows
   if (rows$n > 0) {
     at <- rows$shown[, dims, drop = FALSE]
@@ -535,11 +588,9 @@ draw_scatter <- function(x, dims, view, ...,
              col = adjustcolor(col, (if (coloured) 0.75 else 0.5) - 0.4 * crowd(rows))[j])
     }
   }
-  if (length(view$contours)) {
-    contour(grid, levels = grid$levels, drawlabels = FALSE, add = TRUE,
-            col = if (coloured) "grey55" else "grey25")
-  }
+  if (length(view$contours)) draw_contours(grid, coloured, crowd(rows))
   if (view$boundaries) draw_boundaries(plot_boundaries(x, dims, usr[1:2], usr[3:4]))
+  draw_layer(view$lines, dims)
   for (share in view$ellipses) {
     for (j in seq_len(x$k)) {
       lines(plot_ellipse(x, j, share, dims), col = style$col[j], lwd = view$lwd)
@@ -549,6 +600,16 @@ draw_scatter <- function(x, dims, view, ...,
     draw_means(x$means[, dims, drop = FALSE], labels, if (coloured) style$col else "grey30")
   }
   invisible(grid)
+}
+
+# Grey, to stay behind what is coloured; black with a white edge where many rows lie below.
+draw_contours <- function(grid, coloured, crowd) {
+  draw <- function(...) {
+    contour(grid, levels = grid$levels, drawlabels = FALSE, add = TRUE, ...)
+  }
+  many <- crowd > 0.6
+  if (many) draw(col = adjustcolor("white", 0.7), lwd = 2.5)
+  draw(col = if (!coloured) "grey25" else if (many) "black" else "grey55")
 }
 
 draw_shades <- function(grid) {
@@ -563,16 +624,16 @@ draw_boundaries <- function(boundaries) {
   }
 }
 
-# A disc at each mean: with the component's name where that is short, else the name stands above it.
-# Labels "": discs alone.
+# A disc at each mean: with the component's name where that is short, else the name stands above it,
+# unless it would run into another one. Labels "": discs alone.
 draw_means <- function(at, labels, col) {
   within <- nchar(labels) %in% 1:2
-  above <- nchar(labels) > 2L
   size <- ifelse(within, 2.4, 1.2)
   points(at, pch = 16, cex = size + 0.7, col = "white")
   points(at, pch = 21, cex = size, bg = "white", col = col, lwd = 2)
   if (any(within)) text(at[within, , drop = FALSE], labels[within], cex = 0.75, font = 2)
-  for (j in which(above)) {
+  above <- which(nchar(labels) > 2L)
+  for (j in above[apart(at[above, , drop = FALSE], labels[above])]) {
     for (angle in seq(0, 2 * pi, length.out = 13L)[-1L]) {
       x <- at[j, 1L] + xinch(0.02 * cos(angle), FALSE)
       y <- at[j, 2L] + yinch(0.02 * sin(angle), FALSE)
@@ -580,6 +641,19 @@ draw_means <- function(at, labels, col) {
     }
     text(at[j, 1L], at[j, 2L], labels[j], pos = 3, font = 2)
   }
+}
+
+# Which of some labels, each drawn at a point, don't overlap one before them that is kept.
+apart <- function(at, labels) {
+  width <- strwidth(labels, font = 2)
+  height <- strheight("M", font = 2)
+  kept <- logical(length(labels))
+  for (j in seq_along(labels)) {
+    near <- abs(at[, 1L] - at[j, 1L]) < (width + width[j]) / 2 &
+      abs(at[, 2L] - at[j, 2L]) < 1.4 * height
+    kept[j] <- !any(near & kept)
+  }
+  kept
 }
 
 # Panel (i, j) shows variable j across and variable i upwards. Limits and labels of axes are for

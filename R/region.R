@@ -14,13 +14,14 @@
 #' @param fit A fit by [gmm()], or a mixture by [gmm_params()].
 #' @param lower,upper The corners of the box: a number for all coordinates, or one for each of the d
 #'   variables, in their order or with their names. Infinite: no limit.
-#' @param ... Must be empty (`gmm_region()`); further arguments of [plot.gaussmix()], as `contours`,
-#'   `main`.
+#' @param ... Must be empty (`gmm_region()`); graphical parameters, as for [plot.gaussmix()]
+#'   (`plot()`); else not used.
 #' @param abseps The absolute error asked of the probability in five dimensions and more, as for
 #'   [pgmm()].
 #' @param x The result of `gmm_region()`.
 #' @param digits Number of significant digits.
 #' @param dims Names or numbers of the variables to draw, one or two. By default those with limits.
+#' @param ellipses,contours,boundaries,max_rows,legend,col,pch,main,sub As for [plot.gaussmix()].
 #' @return `gmm_region()`: an object of class `"gmm_region"`, a list with
 #'   \item{lower, upper}{the corners: d numbers, named by the variables}
 #'   \item{probability, outside}{the probability of the box, and of its complement; both are exact
@@ -123,46 +124,54 @@ box_text <- function(x, most = Inf) {
 #' @rdname gmm_region
 #' @importFrom graphics .filled.contour polygon segments
 #' @export
-plot.gmm_region <- function(x, dims = NULL, ...) {
+plot.gmm_region <- function(x, dims = NULL, ..., ellipses = NULL,
+                            contours = c(0.25, 0.5, 0.75), boundaries = FALSE, max_rows = 10000,
+                            legend = TRUE, col = NULL, pch = NULL, main = NULL, sub = NULL) {
+  check_graphical(...names())
   if (is.null(dims)) {
     limited <- which(is.finite(x$lower) | is.finite(x$upper))
     dims <- sort(utils::head(c(limited, setdiff(seq_along(x$lower), limited)), 2L))
   }
   dims <- plot_dims(x$fit, dims)
-  check_one_panel(dims)
-  draw_region(x, dims, ...)
-  invisible(x)
-}
-
-check_one_panel <- function(dims) {
   if (length(dims) > 2L) {
     gmm_abort("argument", sprintf("`dims` must be one or two variables, not %d.", length(dims)))
   }
+  view <- plot_view(x$fit, "classification", ellipses, contours, boundaries, max_rows, legend, col,
+                    pch)
+  view$fill <- function(dims) draw_box(x, dims, border = FALSE)
+  view$lines <- function(dims) draw_box(x, dims, border = TRUE)
+  if (is.null(main)) {
+    main <- sprintf("P(%s) = %s", box_text(x, 3L), format(x$probability, digits = 4L))
+  }
+  draw_mixture(x$fit, dims, view, main, sub, ...)
+  invisible(x)
 }
 
-draw_region <- function(x, dims, ..., ellipses = NULL, boundaries = FALSE,
-                        main = sprintf("P(%s) = %s", box_text(x, 3L),
-                                       format(x$probability, digits = 4L))) {
-  plot(x$fit, dims = dims, ..., ellipses = ellipses, boundaries = boundaries, main = main)
+# The inside of the box on the current panel, or its border.
+draw_box <- function(x, dims, border) {
   usr <- par("usr")
   lower <- pmax(x$lower[dims], usr[2L * seq_along(dims) - 1L])
   upper <- pmin(x$upper[dims], usr[2L * seq_along(dims)])
-  if (length(dims) == 1L) return(draw_area(x$fit, dims, lower, upper))
-  rect(lower[1L], lower[2L], upper[1L], upper[2L], col = region_fill(), border = "grey20", lwd = 2)
+  if (length(dims) == 1L) return(draw_area(x$fit, dims, lower, upper, border))
+  rect(lower[1L], lower[2L], upper[1L], upper[2L], col = if (!border) region_fill(),
+       border = if (border) "grey20" else NA, lwd = 2)
 }
 
 # The yellow of Okabe and Ito, which no component has.
 region_fill <- function() adjustcolor("#F0E442", 0.3)
 
-# The area under the density of one variable between two limits.
-draw_area <- function(fit, dim, lower, upper) {
+# The area under the density of one variable between two limits, or the lines at these.
+draw_area <- function(fit, dim, lower, upper, border) {
   if (lower >= upper) return()
   curve <- plot_curves(fit, dim, c(lower, upper))
   within <- which(curve$x >= lower & curve$x <= upper)
   x <- curve$x[within]
   y <- curve$density[within]
-  polygon(c(lower, x, upper), c(0, y, 0), col = region_fill(), border = NA)
-  segments(c(lower, upper), 0, c(lower, upper), y[c(1L, length(y))], col = "grey20", lwd = 2)
+  if (border) {
+    segments(c(lower, upper), 0, c(lower, upper), y[c(1L, length(y))], col = "grey20", lwd = 2)
+  } else {
+    polygon(c(lower, x, upper), c(0, y, 0), col = region_fill(), border = NA)
+  }
 }
 
 # ---- highest density -------------------------------------------------------------------
@@ -188,11 +197,12 @@ draw_area <- function(fit, dim, lower, upper) {
 #'
 #' @param fit A fit by [gmm()], or a mixture by [gmm_params()].
 #' @param mass Probabilities above 0 and below 1.
-#' @param ... Must be empty (`gmm_hdr()`); further arguments of [plot.gaussmix()], as `max_rows`,
-#'   `main`; else not used.
+#' @param ... Must be empty (`gmm_hdr()`); graphical parameters, as for [plot.gaussmix()]
+#'   (`plot()`); else not used.
 #' @param n Number of draws, where the threshold is simulated. There must be at least 10 on either
 #'   side of it.
 #' @param x The result of `gmm_hdr()`.
+#' @param ellipses,contours,boundaries,max_rows,legend,col,pch,main,sub As for [plot.gaussmix()].
 #' @param digits Number of significant digits.
 #' @return `gmm_hdr()`: an object of class `"gmm_hdr"`, a list with, in the order of `mass`,
 #'   \item{mass}{the probabilities}
@@ -388,53 +398,75 @@ format.gmm_hdr <- function(x, digits = 4, ...) {
   }
   if (!is.null(x$intervals)) {
     lines <- sprintf("%s; %s", lines, vapply(x$intervals, function(i) {
-      some(sprintf("[%s, %s]", number(i[, "lower"]), number(i[, "upper"])))
+      some(interval_text(i[, "lower"], i[, "upper"], digits))
     }, ""))
   }
   c(sprintf("Highest-density regions of a mixture of %s in %s", plural(x$fit$k, "component"),
             plural(ncol(x$fit$means), "dimension")),
     lines[shown],
     if (length(x$mass) > 7L) sprintf("and %d more", length(x$mass) - 7L),
-    if (x$n > 0L) sprintf("thresholds by %s draws", format(x$n, big.mark = ",", scientific = FALSE))
+    if (x$n > 0L) sprintf("thresholds by %s draws", count_text(x$n))
     else "thresholds are exact")
+}
+
+# "[1, 2.5]", with so many more digits where an interval is narrow for its distance from 0 that its
+# ends differ by what `digits` show.
+interval_text <- function(lower, upper, digits) {
+  size <- pmax(abs(lower), abs(upper))
+  more <- pmax(0, floor(log10(size / (upper - lower))))
+  shown <- pmin(digits + ifelse(is.finite(more), more, 0), 15)
+  sprintf("[%s, %s]", mapply(format, lower, digits = shown), mapply(format, upper, digits = shown))
 }
 
 #' @rdname gmm_hdr
 #' @export
-plot.gmm_hdr <- function(x, ...) {
+plot.gmm_hdr <- function(x, ..., ellipses = NULL, contours = NULL, boundaries = FALSE,
+                         max_rows = 10000, legend = TRUE, col = NULL, pch = NULL, main = NULL,
+                         sub = NULL) {
+  check_graphical(...names())
   d <- ncol(x$fit$means)
   if (d > 2L) {
     gmm_abort("dimension", sprintf("plot() draws regions of one or two dimensions, not of %d.", d),
               "To see which rows are outside: plot(gmm_anomaly(fit, threshold = hdr$threshold)).")
   }
-  draw_hdr(x, d, ...)
+  view <- plot_view(x$fit, "classification", ellipses, contours, boundaries, max_rows, legend, col,
+                    pch)
+  draw <- if (d == 1L) draw_intervals else draw_levels
+  view$fill <- function(dims) draw(x, border = FALSE)
+  view$lines <- function(dims) draw(x, border = TRUE)
+  if (is.null(main)) main <- hdr_title(x)
+  if (is.null(sub) && d == 1L) sub <- "dashed: density at the threshold"
+  draw_mixture(x$fit, seq_len(d), view, main, sub, ...)
   invisible(x)
 }
 
-draw_hdr <- function(x, d, ..., ellipses = NULL, boundaries = FALSE, main = hdr_title(x),
-                     sub = NULL) {
-  share <- paste(number_text(100 * x$mass), "%")
-  if (d == 1L) {
-    if (is.null(sub)) sub <- "dashed: density at the threshold"
-    plot(x$fit, ..., main = main, sub = sub)
-    for (i in order(x$mass, decreasing = TRUE)) { # the smaller on the larger
-      for (row in seq_len(nrow(x$intervals[[i]]))) {
-        draw_area(x$fit, 1L, x$intervals[[i]][row, 1L], x$intervals[[i]][row, 2L])
-      }
-      abline(h = exp(x$threshold[i]), lty = 2)
-      text(par("usr")[2L], exp(x$threshold[i]), share[i], adj = c(1.2, -0.4), cex = 0.8)
+# The regions on the current panel, or their borders. In one dimension:
+draw_intervals <- function(x, border) {
+  for (i in order(x$mass, decreasing = TRUE)) { # the smaller on the larger
+    for (row in seq_len(nrow(x$intervals[[i]]))) {
+      draw_area(x$fit, 1L, x$intervals[[i]][row, 1L], x$intervals[[i]][row, 2L], border)
     }
-    return()
   }
-  plot(x$fit, ..., ellipses = ellipses, boundaries = boundaries, contours = NULL, main = main,
-       sub = sub)
+  if (!border) return()
+  level <- exp(x$threshold)
+  abline(h = level, lty = 2)
+  text(par("usr")[2L], level, mass_text(x), adj = c(1.2, -0.4), cex = 0.8)
+}
+
+# In two:
+draw_levels <- function(x, border) {
   usr <- par("usr")
   grid <- plot_density_grid(x$fit, 1:2, usr[1:2], usr[3:4], numeric())
   level <- exp(x$threshold)
-  for (l in level) .filled.contour(grid$x, grid$y, grid$z, c(l, 2 * max(grid$z)), region_fill())
-  contour(grid, levels = level, labels = share, add = TRUE, col = "grey20", lwd = 2, vfont = NULL,
-          labcex = 0.7)
+  if (border) {
+    contour(grid, levels = level, labels = mass_text(x), add = TRUE, col = "grey20", lwd = 2,
+            vfont = NULL, labcex = 0.7)
+  } else {
+    for (l in level) .filled.contour(grid$x, grid$y, grid$z, c(l, 2 * max(grid$z)), region_fill())
+  }
 }
+
+mass_text <- function(x) paste(number_text(100 * x$mass), "%")
 
 hdr_title <- function(x) {
   share <- paste(number_text(100 * sort(x$mass)), "%")

@@ -500,4 +500,44 @@ test_that("p-values are printed with where they come from, and drawn", {
   for (odd in list(exact, simulated, held)) expect_silent(draw(odd, what = "pvalues"))
   expect_silent(draw(exact, what = "pvalues", main = "a", sub = "b", ylim = c(1e-3, 1)))
   expect_equal(score_curve(exact, 100)$pvalue, unname(sort(exact$pvalue[is.finite(exact$score)])))
+
+test_that("one row, none and rows without values are drawn, or refused for what they are", {
+  line <- with_test_seed(1, gmm(~ waiting, faithful, 2))
+  for (rows in list(50, c(50, 50), rep(50, 8), numeric(), c(NA, NA_real_))) {
+    new <- data.frame(waiting = rows)
+    expect_silent(draw(gmm_anomaly(line, new)))
+  }
+  expect_silent(draw(gmm_anomaly(fit, x[1, , drop = FALSE])))
+  expect_silent(draw(gmm_anomaly(fit, x[0, , drop = FALSE])))
+  none <- gmm_anomaly(line, data.frame(waiting = NA_real_))
+  expect_error(draw(none, what = "scores"), class = "gaussmix_error_data")
+})
+
+test_that("of unknown truth nothing is known, and no curve is drawn", {
+  unknown <- gmm_anomaly(fit, truth = rep(NA, 272))
+  expect_identical(unknown$performance[["average_precision"]], NA_real_)
+  expect_true(all(is.na(unknown$performance)))
+  expect_error(draw(unknown, what = "curve"), "known truth", class = "gaussmix_error_data")
+  clean <- gmm_anomaly(fit, truth = rep(FALSE, 272))
+  expect_identical(clean$performance[["average_precision"]], NA_real_)
+})
+
+test_that("the area below the steps of precision by recall is the average precision", {
+  set.seed(1)
+  known <- gmm_anomaly(fit, truth = runif(272) < 0.1)
+  steps <- recall_steps(known$curve)
+  expect_equal(sum(diff(steps$recall) * steps$precision[-1]),
+               known$performance[["average_precision"]])
+  expect_identical(steps$recall[c(1, nrow(steps))], c(0, 1))
+  expect_false(anyNA(steps))
+})
+
+test_that("a picture of anomalies takes the layers of the mixture's picture", {
+  expect_silent(draw(odd, boundaries = TRUE, ellipses = 0.9, contours = NULL, legend = FALSE))
+  expect_silent(draw(odd, what = "scores", legend = FALSE))
+  flowers <- with_test_seed(1, gmm(iris[1:4], 3))
+  known <- gmm_anomaly(flowers, truth = iris$Species == "virginica")
+  expect_silent(draw(known, what = "curve", legend = FALSE))
+  expect_silent(draw(known, legend = FALSE, pch = 1:3))
+  expect_error(draw(odd, legend = 2), "`legend`", class = "gaussmix_error_argument")
 })

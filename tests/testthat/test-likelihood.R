@@ -330,3 +330,18 @@ test_that("the log-likelihood is shown near its top, however deep it falls", {
   expect_lt(lik$loglik(1e-3), -1e6)
   expect_gt(mean(view$loglik >= floor), 0.5)
 })
+
+test_that("a prior above 0 at a single theta is refused: there is no posterior density", {
+  model <- function(m) gmm_params(1, m, 1)
+  theta <- seq(0, 2, by = 0.1)
+  expect_gm_error(gmm_likelihood(model, 1, theta, prior = function(m) as.numeric(m == 0)),
+                  "argument", "`prior` times the likelihood must have an integral above 0")
+  ok <- gmm_likelihood(model, 1, theta, prior = function(m) as.numeric(m <= 0.5))
+  expect_true(is.finite(ok$modes$posterior[1]))
+})
+
+test_that("the key of the likelihood's panel can be left out", {
+  lik <- gmm_likelihood(function(m) gmm_params(1, m, 1), 1, c(0, 1, 2), function(m) 1)
+  expect_silent(draw(lik, which = 3, legend = FALSE))
+  expect_error(draw(lik, legend = "top"), "`legend`", class = "gaussmix_error_argument")
+})

@@ -322,7 +322,7 @@ test_that("56 components have 56 styles; given ones are recycled", {
   style <- component_style(56)
   expect_false(anyDuplicated(paste(style$col, style$pch)) > 0)
   expect_equal(component_style(3, col = c("red", "blue"), pch = 1),
-               list(col = c("red", "blue", "red"), pch = c(1, 1, 1)))
+               list(col = c("red", "blue", "red"), pch = c(1, 1, 1), lty = c(1, 5, 4)))
 })
 
 test_that("a picture's size does not grow with the number of components", {
@@ -345,4 +345,67 @@ test_that("a pair of variables is computed once: exchanged axes are the same pic
   on.exit(suppressMessages(untrace("plot_density_grid", where = home)))
   draw(fit)
   expect_identical(calls, 3)
+})
+
+test_that("variables in very different units are drawn, and have their boundary", {
+  plain <- gmm(faithful, k = 2)
+  units <- c(1 / 3163, 3163)
+  scaled <- gmm(sweep(as.matrix(faithful), 2, units, `*`), k = 2)
+  expect_silent(draw(scaled))
+  limits <- list(c(1, 6), c(40, 100))
+  one <- plot_boundaries(plain, 1:2, limits[[1]], limits[[2]])
+  other <- plot_boundaries(scaled, 1:2, limits[[1]] * units[1], limits[[2]] * units[2])
+  expect_gt(nrow(other), 20)
+  posterior <- predict(scaled, as.matrix(other[1:2]), type = "prob")
+  expect_lt(max(abs(posterior - 0.5)), 1e-6)
+  expect_equal(range(other$waiting) / units[2], range(one$waiting), tolerance = 1e-3)
+})
+
+test_that("bins are narrow enough for a narrow group among others far apart", {
+  fit <- gmm(iris[1:4], k = 3)
+  setosa <- iris$Species == "setosa"
+  most <- bin_width(fit, 3, 150)
+  expect_equal(most, 2.7 * sd(iris$Petal.Length[setosa]) / 50^(1 / 3), tolerance = 0.02)
+  bins <- plot_bins(iris$Petal.Length, NULL, most)
+  expect_lte(max(diff(bins$breaks)), most * 1.5) # pretty() rounds
+  expect_gt(sum(bins$breaks > 1 & bins$breaks < 2), 5)
+  # a sliver of the rows does not count
+  expect_gt(bin_width(gmm_params(c(0.95, 0.05), c(0, 5), c(1, 1e-6)), 1, 100), 0.5)
+  expect_lte(length(plot_bins(c(0, rnorm(50)), NULL, 1e-9)$breaks), 150)
+  expect_equal(plot_bins(rep(7, 9), NULL, 0.5), list(breaks = c(6, 8), heights = 0.5))
+})
+
+test_that("names at the means are kept where they don't overlap", {
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  plot(0:10, 0:10)
+  expect_identical(apart(cbind(c(2, 2, 8), c(5, 5.1, 5)), c("first", "second", "third")),
+                   c(TRUE, FALSE, TRUE))
+  # one that is dropped is in nobody's way
+  expect_identical(apart(cbind(c(4, 4.6, 5.4), 5), rep("abcdef", 3)), c(TRUE, FALSE, TRUE))
+})
+
+test_that("a misspelt argument is told the plot's own ones, and not itself", {
+  fit <- gmm(faithful$waiting, k = 2)
+  choice <- gmm_select(faithful, 1:2, "full")
+  odd <- gmm_anomaly(fit)
+  likelihood <- gmm_likelihood(function(m) gmm_params(1, m, 1), 0, c(-1, 1))
+  message_of <- function(code) conditionMessage(expect_gm_error(code, "argument"))
+  expect_no_match(message_of(plot(choice, col = 2)), "Did you mean `col`", fixed = TRUE)
+  expect_no_match(message_of(plot(likelihood, contours = 0.5)), "Did you mean")
+  expect_match(message_of(plot(choice, criterion = "BIC")), "Did you mean `criteria`?",
+               fixed = TRUE)
+  expect_match(message_of(plot(odd, elipses = 0.5)), "Did you mean `ellipses`?", fixed = TRUE)
+  expect_no_match(message_of(plot(likelihood, ylim = 1)), "Did you mean `ylim`", fixed = TRUE)
+})
+
+test_that("counts and prints are the same whatever the decimal mark", {
+  fit <- gmm(faithful, k = 2)
+  odd <- gmm_anomaly(fit)
+  before <- c(format(odd)[1], count_text(1.25e6))
+  old <- options(OutDec = ",")
+  on.exit(options(old))
+  expect_silent(draw(odd))
+  expect_silent(after <- c(sub(",", ".", format(odd)[1]), count_text(1.25e6)))
+  expect_identical(after, before)
 })

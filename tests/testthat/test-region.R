@@ -164,3 +164,31 @@ test_that("masses that can't be are refused", {
   refused(gmm_hdr(plane, 0.95, n = 0.5), "`n`")
   refused(gmm_hdr(plane, 0.95, 1e4), "without a name")
 })
+
+test_that("regions take the arguments of a mixture's picture", {
+  hdr <- gmm_hdr(with_test_seed(1, gmm(faithful, 1)), 0.5)
+  expect_silent(draw(hdr, contours = NULL, boundaries = TRUE, ellipses = 0.9, legend = FALSE))
+  expect_silent(draw(hdr, contours = 0.9, col = 2, max_rows = 10))
+  expect_silent(draw(gmm_region(plane, 0, 1), contours = NULL, boundaries = TRUE, legend = FALSE))
+  expect_error(draw(hdr, dims = 1), class = "gaussmix_error_argument")
+  expect_error(draw(hdr, what = "density"), class = "gaussmix_error_argument")
+})
+
+test_that("the fill of a region is below the rows, its border above them", {
+  calls <- character()
+  note <- function(name) function(...) calls <<- c(calls, name)
+  view <- plot_view(plane, "classification", NULL, NULL, FALSE, 0, FALSE, NULL, NULL)
+  layers <- list(fill = note("fill"), lines = note("lines"), marks = note("marks"))
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  draw_mixture(plane, 1:2, c(view, layers))
+  draw_mixture(plane, 1, c(view, layers))
+  expect_identical(calls, rep(c("fill", "lines", "marks"), 2))
+})
+
+test_that("the ends of a narrow interval far from 0 are told apart", {
+  far <- gmm_hdr(gmm_params(1, 1e6, 1), 0.5)
+  expect_match(format(far)[2], "[999999.326, 1000000.67]", fixed = TRUE)
+  expect_identical(interval_text(-1.2345678, 9.8765432, 4), "[-1.235, 9.877]")
+  expect_identical(interval_text(0, 0, 4), "[0, 0]")
+})
