@@ -250,14 +250,14 @@ reference_threshold <- function(reference, fit, rate) {
 
 reference_text <- function(reference) {
   what <- if (reference$method == "conformal") "row held out" else "draw"
-  n <- format(reference$n, big.mark = ",", scientific = FALSE)
+  n <- count_text(reference$n)
   paste(n, if (reference$n == 1L) what else sub("(draw|row)", "\\1s", what))
 }
 
 more_text <- function(reference, needed) {
   sprintf(if (reference$method == "conformal") "Hold out at least %s rows."
           else "Ask for at least %s: `draws`.",
-          format(ceiling(needed * (1 - 1e-9)), big.mark = ",", scientific = FALSE))
+          count_text(ceiling(needed * (1 - 1e-9))))
 }
 
 # The p-values of the rows judged, and adjusted for their number. Where the smallest p-value there
