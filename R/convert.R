@@ -281,7 +281,7 @@ read_gpcm <- function(best) {
        loglik = best$loglik, nobs = length(best$map))
 }
 
-# Rmixmod's names of the 14 families; `pk` at their beginning: free proportions.
+# Rmixmod's names of the 14 families; `pk` at their beginning: free proportions, `p`: equal ones.
 mixmod_models <- c(
   L_I = "EII", Lk_I = "VII", L_B = "EEI", Lk_B = "VEI", L_Bk = "EVI", Lk_Bk = "VVI", L_C = "EEE",
   Lk_C = "VEE", L_D_Ak_D = "EVE", Lk_D_Ak_D = "VVE", L_Dk_A_Dk = "EEV", Lk_Dk_A_Dk = "VEV",
@@ -298,7 +298,8 @@ read_mixmod <- function(result) {
   parameters <- result@parameters
   list(proportions = parameters@proportions, means = parameters@mean,
        covariances = parameters@variance, covariance = mixmod_models[[model]], source = "Rmixmod",
-       loglik = result@likelihood, nobs = nrow(result@proba))
+       loglik = result@likelihood, nobs = nrow(result@proba),
+       equal = startsWith(result@model, "Gaussian_p_"))
 }
 
 # ---- making ----------------------------------------------------------------------------
@@ -307,6 +308,7 @@ convert <- function(model, x, weights, call) {
   call[[1L]] <- quote(as_gmm)
   params <- read_params(model$proportions, model$means, model$covariances, model$covariance,
                         list(class = "argument", prefix = "object$"), call)
+  if (isTRUE(model$equal)) params <- hold_proportions(params)
   if (is.null(x)) {
     x <- model$x
     if (is.null(weights)) weights <- model$weights
@@ -338,7 +340,9 @@ with_record <- function(params, loglik, nobs, source) {
 fit_as_given <- function(data, k, code, start, call, source) {
   call[[1L]] <- quote(as_gmm)
   control <- gmm_control(init = start, max_iter = 0, floor = .Machine$double.xmin)
-  fit <- build_fit(fit_model(data, k, code, control), data, k, code, control, call)
+  options <- if (is_parameters(start)) fit_options(start) else list()
+  out <- fit_model(data, k, code, control, options = options)
+  fit <- build_fit(out, data, k, code, control, call)
   fit$source <- source
   warn_of_fit(fit, 0)
   fit$control <- gmm_control()
@@ -495,6 +499,7 @@ json_version <- 1L
 #' | `means` | k lists of d numbers |
 #' | `covariances` | k lists of d lists of d numbers |
 #' | `loglik`, `nobs` | of a fit: log-likelihood; number of rows, or sum of the weights |
+#' | `equal` | `true` where the proportions were held equal, else it is not there |
 #' | `df` | number of free parameters |
 #'
 #' Numbers have 17 significant digits, which is enough for each double to come back as it was; the
@@ -533,7 +538,7 @@ gmm_to_json <- function(fit, file = NULL) {
     proportions = json_array(unname(fit$proportions)), means = json_array(fit$means),
     covariances = json_array(aperm(fit$covariances, c(3L, 1L, 2L))),
     if (!is.null(fit$loglik)) c(loglik = json_numbers(fit$loglik), nobs = json_numbers(fit$nobs)),
-    df = json_numbers(fit$df)
+    if (isTRUE(fit$equal)) c(equal = "true"), df = json_numbers(fit$df)
   ))
   text <- sprintf("{\n%s\n}\n", paste0("  \"", names(fields), "\": ", fields, collapse = ",\n"))
   if (is.null(file)) return(text)
@@ -609,7 +614,9 @@ gmm_from_json <- function(json) {
   means <- numbers("means", c(k, d), sprintf("numbers, %d x %d", k, d))
   covariances <- numbers("covariances", c(k, d, d), sprintf("numbers, %d x %d x %d", k, d, d))
   dimnames(means) <- list(components, if (!is.null(object$variables)) names_of("variables", d))
-  one("df", function(v) is_number(v) && v == df_of(code, d, k), number_text(df_of(code, d, k)))
+  equal <- !is.null(one("equal", function(v) is.null(v) || isTRUE(v), "true or not there"))
+  df <- df_of(code, d, k, equal)
+  one("df", function(v) is_number(v) && v == df, number_text(df))
   scored <- c("loglik", "nobs") %in% names(object)
   if (any(scored)) {
     one("loglik", is_finite_number, "a finite number")
@@ -617,6 +624,7 @@ gmm_from_json <- function(json) {
   }
   params <- read_params(proportions, means, aperm(covariances, c(2L, 3L, 1L)), code,
                         list(class = "object", prefix = "json$"), match.call())
+  if (equal) params <- hold_proportions(params)
   with_record(params, object$loglik, object$nobs, "JSON")
 }
 

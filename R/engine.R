@@ -51,7 +51,8 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   run <- c(search_plan(start, nrow(x), ncol(x), k, control), list(
     max_iter = control$max_iter, tol = control$tol,
     floor = control$floor, spurious = as.double(control$spurious), threads = control$threads,
-    progress = if (control$verbose) title else "", prior = prior_to_c(options$prior, k, 1 / unit)
+    progress = if (control$verbose) title else "", equal = as.integer(isTRUE(options$equal)),
+    prior = prior_to_c(options$prior, k, 1 / unit, isTRUE(options$equal))
   ))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_classes(

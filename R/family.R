@@ -95,7 +95,8 @@ families_1d <- c(E = "EEE", V = "VVV")
 #' @return A data frame with a row a family (for `d = 1` the two that differ) and the columns
 #'   `code`, `name`, `description` and `parameters`: the number of free parameters of the
 #'   whole mixture, `k - 1` proportions, `k * d` means and those of the covariances. It is a number
-#'   where `d` and `k` are given, else the formula as text, with what is given filled in.
+#'   where `d` and `k` are given, else the formula as text, with what is given filled in. With
+#'   `gmm(proportions = "equal")` they are `k - 1` less.
 #' @section Errors: `gaussmix_error_argument` where `d` or `k` is not a whole number of at least 1.
 #' @references Celeux, G. and Govaert, G. (1995) Gaussian parsimonious clustering models. *Pattern
 #'   Recognition* 28, 781-793. \doi{10.1016/0031-3203(94)00125-6}
@@ -140,7 +141,9 @@ family_label <- function(code, d = 2L) {
 }
 
 # Free parameters of a mixture.
-df_of <- function(code, d, k) eval(df_formula(code), list(d = as.double(d), k = as.double(k)))
+df_of <- function(code, d, k, equal = FALSE) {
+  eval(df_formula(code), list(d = as.double(d), k = as.double(k))) - equal * (k - 1)
+}
 
 df_formula <- function(code) {
   bquote(k - 1 + k * d + .(families[[code]]$parameters))

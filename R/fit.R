@@ -35,6 +35,8 @@
 #' @param covariance Shape of the covariances: `"full"`, `"tied"`, `"diag"`, `"spherical"`, or a
 #'   code of [gmm_families()].
 #' @param ... For methods; else must be empty: a misspelt argument is an error.
+#' @param proportions `"free"`, or `"equal"`: all components have the proportion `1 / k`, which saves
+#'   `k - 1` parameters. Components are then ordered by their means.
 #' @param prior The result of [gmm_prior()], for the mode of the posterior density in place of the
 #'   maximum of the likelihood; or `NULL`: none.
 #' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in
@@ -69,6 +71,7 @@
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not; and another
 #'     component that it is the same as (`same_as`, `""`: none)}
+#'   \item{equal}{`TRUE` where `proportions = "equal"`, else it is not there}
 #'   \item{weights, na.action, terms, prior}{where used; the prior with all its values}
 #'   \item{control, call}{how it was made; of a function given as `init` only that there was one}
 #'   and, for its methods, `x` (the matrix fitted; or its log-densities `logdensity` where
@@ -96,11 +99,13 @@ gmm <- function(x, ...) {
 
 #' @rdname gmm
 #' @export
-gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, prior = NULL,
-                        na.action = na.fail, control = gmm_control()) {
+gmm.default <- function(x, k, covariance = "full", ..., weights = NULL,
+                        proportions = c("free", "equal"), prior = NULL, na.action = na.fail,
+                        control = gmm_control()) {
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
-  gmm_bridge(data, k, covariance, list(prior = prior), control, match.call())
+  options <- list(proportions = proportions, prior = prior)
+  gmm_bridge(data, k, covariance, options, control, match.call())
 }
 
 #' @rdname gmm
@@ -110,12 +115,14 @@ gmm.data.frame <- gmm.default
 #' @rdname gmm
 #' @export
 gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = NULL, subset = NULL,
-                        prior = NULL, na.action = na.fail, control = gmm_control()) {
+                        proportions = c("free", "equal"), prior = NULL, na.action = na.fail,
+                        control = gmm_control()) {
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame())
-  gmm_bridge(data, k, covariance, list(prior = prior), control, call)
+  options <- list(proportions = proportions, prior = prior)
+  gmm_bridge(data, k, covariance, options, control, call)
 }
 
 # The generic was called without data.
@@ -156,11 +163,12 @@ check_single <- function(x, expected, arg = deparse1(substitute(x))) {
 
 # Arguments -> what the engine takes.
 resolve_options <- function(options, data, k) {
-  list(prior = resolve_prior(options$prior, data, k))
+  proportions <- check_choice(options$proportions, c("free", "equal"), "proportions")
+  list(equal = if (proportions == "equal") TRUE, prior = resolve_prior(options$prior, data, k))
 }
 
 # The options of a fit.
-fit_options <- function(fit) unclass(fit)[intersect("prior", names(fit))]
+fit_options <- function(fit) unclass(fit)[intersect(c("equal", "prior"), names(fit))]
 
 # One model -> what run_engine() returns, or an error that says why there is no such model.
 fit_model <- function(data, k, code, control, title = "gmm()", options = list()) {
@@ -202,9 +210,9 @@ build_fit <- function(out, data, k, code, control, call) {
                          covariances = out$covariances[, , order, drop = FALSE]),
                     names, colnames(x)),
     list(covariance = code, k = k, loglik = best$loglik, objective = best$objective,
-         df = df_of(code, ncol(x), k), nobs = out$nobs, converged = best$converged,
-         iterations = best$iterations, passes = best$passes, trace = out$trace,
-         starts = out$starts[names(start_columns)], reached = out$reached,
+         df = df_of(code, ncol(x), k, isTRUE(out$options$equal)), nobs = out$nobs,
+         converged = best$converged, iterations = best$iterations, passes = best$passes,
+         trace = out$trace, starts = out$starts[names(start_columns)], reached = out$reached,
          verdict = verdict_table(out$verdict, order, names)),
     Filter(Negate(is.null), c(out$options, data[c("weights", "na.action", "terms")])),
     list(control = stored_control(control), call = call, blueprint = data$blueprint,

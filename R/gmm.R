@@ -75,7 +75,11 @@ format.gaussmix <- function(x, digits = 4, ...) {
   d <- ncol(x$means)
   head <- sprintf("Gaussian mixture: %s, %s", plural(x$k, "component"),
                   family_label(x$covariance, d))
-  shares <- paste("proportions:", some(sprintf("%.3f", x$proportions), 10L))
+  shares <- if (isTRUE(x$equal) && x$k > 1L) {
+    sprintf("equal proportions: %.3f each", x$proportions[[1L]])
+  } else {
+    paste("proportions:", some(sprintf("%.3f", x$proportions), 10L))
+  }
   number <- function(v) format(v, digits = digits + 3L)
   quality <- if (!is.null(x$loglik)) {
     sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),

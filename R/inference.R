@@ -6,8 +6,8 @@
 # s_ij and H_ij the gradient and the Hessian of component j's term at row i (Louis 1982):
 #   -information = sum_i w_i { sum_j r_ij (H_ij + s_ij s_ij') - s_i s_i' },   s_i = sum_j r_ij s_ij
 #
-# The free parameters are, in this order, the first k - 1 proportions, the means by component, those
-# of the covariances in the order of coef().
+# The free parameters are, in this order, the first k - 1 proportions (which equal ones are not), the
+# means by component, those of the covariances in the order of coef().
 
 # ---- coefficients ----------------------------------------------------------------------
 
@@ -265,7 +265,8 @@ coef_jacobian <- function(params, map, chart = needed_chart(params)) {
 #' The information is exact, by the formula of Louis (1982), in the k - 1 free proportions, the
 #' means and the distinct entries of the covariances; the last proportion follows by the delta
 #' method, so that the matrix has as many rows as [coef()][coef.gaussmix] has elements, and the rank
-#' `df`. Case weights multiply each row's contribution.
+#' `df`. Case weights multiply each row's contribution. Equal proportions
+#' (`gmm(proportions = "equal")`) are known, with standard errors of 0.
 #'
 #' These are large-sample results for an interior maximum with a known number of components. They
 #' hold for groups that are clearly there; for small or strongly overlapping ones the intervals are
@@ -340,15 +341,21 @@ vcov_root <- function(object) {
     information <- observed_information(whiten_rows(object$x, map), case_weights(object), posterior,
                                         whiten_parameters(as_parameters(object), map),
                                         whiten_chart(chart, map))
-    root <- inverse_root(information)
+    free <- free_parameters(object, ncol(information))
+    root <- inverse_root(information[free, free, drop = FALSE])
     if (is.null(root)) {
       fail("the observed information is not positive definite")
     } else {
-      coef_jacobian(object, map, chart) %*% root
+      coef_jacobian(object, map, chart)[, free, drop = FALSE] %*% root
     }
   }
   rownames(value) <- names(coef)
   value
+}
+
+# Which of the parameters in the order above may change in the fit.
+free_parameters <- function(fit, count) {
+  if (isTRUE(fit$equal)) setdiff(seq_len(count), seq_len(fit$k - 1L)) else seq_len(count)
 }
 
 # Euclidean norms of rows, without squares that overflow.

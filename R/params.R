@@ -95,6 +95,14 @@ new_params <- function(params, named, call) {
                          call = call)))
 }
 
+# The same mixture as one of equal proportions, which are then no free parameters.
+hold_proportions <- function(params) {
+  params$proportions[] <- 1 / params$k
+  params$equal <- TRUE
+  params$df <- df_of(params$covariance, ncol(params$means), params$k, TRUE)
+  params
+}
+
 parameter_fields <- c("proportions", "means", "covariances")
 
 # What a gmm object is as a start: its parameters, without the data that it may hold. Names of
@@ -416,7 +424,12 @@ validate_gmm <- function(object, arg = "fit") {
   }
   if (!is.call(object$call)) refuse(about, "call", "a call", describe(object$call))
   check_parameters(object, about)
-  df <- df_of(code, d, k)
+  need("equal", function(v) is.null(v) || isTRUE(v), "TRUE or not there")
+  if (isTRUE(object$equal) && any(object$proportions != 1 / k)) {
+    refuse(about, "proportions", "equal, as `equal` says",
+           paste("from", paste(number_text(range(object$proportions)), collapse = " to ")))
+  }
+  df <- df_of(code, d, k, isTRUE(object$equal))
   need("df", function(v) is_number(v) && !is.na(v) && v == df, number_text(df))
   held <- intersect(c(fit_fields, "x", "logdensity"), names(object))
   if (length(held)) {

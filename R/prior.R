@@ -29,7 +29,7 @@
 #'
 #' @param ... Must be empty: all arguments go by name.
 #' @param alpha Dirichlet parameter of each proportion, a number of at least 1; 1 favours none. Below
-#'   1 there is no mode inside.
+#'   1 there is no mode inside. With `gmm(proportions = "equal")` it is not used.
 #' @param mean Prior mean: d numbers; or `NULL`: the (weighted) mean of the data.
 #' @param kappa How many rows the prior mean is worth, a number of at least 0; with 0 it says
 #'   nothing of the means.
@@ -124,14 +124,16 @@ check_prior_fits <- function(prior, d) {
   }
 }
 
-# The prior as the C code takes it; `share` is how often it counts.
-prior_to_c <- function(prior, k, share) {
+# The prior as the C code takes it; `share` is how often it counts. Equal proportions are no
+# parameters, and have none.
+prior_to_c <- function(prior, k, share, equal) {
   if (is.null(prior)) return(NULL)
+  if (equal) prior$alpha <- 1
   d <- length(prior$mean)
   df <- prior$df
   root <- cholesky(prior$scale)
   constant <- c(
-    lgamma(k * prior$alpha) - k * lgamma(prior$alpha),
+    if (equal) 0 else lgamma(k * prior$alpha) - k * lgamma(prior$alpha),
     if (prior$kappa > 0) -d / 2 * log(2 * pi / prior$kappa) else 0,
     if (df > 0) {
       df * sum(log(diag(root))) - df * d / 2 * log(2) - d * (d - 1) / 4 * log(pi) -

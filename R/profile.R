@@ -32,7 +32,8 @@
 #'   the interval (dashed), and as a straight or curved thin line what `confint()` of the fit takes
 #'   it to be; it returns its argument invisibly, as does `print()`, which shows both intervals.
 #' @section Errors: `gaussmix_error_data` where the object holds no rows; `gaussmix_error_argument`
-#'   for coefficients that there are not, and for a proportion of 1.
+#'   for coefficients that there are not, and for a proportion of 1 or one that is
+#'   equal by `gmm(proportions = "equal")`.
 #' @section Warnings: `gaussmix_warning_information` where the fit is not near a maximum, so that
 #'   there is no path; `gaussmix_warning_convergence` where it was so near only that the paths leave
 #'   from a point that is better by more than 0.001.
@@ -56,13 +57,14 @@ profile.gaussmix <- function(fitted, which, level = 0.99, ...) {
   refuse_prior(fitted, "profile()")
   level <- check_number(level, min = 0, max = 1, ends = "()")
   estimate <- coef_vector(fitted)
-  constant <- names(estimate)[seq_len(fitted$k)][fitted$proportions == 1]
+  constant <- names(estimate)[seq_len(fitted$k)][fitted$proportions == 1 | isTRUE(fitted$equal)]
   chosen <- setdiff(names(estimate), constant)
   if (!missing(which)) {
     chosen <- unique(check_parm(which, names(estimate), "which"))
-    if (any(constant %in% chosen)) {
+    fixed <- intersect(chosen, constant)
+    if (length(fixed)) {
       gmm_abort("argument", sprintf("`which` must name coefficients that can change, not %s.",
-                                    backtick(constant)))
+                                    some(backtick(fixed))))
     }
   }
   problem <- profile_problem(fitted, stats::qnorm((1 + level) / 2))
@@ -88,6 +90,8 @@ profile.gaussmix <- function(fitted, which, level = 0.99, ...) {
 profile_problem <- function(fit, reach) {
   problem <- list(x = fit$x, w = case_weights(fit), map = whitening(fit), reach = reach,
                   scale = coef_scale(fit), threads = fit$control$threads)
+  problem$count <- as.integer(df_of(fit$covariance, ncol(fit$x), fit$k))
+  problem$free <- free_parameters(fit, problem$count)
   problem$white <- whiten_rows(fit$x, problem$map)
   problem$se <- row_norms(vcov_root(fit))
   problem$start <- point_at(as_parameters(fit), problem)
@@ -115,15 +119,18 @@ point_at <- function(params, problem) {
 
 # Coefficients by free parameters at a point.
 jacobian_at <- function(point, problem) {
-  coef_jacobian(point$params, problem$map, needed_chart(point$params))
+  jacobian <- coef_jacobian(point$params, problem$map, needed_chart(point$params))
+  jacobian[, problem$free, drop = FALSE]
 }
 
 derivatives_at <- function(point, problem) {
   params <- point$params
   posterior <- engine_score(problem$x, params, "prob", problem$threads)
-  likelihood_derivatives(problem$white, problem$w, posterior,
-                         whiten_parameters(params, problem$map),
-                         whiten_chart(needed_chart(params), problem$map))
+  slopes <- likelihood_derivatives(problem$white, problem$w, posterior,
+                                   whiten_parameters(params, problem$map),
+                                   whiten_chart(needed_chart(params), problem$map))
+  free <- problem$free
+  list(gradient = slopes$gradient[free], hessian = slopes$hessian[free, free, drop = FALSE])
 }
 
 # The parameters that a step leads to; NULL where they are none.
@@ -132,6 +139,7 @@ step_from <- function(params, step, problem) {
   d <- ncol(params$means)
   scale <- problem$map$scale
   chart <- needed_chart(params)
+  step <- replace(numeric(problem$count), problem$free, step)
   p <- params$proportions
   p[-k] <- p[-k] + step[seq_len(k - 1L)]
   p[k] <- 1 - sum(p[-k])
@@ -164,7 +172,7 @@ onto <- function(params, which, value, problem) {
   for (i in seq_len(20L)) {
     lacks <- value - coef_vector(params)[[which]]
     if (abs(lacks) <= 1e-12 * problem$se[which]) return(params)
-    slope <- coef_jacobian(params, problem$map, needed_chart(params))[which, ]
+    slope <- jacobian_at(list(params = params), problem)[which, ]
     params <- step_from(params, slope * lacks / sum(slope^2), problem)
     if (is.null(params)) return(NULL)
   }

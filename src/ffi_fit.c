@@ -193,7 +193,7 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
 }
 
 /* control: list(n_starts, n_finish, proposals, sample, max_iter, tol, floor, spurious (3), threads,
-   progress, prior). Value: a record of each start; the best optimum and its record (neither where no start
+   progress, prior, equal). Value: a record of each start; the best optimum and its record (neither where no start
    survived); the objective that it had in the search, and the weight of the rows searched. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
                  SEXP control) {
@@ -220,7 +220,8 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   const struct gm_bounds bounds = {
       .floor = ffi_number(ffi_field(control, "floor"), "floor"),
       .scale = ffi_doubles(scale, d, "scale"),
-      .prior = read_prior(ffi_field(control, "prior"), d, &prior)};
+      .prior = read_prior(ffi_field(control, "prior"), d, &prior),
+      .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
   if (rows.n < 1) Rf_error("internal error: no rows");
 
   struct ffi_watch watch = {

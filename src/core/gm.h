@@ -37,10 +37,12 @@ struct gm_scatter {
   ptrdiff_t stride; /* 0 where shared: s is then the sum over the components */
 };
 
-struct gm_bounds {              /* what keeps covariances away from singular */
+struct
+    gm_bounds { /* of the parameters: what keeps covariances away from singular, and more */
   double floor;                 /* smallest eigenvalue, in units of scale^2 */
   const double* scale;          /* d: the columns' scales */
   const struct gm_prior* prior; /* NULL: maximum likelihood */
+  int equal;                    /* 1: all proportions are 1 / k */
 };
 
 struct gm_prior {      /* conjugate, see prior.c */
@@ -278,6 +280,8 @@ ptrdiff_t gm_mstep_work(const struct gm_family* family, int d, int k);
    stay as they were. */
 int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
              struct gm_params* params, double* work, struct gm_error* err) GM_MUST_CHECK;
+/* Equal proportions where the bounds ask for them. */
+void gm_mstep_equal(const struct gm_bounds* bounds, struct gm_params* params);
 /* Takes back the last gm_mstep(), which left the parameters before it in work. */
 void gm_mstep_undo(struct gm_params* params, double* work);
 /* The component that has an eigenvalue not above the floor (clipped: as in gm_below_floor()), from

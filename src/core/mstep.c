@@ -2,8 +2,8 @@
 
    With n_j, s_j and S_j the weight, sum and scatter about the old mean c_j,
      proportion_j = n_j / n,   mean_j = c_j + s_j / n_j,   scatter about it = S_j - s_j s_j' / n_j;
-   the family makes the covariances of the last. A prior is further rows (prior.c). Near convergence s_j vanishes, so that nothing
-   cancels. */
+   the family makes the covariances of the last. Proportions that are to be equal are 1 / k. A prior
+   is further rows (prior.c). Near convergence s_j vanishes, so that nothing cancels. */
 #include <string.h>
 
 #include "family.h"
@@ -35,6 +35,10 @@ void gm_mstep_undo(struct gm_params* params, double* work) {
   struct gm_params old;
   gm_params_init(&old, params->family, params->d, params->k, work);
   gm_params_copy(params, &old);
+}
+
+void gm_mstep_equal(const struct gm_bounds* bounds, struct gm_params* params) {
+  for (int j = 0; j < params->k && bounds->equal; j++) params->prop[j] = 1.0 / params->k;
 }
 
 /* The prior as further rows of the components: n, scatter, means and proportions with them; returns
@@ -96,6 +100,7 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
 
   memcpy(n, stats->nk, (size_t)k * sizeof *n);
   if (prior) total = add_prior(prior, params, n, total, scatter, stats->stride, own);
+  gm_mstep_equal(bounds, params);
   const struct gm_scatter seen = {
       .d = d, .k = k, .n = n, .total = total, .s = scatter, .stride = stats->stride};
   params->family->mstep(&seen, bounds, params->cov, own);

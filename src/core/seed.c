@@ -372,7 +372,7 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
   rows.label = seeder->label;
 
   switch (kind) {
-    case GM_SEED_GIVEN: return GM_OK;
+    case GM_SEED_GIVEN: gm_mstep_equal(seeder->bounds, params); return GM_OK;
     case GM_SEED_KMEANS:
       label_kmeans(seeder, stream, &plain, params->mean, k, work, err);
       break;

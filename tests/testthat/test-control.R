@@ -51,7 +51,8 @@ test_that("thresholds for spurious components go by name", {
 })
 
 test_that("a start may be a kind, labels, responsibilities, a fit or a function", {
-  starts <- list("auto", "kmeans++", "random", "hierarchical", c(1, 2, 1), c("a", "b", "a"), factor(c("a", "b")),
+  starts <- list("auto", "kmeans++", "random", "hierarchical", c(1, 2, 1), c("a", "b", "a"),
+                 factor(c("a", "b")),
                  c(TRUE, FALSE), matrix(.5, 3, 2), data.frame(a = 1:2, b = 2:1),
                  list(proportions = 1, means = 2, covariances = 3),
                  list(proportions = 1, means = 0, covariances = 1), function(x, k) rep(1, nrow(x)))

@@ -179,7 +179,7 @@ test_that("the hierarchical start has no chance in it, and no order of rows", {
     one <- gmm(x, k, family, control = gmm_control(init = "hierarchical", max_iter = 0, n_init = 1,
                                                    threads = 1))
     expect_identical(one[1:3], fit[1:3])
-    turned <- start_only("hierarchical", family, data = x[nrow(x):1, ], k = k)
+    turned <- start_only("hierarchical", family, data = x[rev(seq_len(nrow(x))), ], k = k)
     expect_equal(turned[1:3], fit[1:3], tolerance = 1e-12)
   })
   expect_identical(.Random.seed, before)
