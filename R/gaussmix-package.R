@@ -11,7 +11,9 @@
 #'   densities, probabilities and quantiles; [rgmm()] and `simulate()` draw.
 #' * flag: [gmm_anomaly()] finds the odd rows; [gmm_region()] and [gmm_hdr()] give regions and their
 #'   probability, drawn.
-#' * judge: `logLik()`, `AIC()`, `BIC()` (lower is better), `vcov()`, `confint()`, `plot()`.
+#' * judge: `logLik()`, `AIC()`, `BIC()` (lower is better), `vcov()`, `confint()`, `plot()`;
+#'   [gmm_boot()] and [profile()][profile.gaussmix] for intervals without large-sample theory,
+#'   [gmm_lrt()] to test the number of components.
 #' * teach: [gmm_likelihood()] shows density and likelihood as two cuts through one function.
 #'
 #' The engine is plain C. It uses the vector instructions that the processor has, at most two

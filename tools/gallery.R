@@ -100,6 +100,13 @@ picture("region-line", plot(gmm_region(gmm(~ waiting, faithful, k = 2), lower = 
 picture("hdr", plot(gmm_hdr(geyser, c(0.5, 0.95), n = 1e4)))
 picture("hdr-line", plot(gmm_hdr(gmm(~ waiting, faithful, k = 2), c(0.5, 0.95))))
 
+# how sure
+picture("profile", plot(profile(geyser)), width = 9, height = 8)
+picture("profile-open", plot(profile(geyser4, c("proportion.1", "mean.1.eruptions"))), width = 9)
+picture("bootstrap", plot(gmm_boot(geyser, 199)), width = 9, height = 8)
+picture("bootstrap-one", plot(gmm_boot(geyser, 199, "weighted"), "proportion.1"))
+picture("lrt", plot(gmm_lrt(faithful$waiting, n_boot = 99)), width = 9, height = 5)
+
 # likelihood and choice
 if (exists("gmm_likelihood")) {
   two <- function(sd) gmm_params(c(0.5, 0.5), c(-4, 1), c(sd, sd)^2)
