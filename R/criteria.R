@@ -22,8 +22,8 @@
 #'   `gmm_control(keep = FALSE)`).
 #' @section Errors: `gaussmix_error_argument` for something that is no mixture,
 #'   `gaussmix_error_data` for a mixture without data ([gmm_params()]).
-#' @section Warnings: `gaussmix_warning_comparison` where the fits differ in `nobs`, or one of several
-#'   has a prior.
+#' @section Warnings: `gaussmix_warning_comparison` where the fits differ in `nobs`, or one of
+#'   several has a prior.
 #' @references Hurvich, C. M. and Tsai, C.-L. (1989) Regression and time series model selection in
 #'   small samples. *Biometrika* 76, 297-307. \doi{10.1093/biomet/76.2.297}
 #'

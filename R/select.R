@@ -58,8 +58,8 @@
 #'   a list of class `"summary.gmm_select"` with `best` (data frame, a row a criterion `by`: the
 #'   model that it chooses; for CV also the one that has the lowest), in words `agreement` (which
 #'   criteria agree) and `comparison` (which of BIC's and AIC's models is simpler, where they
-#'   differ), `top` (the five best models by the criterion), `failed` (models without values, and
-#'   why), `effective_n` (of weighted data, see [summary.gaussmix()]).
+#'   differ), `lrt` (what the tests say), `top` (the five best models by the criterion), `failed`
+#'   (models without values, and why), `effective_n` (of weighted data, see [summary.gaussmix()]).
 #' @section Errors: As for [gmm()]. Where no model can be fitted, the error of the first, with the
 #'   table as field `table`. `gaussmix_error_degenerate` where no model has a CV.
 #'   `gaussmix_error_start` where `init` gives one start for several `k`.
@@ -500,25 +500,50 @@ as.data.frame.gmm_select <- function(x, row.names = NULL, optional = FALSE, ...,
 
 #' @rdname gmm_select
 #' @param object The result of `gmm_select()`.
+#' @param lrt The result of [gmm_lrt()] for the same rows, to be shown beside the criteria; or
+#'   `NULL`.
 #' @export
-summary.gmm_select <- function(object, ...) {
+summary.gmm_select <- function(object, ..., lrt = NULL) {
   check_dots_empty(...)
   check_select(object)
   table <- object$table
   known <- criteria_of(table)
   rows <- vapply(known, best_row, 0L, table = table, nobs = object$nobs)
+  if (!is.null(lrt)) rows <- c(rows, LRT = lrt_row(lrt, object))
+  rows <- rows[!is.na(rows)]
   d <- dimension_of(object)
   shown <- c("covariance", "name", "k", "df", "loglik", known)
   lowest <- if ("CV" %in% known) lowest_row("CV", table)
   structure(class = "summary.gmm_select", list(
     text = utils::head(format(object), 3L),
-    best = data.frame(by = c(known, "lowest CV"[length(lowest)]), table[c(rows, lowest), shown]),
-    agreement = agreement_text(table[rows, ], known, d),
+    best = data.frame(by = c(names(rows), "lowest CV"[length(lowest)]),
+                      table[c(rows, lowest), shown]),
+    agreement = agreement_text(table[rows, ], names(rows), d),
     comparison = compare_criteria(table[rows[["BIC"]], ], table[rows[["AIC"]], ], object$nobs),
     top = table[utils::head(rank_models(object), 5L), shown],
     failed = failed_models(object), d = d, flaws = flaws_text(object),
-    criterion = object$criterion, effective_n = effective_rows(object$data$weights)
+    criterion = object$criterion, effective_n = effective_rows(object$data$weights),
+    lrt = if (!is.null(lrt)) {
+      sprintf("LRT: bootstrap likelihood-ratio tests, %s, level %s: %s",
+              family_label(lrt$covariance, d), number_text(lrt$level), lrt_answer(lrt))
+    }
   ))
+}
+
+# The row of the model that the tests come to; NA where the table does not have it.
+lrt_row <- function(lrt, x) {
+  if (!inherits(lrt, "gmm_lrt")) {
+    gmm_abort("argument", must_be("lrt", "the result of gmm_lrt()", lrt))
+  }
+  check_lrt(lrt, "lrt")
+  d <- dimension_of(x)
+  if (!isTRUE(all.equal(lrt$nobs, x$nobs)) || !setequal(lrt$variables, x$data$blueprint$names)) {
+    gmm_abort("argument", "`lrt` must be of the same rows and variables as the choice.",
+              "gmm_lrt(choice) tests those of a choice.")
+  }
+  if (is.na(lrt$chosen)) return(NA_integer_)
+  key <- function(code, k) model_key(code, k, d)
+  match(key(lrt$covariance, lrt$chosen), mapply(key, x$table$covariance, x$table$k))
 }
 
 # Models without values, or without CV.
@@ -568,7 +593,7 @@ print.summary.gmm_select <- function(x, digits = 4, ...) {
   }
   cat("\nBest by each criterion (lower is better)\n")
   shown(x$best)
-  cat(strwrap(c(x$agreement, x$comparison), 100L), sep = "\n")
+  cat(strwrap(c(x$agreement, x$comparison, x$lrt), 100L), sep = "\n")
   cat(sprintf("\nBest by %s\n", x$criterion))
   shown(x$top)
   if (!is.null(x$flaws)) cat("\n", x$flaws, "\n", sep = "")

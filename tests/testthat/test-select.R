@@ -347,6 +347,26 @@ test_that("the summary says in words which criteria agree", {
                fixed = TRUE)
 })
 
+test_that("the summary shows bootstrap tests beside the criteria", {
+  tests <- with_test_seed(1, gmm_lrt(choice, k = 1, covariance = "full", n_boot = 19))
+  both <- summary(choice, lrt = tests)
+  expect_identical(both$best$by, c(criteria_of(choice$table), "LRT"))
+  row <- both$best[both$best$by == "LRT", ]
+  expect_identical(c(row$covariance, row$k), c("VVV", tests$chosen))
+  expect_match(both$agreement, "ICL and LRT agree on 2 components, full (VVV)", fixed = TRUE)
+  expect_output(print(both), "LRT: bootstrap likelihood-ratio tests, full \\(VVV\\), level 0.05:")
+  narrow <- tests
+  narrow$covariance <- "VEI"
+  lacking <- summary(choice, lrt = narrow)
+  expect_false("LRT" %in% lacking$best$by)
+  expect_match(lacking$lrt, "LRT: .*VEI")
+  other <- tests
+  other$nobs <- 100
+  expect_gm_error(summary(choice, lrt = other), "argument", "the same rows", "summary")
+  expect_gm_error(summary(choice, lrt = 3), "argument", "`lrt` must be the result of gmm_lrt()",
+                  "summary")
+})
+
 test_that("curves: a family each, models that are shared on each, gaps where there is none", {
   curves <- select_curves(choice, "BIC")
   expect_identical(nrow(curves), 16L)
