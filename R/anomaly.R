@@ -437,8 +437,10 @@ pvalue_text <- function(x) {
     source <- sprintf("%s, none below %s", source, number_text(reference$resolution, 3L))
   }
   if (reference$adjust == "none") return(source)
-  c(source, sprintf("adjusted for %s (%s): %s at or below %s", plural(x$n[["judged"]], "row"),
-                    reference$adjust, number_text(sum(x$adjusted <= reference$level, na.rm = TRUE)),
+  count <- function(n) format(n, big.mark = ",", scientific = FALSE)
+  c(source, sprintf("adjusted for %s %s (%s): %s at or below %s", count(x$n[["judged"]]),
+                    if (x$n[["judged"]] == 1L) "row" else "rows", reference$adjust,
+                    count(sum(x$adjusted <= reference$level, na.rm = TRUE)),
                     number_text(reference$level)))
 }
 

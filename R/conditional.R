@@ -24,7 +24,8 @@
 #'   row, read as the `newdata` of [predict()][predict.gaussmix].
 #' @return A mixture without data, as by [gmm_params()], of the same components with the same names.
 #'   Its family is that of the fit, where marginal and conditional mixtures are sure to keep it,
-#'   else `"diag"` or `"full"`. That of `gmm_conditional()` has also `given`, the values that are known.
+#'   else `"diag"` or `"full"`. That of `gmm_conditional()` has also `given`, the values that are
+#'   known.
 #' @section Errors: `gaussmix_error_argument` where `variables` are not distinct variables of the
 #'   fit, `given` is more than one row, or nothing is left to be predicted; `gaussmix_error_names`
 #'   where `given` has no names of variables; `gaussmix_error_missing` and `_nonfinite` where its

@@ -38,8 +38,8 @@
 #'   \item{`"component"`}{n x k matrix of `log(proportion_j * density_j(x))`}
 #'   \item{`"mahalanobis"`}{n x k matrix of squared Mahalanobis distances}
 #'   \item{`"uncertainty"`}{numeric vector, one minus the largest posterior probability}
-#'   \item{`"conditional"`}{list of, for the q variables predicted, `mean` (n x q), `variance` (n x q
-#'     x q; of length n where q is 1), `lower` and `upper` (n x q; not where `level` is `NULL`), and
+#'   \item{`"conditional"`}{list of, for the q variables predicted, `mean` (n x q), `variance` (n x
+#'     q x q; of length n where q is 1), `lower` and `upper` (n x q; not where `level` is `NULL`), and
 #'     `prob` (n x k): the posterior probabilities given what is known}
 #' @section Errors: `gaussmix_error_data` without `newdata` where the object holds no rows;
 #'   `gaussmix_error_names`, `_dimension`, `_type` where `newdata` does not fit.
