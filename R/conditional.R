@@ -46,7 +46,7 @@
 #' sepals <- gmm_conditional(fit, c(Petal.Length = 4.8, Petal.Width = 1.7))
 #' sepals
 #' sepals$means
-#' pgmm(c(6, 3), sepals)
+#' pgmm(c(Sepal.Length = 6, Sepal.Width = 3), sepals)
 #' @export
 gmm_marginal <- function(fit, variables) {
   validate_gmm(fit)

@@ -8,9 +8,11 @@
 #' * choose: [gmm_select()] compares numbers of components and shapes, [gmm_best()] gives the fit.
 #' * build without data: [gmm_params()].
 #' * use: `predict()` assigns rows to groups, hard or soft; [dgmm()], [pgmm()] and [qgmm()] give
-#'   densities, probabilities and quantiles; [rgmm()] and `simulate()` draw.
-#' * flag: [gmm_anomaly()] finds the odd rows; [gmm_region()] and [gmm_hdr()] give regions and their
-#'   probability, drawn.
+#'   densities, probabilities and quantiles; [rgmm()] and `simulate()` draw; [gmm_marginal()] and
+#'   [gmm_conditional()] take the mixture apart, and `predict(type = "conditional")` is mixture
+#'   regression.
+#' * flag: [gmm_anomaly()] finds the odd rows, with p-values; [gmm_region()] and [gmm_hdr()] give
+#'   regions and their probability, drawn.
 #' * judge: `logLik()`, `AIC()`, `BIC()` (lower is better), `vcov()`, `confint()`, `plot()`;
 #'   [gmm_boot()] and [profile()][profile.gaussmix] for intervals without large-sample theory,
 #'   [gmm_lrt()] to test the number of components.
