@@ -55,7 +55,10 @@ gmm_criteria <- function(fit, ...) {
              "Criteria can be compared between fits to the same rows only.")
   }
   rows <- lapply(fits, function(fit) {
-    certainty <- if (is.null(fit$x)) NA_real_ else log_certainty(fit, fit, fit$control$threads)
+    certainty <- NA_real_
+    if (!is.null(fit$x)) {
+      certainty <- engine_certainty(fit$x, fit$weights, fit, fit$control$threads)
+    }
     data.frame(covariance = fit$covariance, k = fit$k, df = fit$df, nobs = fit$nobs,
                loglik = fit$loglik, criteria_table(fit$loglik, fit$df, fit$nobs, certainty))
   })
@@ -71,16 +74,4 @@ criteria_table <- function(loglik, df, nobs, certainty) {
   left <- nobs - df - 1
   data.frame(BIC = bic, AIC = aic, AICc = aic + ifelse(left > 0, 2 * df * (df + 1) / left, Inf),
              ICL = bic - 2 * certainty)
-}
-
-# In stretches of rows, so that there is never a whole matrix of posteriors.
-log_certainty <- function(model, data, threads, stretch = 65536L) {
-  n <- nrow(data$x)
-  sums <- vapply(seq(1L, n, by = stretch), function(first) {
-    rows <- first:min(first + stretch - 1L, n)
-    x <- if (n <= stretch) data$x else data$x[rows, , drop = FALSE]
-    logs <- log(row_max(engine_score(x, model, "prob", threads)))
-    if (is.null(data$weights)) sum(logs) else sum(data$weights[rows] * logs)
-  }, 0)
-  sum(sums)
 }

@@ -64,8 +64,7 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   out$means <- t(out$means)
   out$trace <- unit * out$trace
   out$nobs <- unit * out$total
-  out$verdict <- list2DF(out$verdict)
-  out$verdict$spurious <- as.logical(out$verdict$spurious)
+  out$verdict <- read_verdict(out$verdict)
   seen <- unit * out$seen
   near <- max(1e-6 * unit * out$weight, 1e-9 * abs(seen))
   out$reached <- sum(abs(out$starts$objective - seen) <= near & out$starts$finished, na.rm = TRUE)
@@ -77,7 +76,7 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
 
 seed_kinds <- c("kmeans++", "kmeans++ (whitened)", "nearest rows", "random (scaled)", "cuts",
                 "halves", "balls", "random", "labels", "responsibilities", "parameters",
-                "hierarchical", "proposal")
+                "hierarchical", "proposal", "another family", "split")
 
 records_table <- function(records, unit) {
   records <- list2DF(records)
@@ -87,6 +86,71 @@ records_table <- function(records, unit) {
   records$converged <- as.logical(records$converged)
   records$converged[!records$finished & !records$converged] <- NA
   records
+}
+
+# cells: list(covariance, k, wave, parent, penalty, each with an element a cell, and narrower, a list
+# with one), see model_lattice(); starts: for each k, named by it, as `start` of engine_fit().
+# certainty: whether the criterion that picks the finalists is ICL.
+# Value: for each cell what engine_fit() gives, but no trace, and with `certainty` and `note`.
+engine_grid <- function(x, w, cells, starts, scale, control, certainty, title) {
+  unit <- weight_unit(w)
+  n <- nrow(x)
+  largest <- max(cells$k)
+  plan <- search_plan("auto", n, ncol(x), largest, control)
+  auto <- identical(control$init, "auto")
+  stocks <- lapply(names(starts), function(k) {
+    start <- starts[[k]]
+    starts <- if (is.character(start)) {
+      switch(start, auto = control$n_init + 1L, hierarchical = 1L, control$n_init)
+    }
+    list(k = as.integer(k), starts = if (is.null(starts)) 1L else starts,
+         start = if (is.list(start)) params_to_c(start) else start)
+  })
+  each <- lapply(seq_along(cells$k), function(i) {
+    list(family = cells$covariance[i], k = as.integer(cells$k[i]), wave = cells$wave[i],
+         parent = cells$parent[i], narrower = cells$narrower[[i]],
+         penalty = min(cells$penalty[i], 1e300) / unit)
+  })
+  options <- list(
+    finalists = if (auto) 2L else 0L,
+    proposals = if (is.null(control$search)) 40L else control$search,
+    more = if (is.null(control$search)) 20L else 0L, use_certainty = as.integer(certainty),
+    sample = if (auto) plan$sample else n, max_iter = control$max_iter,
+    tol = if (control$tol > 0) max(control$tol, grid_tol) else 0, floor = control$floor,
+    spurious = as.double(control$spurious), threads = control$threads,
+    progress = if (control$verbose) title else "",
+    tune = as.double(c(8, 20, 8, if (auto) 400L %/% length(each) else 0L, 0, 0, 0, 0))
+  )
+  out <- with_classes(
+    .Call(ffi_gmm_grid, x, if (!is.null(w)) w / unit, as.double(scale), stocks, each, options)
+  )
+  lapply(out, function(cell) {
+    cell$starts <- records_table(cell$starts, unit)
+    cell$note <- c("", "nested_spurious", "no_gain")[cell$note + 1L]
+    if (is.null(cell$best)) return(cell)
+    cell$best <- records_table(cell$best, unit)
+    cell$means <- t(cell$means)
+    cell$nobs <- unit * cell$total
+    cell$certainty <- unit * cell$certainty
+    cell$verdict <- read_verdict(cell$verdict)
+    cell
+  })
+}
+
+# The gain that is left, per unit of weight, when a model of a grid is done.
+grid_tol <- 1e-6
+
+read_verdict <- function(verdict) {
+  verdict <- list2DF(verdict)
+  verdict$spurious <- as.logical(verdict$spurious)
+  verdict
+}
+
+# The sum of w log(largest posterior probability).
+engine_certainty <- function(x, w, params, threads = NULL) {
+  unit <- weight_unit(w)
+  unit * with_classes(.Call(ffi_gmm_certainty, x, if (!is.null(w)) w / unit, params$covariance,
+                            params_to_c(params), threads))
 }
 
 # x: double matrix without NA. type: "logdensity" (n), "prob", "component", "mahalanobis" (n x k).

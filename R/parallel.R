@@ -72,3 +72,5 @@ load_on_workers <- function(cl) {
               "Or use a number of processes: `cl = 2`.")
   }
 }
+
+elapsed <- function() proc.time()[["elapsed"]]

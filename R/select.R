@@ -6,13 +6,41 @@
 #' for each of them. [gmm_best()] returns the fit of the model chosen, and `summary()` shows the
 #' choices of all criteria side by side.
 #'
-#' The data are prepared once. Each model is the one that [gmm()] would return after the same
-#' [set.seed()], whatever else is compared. Models that are the same distribution (one component,
-#' whether full or tied; one variable, whether full, diagonal or spherical) are fitted once and
-#' shown under the simplest of the names asked for. A model that can't be fitted has a reason in
-#' place of values. One with a *spurious* component (see [gmm_control()]) keeps its values, which
-#' are too good to be true, and is chosen only where all models have one. Values within 1e-8 a row
-#' are a tie, which goes to fewer parameters, then to fewer components.
+#' Models that are the same distribution (one component, whether full or tied; one variable, whether
+#' full, diagonal or spherical) are fitted once and shown under the simplest of the names asked for. A
+#' model that can't be fitted has a reason in place of values. One with a *spurious* component (see
+#' [gmm_control()]) keeps its values, which are too good to be true, and is chosen only where all
+#' models have one. Values within 1e-8 a row are a tie, which goes to fewer parameters, then to fewer
+#' components.
+#'
+#' @section How the models are fitted:
+#' Together, and not one by one as [gmm()] would: so a grid is fast, and a model may be a little better
+#' or worse than by [gmm()] alone. For each k, the groups of the hierarchical start and
+#' `n_init` starts of seven kinds in turn (see [gmm_control()]) are made once and shared by all families:
+#' each takes its covariances from their moments. Short runs rank them. Each model is also started from what the other families came to at the same k, and
+#' from its own family's solution with a component less, each component of which is split in turn; swaps
+#' and merge-and-split moves follow, the more the fewer models there are. The best is run on until what
+#' is left to gain is below 1e-6 a row (or `tol`, if that is more). The two best by the criterion are
+#' searched as widely as [gmm()] does (`search`), and those that the criteria choose are run on to `tol`.
+#'
+#' No model ends below one that it contains, that is below a narrower family at the same k (`EEE` within
+#' `VEE`, say) or its own family at k - 1: where it did, EM goes on from there, and EM never falls. There
+#' is one exception, which has a `note`. What EM comes to from there may have a component that is
+#' spurious in the wider family (`"nested_spurious"`), or two that are the same (`"no_gain"`): the model
+#' then keeps its best sound solution.
+#'
+#' A model of several components with more free parameters than there are rows is not searched
+#' (status `"dimension"`).
+#'
+#' Where there are more than twice as many rows as max(4000, 20 k (d + 1)), k the largest, all this is
+#' done on a sample of that size, and each model goes on from there on all rows. Besides the data, memory
+#' is needed for the parameters of all models, and for each thread for a copy or two of the largest
+#' model's. Where the rows are few, the models go over threads, else the rows. No result depends on the
+#' number of threads.
+#'
+#' With `init = "kmeans++"` or `"random"` the `n_init` starts are of that kind, with `"hierarchical"`
+#' there is one, and no moves are proposed. Labels, responsibilities or parameters serve one k and are the only start for each family
+#' (parameters through the moments of their components). A `function(x, k)` is called once for each k.
 #'
 #' @section Cross-validation:
 #' With `"CV"` among `criterion`, the rows are dealt into `folds` parts at random (by R's random
@@ -45,8 +73,8 @@
 #'   \item{table}{data frame, a row a model: `covariance` (code), `name`, `k`, `loglik`, `df`,
 #'     `BIC`, `AIC`, `AICc`, `ICL`, with cross-validation `CV` and `CV_se`, `converged`,
 #'     `spurious`, `status` (`"ok"`, or the class of the error that [gmm()] would give, as in
-#'     [gaussmix-conditions]: `"degenerate"`, `"dimension"`, `"start"`, `"memory"`), `reason` (its
-#'     text)}
+#'     [gaussmix-conditions]: `"degenerate"`, `"dimension"`, `"start"`), `reason` (its text, and what
+#'     else was tried), `note` (`""`, `"nested_spurious"` or `"no_gain"`, see below)}
 #'   \item{criterion, chosen}{the criterion, and the row of `table` that it chooses}
 #'   \item{cv}{with cross-validation a list: `fold` (an integer a row fitted), `share` (of the
 #'     weight, a number a fold), `logdensity` (matrix models x folds: mean log-density of the rows
@@ -141,13 +169,21 @@ select_model <- function(data, k, covariance, criterion, folds, control, call) {
   if ("CV" %in% wanted) folds <- check_folds(folds, data)
   check_start_serves(control$init, k)
   grid <- model_grid(codes, k, ncol(data$x))
-  models <- fit_grid(grid, data, control)
+  models <- fit_grid(grid, data, control, criterion)
   table <- grid_table(grid, models, ncol(data$x))
   if (all(table$status != "ok")) refuse_all(models[[1L]], table, ncol(data$x))
   nobs <- Find(Negate(is_error), models)$nobs
   cv <- if ("CV" %in% wanted) cross_validate(grid, data, folds, control)
   if (!is.null(cv)) table <- add_cv(table, cv, nobs)
-  best <- unique(vapply(criteria_of(table), best_row, 0L, table = table, nobs = nobs))
+  best <- integer()
+  repeat { # what is finished may rise, and only it
+    more <- setdiff(vapply(criteria_of(table), best_row, 0L, table = table, nobs = nobs), best)
+    if (length(more) == 0L) break
+    models[more] <- lapply(models[more], finish_model, data, control)
+    finished <- grid_table(grid[more, ], models[more], ncol(data$x))
+    table[more, names(finished)] <- finished
+    best <- c(best, more)
+  }
   select <- structure(class = "gmm_select", list(
     table = table, criterion = criterion, chosen = best_row(criterion, table, nobs), nobs = nobs,
     rows = nrow(data$x), solutions = stats::setNames(models[best], best),
@@ -192,76 +228,17 @@ check_start_serves <- function(init, k) {
 
 # ---- the grid --------------------------------------------------------------------------
 
-# Two families with the same key are the same model: with one component nothing can vary between
-# components, and in one variable there is neither shape nor orientation.
-model_key <- function(code, k, d) {
-  letters <- family_letters(code)
-  if (k == 1L) letters[letters == "V"] <- "E"
-  if (d == 1L) letters[-1L] <- "I"
-  paste(c(letters, k), collapse = "")
-}
-
-# covariance, name and k of each model that is fitted: equal ones once, under the name of the family
-# that is the narrowest where they differ.
-model_grid <- function(codes, k, d) {
-  grid <- expand.grid(k = k, covariance = codes, stringsAsFactors = FALSE)
-  key <- mapply(model_key, grid$covariance, grid$k, d)
-  width <- mapply(df_of, grid$covariance, max(d, 2L), grid$k + 1L)
-  narrowest <- order(width)
-  kept <- sort(narrowest[!duplicated(key[narrowest])])
-  code <- grid$covariance[kept]
-  data.frame(covariance = code, name = vapply(families[code], `[[`, "", "name", USE.NAMES = FALSE),
-             k = grid$k[kept])
-}
-
-# Each model of the grid -> what try_model() gives. All start from the same state of R's random
-# numbers, and so none depends on the others.
-fit_grid <- function(grid, data, control, clock = elapsed, title = "gmm_select()") {
-  before <- after <- random_state()
-  on.exit(assign(".Random.seed", after, envir = globalenv()))
-  models <- vector("list", nrow(grid))
-  texts <- model_text(grid, ncol(data$x))
-  told <- clock()
-  for (i in seq_along(models)) {
-    about <- sprintf("%s: model %d of %d, %s", title, i, length(models), texts[i])
-    begun <- clock()
-    if (control$verbose && begun - told > 2) {
-      gmm_inform(about)
-      told <- begun
-    }
-    assign(".Random.seed", before, envir = globalenv())
-    models[[i]] <- try_model(data, grid$k[i], grid$covariance[i], control, about)
-    if (!identical(random_state(), before)) after <- random_state()
-    if (clock() - begun > 2) told <- clock() # by the engine
-  }
-  models
-}
-
-elapsed <- function() proc.time()[["elapsed"]]
-
-# What fit_model() returns, and `certainty`, the sum of w log(largest posterior); or the error that
-# says why there is no such model.
-try_model <- function(data, k, code, control, title) {
-  tryCatch({
-    model <- fit_model(data, k, code, control, title)
-    model$covariance <- code
-    model$certainty <- log_certainty(model, data, control$threads)
-    model
-  }, gaussmix_error = identity)
-}
-
-is_error <- function(model) inherits(model, "error")
-
 grid_table <- function(grid, models, d) {
   values <- lapply(models, function(model) {
     if (is_error(model)) {
       return(list(loglik = NA_real_, nobs = NA_real_, certainty = NA_real_, converged = NA,
                   spurious = NA, status = sub("gaussmix_error_", "", class(model)[1L]),
-                  reason = first_line(conditionMessage(model))))
+                  reason = paste(c(first_line(conditionMessage(model)), model$remedy),
+                                 collapse = " "), note = ""))
     }
     list(loglik = model$best$loglik, nobs = model$nobs, certainty = model$certainty,
          converged = model$best$converged, spurious = any(model$verdict$spurious),
-         status = "ok", reason = "")
+         status = "ok", reason = "", note = model$note)
   })
   column <- function(name) vapply(values, `[[`, values[[1L]][[name]], name)
   loglik <- column("loglik")
@@ -269,7 +246,8 @@ grid_table <- function(grid, models, d) {
   cbind(grid, loglik = loglik, df = df,
         criteria_table(loglik, df, column("nobs"), column("certainty")),
         converged = column("converged"),
-        spurious = column("spurious"), status = column("status"), reason = column("reason"))
+        spurious = column("spurious"), status = column("status"), reason = column("reason"),
+        note = column("note"))
 }
 
 # Rows of the models that may be chosen.
@@ -326,8 +304,10 @@ warn_of_table <- function(table, control, d) {
 #' @param select The result of [gmm_select()].
 #' @param criterion A criterion that `select` has: `"BIC"`, `"AIC"`, `"AICc"`, `"ICL"`, or `"CV"`
 #'   where it was asked for; by default the one that `select` was made with.
-#' @return A fit as by [gmm()]: the model that the criterion chooses, with its starts and its trace.
-#'   Its `call` is a call of `gmm()`, so that `update()` works.
+#' @return A fit as by [gmm()]: the model that the criterion chooses. Its `starts` are those of the
+#'   grid, and last the run that gave the result (from a start, another family, a split component or
+#'   a proposal); its `trace` is that of the last steps, to `tol`. Its `call` is a call of `gmm()`, so
+#'   that `update()` works: it searches anew.
 #' @section Errors: `gaussmix_error_argument` where `select` or `criterion` is something else.
 #' @section Warnings: As for [gmm()].
 #' @seealso [gmm_select()]
@@ -371,7 +351,7 @@ check_select <- function(select, arg = deparse1(substitute(select))) {
 }
 
 table_columns <- c("covariance", "name", "k", "loglik", "df", "BIC", "AIC", "AICc", "ICL",
-                   "converged", "spurious", "status", "reason")
+                   "converged", "spurious", "status", "reason", "note")
 
 solution_fit <- function(row, select) {
   model <- select$table[row, ]
@@ -481,6 +461,9 @@ flaws_text <- function(x) {
     if (any(!ok)) paste("not fitted:", count(sum(!ok))),
     if (spurious == sum(ok)) "each model has a spurious component (too few rows)"
     else if (spurious) sprintf("spurious (too few rows), never chosen: %s", count(spurious)),
+    if (any(nzchar(x$table$note))) {
+      paste("below a model within it (see `note`):", count(sum(nzchar(x$table$note))))
+    },
     if (any(!x$table$converged[ok])) paste("not converged:", count(sum(!x$table$converged[ok]))),
     if (anyNA(x$table$CV[ok])) paste("without CV:", count(sum(is.na(x$table$CV[ok]))))
   )

@@ -16,7 +16,9 @@
 /* ---- entry points, listed in init.c ---- */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family, SEXP k, SEXP scale, SEXP start,
                  SEXP control);
+SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control);
 SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params, SEXP what, SEXP threads);
+SEXP ffi_gmm_certainty(SEXP x, SEXP w, SEXP family, SEXP params, SEXP threads);
 SEXP ffi_gmm_sample(SEXP n, SEXP family, SEXP params, SEXP by_component, SEXP threads);
 SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP label,
                     SEXP extra);
@@ -26,6 +28,7 @@ SEXP ffi_gmm_engine(void);
 /* ---- arguments: R errors where type or length is wrong; length < 0: any ---- */
 const double* ffi_doubles(SEXP x, R_xlen_t length, const char* what);
 const int* ffi_integers(SEXP x, R_xlen_t length, const char* what);
+const int* ffi_labels(SEXP x, R_xlen_t length, int k); /* all in 1..k */
 double ffi_number(SEXP x, const char* what);
 int ffi_count(SEXP x, int least, const char* what);
 const char* ffi_string(SEXP x, const char* what);
@@ -41,6 +44,12 @@ struct gm_factors ffi_factors(const struct gm_params* params);
 /* ---- values ---- */
 SEXP ffi_list(int n, const char* const* names);       /* unprotected, to be filled */
 SEXP ffi_covariances(const struct gm_params* params); /* d x d x k */
+/* Elements at, at + 1 and at + 2 of the list: proportions, means (d x k), covariances. */
+void ffi_set_params(SEXP out, int at, const struct gm_params* params);
+SEXP ffi_records(const struct gm_record* records, int n);
+SEXP ffi_verdict(const struct gm_verdict* verdict, int k);
+/* The seeder's hierarchy. Many rows are sampled, always the same ones. */
+int ffi_grow(struct gm_seeder* seeder, struct gm_error* err);
 double* ffi_alloc(double doubles); /* R_alloc()ed; an R error where it is too large */
 
 /* ---- running the core ---- */

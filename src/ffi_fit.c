@@ -25,12 +25,7 @@ static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
       if (!strcmp(kind, "hierarchical")) return GM_SEED_HIER;
       return strcmp(kind, "kmeans++") ? GM_SEED_MIXED : GM_SEED_KMEANS;
     }
-    case INTSXP:
-      seeder->given_label = ffi_integers(start, n, "labels");
-      for (ptrdiff_t i = 0; i < n; i++)
-        if (seeder->given_label[i] < 1 || seeder->given_label[i] > k)
-          Rf_error("internal error: labels must lie in 1..k");
-      return GM_SEED_LABELS;
+    case INTSXP: seeder->given_label = ffi_labels(start, n, k); return GM_SEED_LABELS;
     case REALSXP:
       seeder->given_resp = ffi_doubles(start, n * k, "responsibilities");
       return GM_SEED_MATRIX;
@@ -43,7 +38,7 @@ static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
   }
 }
 
-static SEXP records_list(const struct gm_record* records, int n) {
+SEXP ffi_records(const struct gm_record* records, int n) {
   static const char* const names[] = {"objective", "loglik",     "gain",     "kind",
                                       "state",     "iterations", "passes",   "converged",
                                       "spurious",  "on_floor",   "repeated", "status",
@@ -67,7 +62,7 @@ static SEXP records_list(const struct gm_record* records, int n) {
   return out;
 }
 
-static SEXP verdict_list(const struct gm_verdict* verdict, int k) {
+SEXP ffi_verdict(const struct gm_verdict* verdict, int k) {
   static const char* const names[] = {"size", "eigenvalue", "on_floor", "spurious",
                                       "same_as"};
   SEXP out = PROTECT(ffi_list(5, names));
@@ -88,6 +83,14 @@ static SEXP doubles(const double* from, R_xlen_t n) {
   SEXP out = Rf_allocVector(REALSXP, n);
   memcpy(REAL(out), from, (size_t)n * sizeof *from);
   return out;
+}
+
+void ffi_set_params(SEXP out, int at, const struct gm_params* params) {
+  SEXP means = Rf_allocMatrix(REALSXP, params->d, params->k);
+  SET_VECTOR_ELT(out, at + 1, means);
+  memcpy(REAL(means), params->mean, (size_t)params->d * params->k * sizeof(double));
+  SET_VECTOR_ELT(out, at, doubles(params->prop, params->k));
+  SET_VECTOR_ELT(out, at + 2, ffi_covariances(params));
 }
 
 static double weight_of(const struct gm_rows* rows) {
@@ -112,8 +115,7 @@ static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prio
   return prior;
 }
 
-/* The seeder's hierarchy. Many rows are sampled, always the same ones. */
-static int grow(struct gm_seeder* seeder, struct gm_error* err) {
+int ffi_grow(struct gm_seeder* seeder, struct gm_error* err) {
   enum { ROWS = 2000 };
   struct gm_rows rows = *seeder->rows;
   if (rows.n > ROWS) {
@@ -147,7 +149,7 @@ static int prepare(struct gm_seeder* seeder, enum gm_seed kind,
   seeder->weight = weight_of(rows);
   if (kind >= GM_SEED_LABELS && kind <= GM_SEED_GIVEN) return 0;
   seeder->label = (int*)R_alloc(rows->n, sizeof(int));
-  if (kind == GM_SEED_HIER) return grow(seeder, err);
+  if (kind == GM_SEED_HIER) return ffi_grow(seeder, err);
   seeder->dist = ffi_alloc((double)rows->n);
   return gm_seed_total(seeder, ffi_alloc(gm_seed_total_size(d)), err);
 }
@@ -248,21 +250,16 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
 
   const struct gm_result* best = pool.result;
   SEXP out = PROTECT(ffi_list(10, names));
-  SET_VECTOR_ELT(out, 0, records_list(records, quest.starts));
+  SET_VECTOR_ELT(out, 0, ffi_records(records, quest.starts));
   if (pool.count) {
-    SEXP means = PROTECT(Rf_allocMatrix(REALSXP, d, k));
-    memcpy(REAL(means), best->params.mean, (size_t)d * k * sizeof(double));
-    SET_VECTOR_ELT(out, 1, records_list(&best->record, 1));
-    SET_VECTOR_ELT(out, 2, doubles(best->params.prop, k));
-    SET_VECTOR_ELT(out, 3, means);
-    SET_VECTOR_ELT(out, 4, ffi_covariances(&best->params));
+    SET_VECTOR_ELT(out, 1, ffi_records(&best->record, 1));
+    ffi_set_params(out, 2, &best->params);
     SET_VECTOR_ELT(out, 5, Rf_ScalarReal(best->stats.total[1]));
     SET_VECTOR_ELT(out, 6,
                    doubles(best->trace, (R_xlen_t)best->record.run.iterations + 1));
-    SET_VECTOR_ELT(out, 7, verdict_list(best->verdict, k));
+    SET_VECTOR_ELT(out, 7, ffi_verdict(best->verdict, k));
     SET_VECTOR_ELT(out, 8, Rf_ScalarReal(best->record.seen));
     SET_VECTOR_ELT(out, 9, Rf_ScalarReal(pool.weight));
-    UNPROTECT(1);
   }
   UNPROTECT(2);
   return out;

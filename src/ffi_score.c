@@ -52,3 +52,20 @@ SEXP ffi_gmm_engine(void) {
   UNPROTECT(2);
   return out;
 }
+
+SEXP ffi_gmm_certainty(SEXP x, SEXP w, SEXP family_code, SEXP params_list, SEXP threads) {
+  const struct gm_rows rows = ffi_rows(x, w);
+  const struct gm_params params =
+      ffi_params(params_list, ffi_family(family_code), rows.d);
+  const struct gm_factors f = ffi_factors(&params);
+  struct ffi_watch watch = {0};
+  ffi_watch_start(&watch);
+  const struct gm_engine engine = ffi_engine(threads, &watch);
+  struct gm_error err = {0};
+  double value = 0;
+  if (gm_certainty(&rows, &f, &engine, &value,
+                   ffi_alloc((double)gm_certainty_work(&f, engine.threads)), &err))
+    ffi_watch_end(&watch, &err);
+  UNPROTECT(1);
+  return Rf_ScalarReal(value);
+}

@@ -25,6 +25,13 @@ const int* ffi_integers(SEXP x, R_xlen_t length, const char* what) {
   return INTEGER_RO(x);
 }
 
+const int* ffi_labels(SEXP x, R_xlen_t length, int k) {
+  const int* label = ffi_integers(x, length, "labels");
+  for (R_xlen_t i = 0; i < length; i++)
+    if (label[i] < 1 || label[i] > k) Rf_error("internal error: labels must lie in 1..k");
+  return label;
+}
+
 double ffi_number(SEXP x, const char* what) {
   const double value = ffi_doubles(x, 1, what)[0];
   if (ISNAN(value)) Rf_error("internal error: `%s` must be a number", what);

@@ -369,7 +369,9 @@ enum gm_seed {
   GM_SEED_MATRIX, /* the M-step of given responsibilities */
   GM_SEED_GIVEN,  /* params as they are */
   GM_SEED_HIER,   /* the M-step of a hierarchy's groups */
-  GM_SEED_MIXED   /* the first GM_SEED_KINDS in turn */
+  GM_SEED_MIXED,  /* the first GM_SEED_KINDS in turn */
+  GM_SEED_FAMILY, /* the solution of another family (gm_grid() only) */
+  GM_SEED_SPLIT   /* that with a component less, one of them split (gm_grid() only) */
 };
 enum { GM_SEED_KINDS = 7 };
 
@@ -490,6 +492,63 @@ ptrdiff_t gm_propose_work(int d);
 void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_params* from,
                 struct gm_params* to, double* work);
 
+/* ---- grid ---------------------------------------------------------------------------- */
+
+enum gm_note { /* why a model ends below one that it contains */
+               GM_NOTE_NONE,
+               GM_NOTE_SPURIOUS, /* from there it ends with a component that is spurious in its own family */
+               GM_NOTE_NO_GAIN /* or with two components that are the same */
+};
+
+struct gm_stock { /* the starts of one k, shared by its families */
+  int k, starts;
+  enum gm_seed kind;   /* of all; GM_SEED_MIXED: the first GM_SEED_KINDS in turn */
+  const int* label;    /* n, for GM_SEED_LABELS */
+  const double* resp;  /* n x k, for GM_SEED_MATRIX */
+  const double* given; /* parameters of VVV, for GM_SEED_GIVEN */
+};
+
+struct gm_cell { /* one model of a grid */
+  const struct gm_family* family;
+  int k;
+  int wave;            /* above those of the narrower families */
+  int parent;          /* the cell of the same family at k - 1; -1: none */
+  const int* narrower; /* cells of the same k that this one contains */
+  int n_narrower;
+  double penalty; /* of the criterion, for the choice of the finalists */
+  /* what it comes to: */
+  struct gm_params params;
+  struct gm_verdict* verdict; /* k */
+  struct gm_record record;
+  struct gm_record* records; /* one a start */
+  enum gm_note note;
+  double certainty; /* sum of w log(largest posterior probability) */
+  int changed;
+};
+
+struct gm_grid {
+  int cells, stocks, finalists;
+  struct gm_cell* cell;
+  const struct gm_stock* stock; /* by increasing k; each k of a cell has one */
+  int proposals; /* for a finalist, with k = 0; and more with each component */
+  int more;
+  int use_certainty; /* 1: the criterion counts it (ICL) */
+  double scale;      /* of the objective, to that of all rows */
+  struct gm_em_control em;
+  struct gm_spurious spurious;
+  struct gm_progress* progress;
+  double tune[8];
+};
+
+/* work: gm_grid_work() doubles; refine: for gm_grid_refine(). */
+ptrdiff_t gm_grid_work(const struct gm_grid* grid, const struct gm_rows* rows,
+                       int threads, int refine);
+int gm_grid_search(const struct gm_grid* grid, const struct gm_seeder* seeder,
+                   double* work, struct gm_error* err) GM_MUST_CHECK;
+/* Goes on on the seeder's rows with what was found on a sample of them. */
+int gm_grid_refine(const struct gm_grid* grid, const struct gm_seeder* seeder,
+                   double* work, struct gm_error* err) GM_MUST_CHECK;
+
 /* ---- use ----------------------------------------------------------------------------- */
 
 enum gm_score { GM_LOGDENS, GM_PROB, GM_COMPONENT, GM_MAHALANOBIS };
@@ -498,6 +557,12 @@ ptrdiff_t gm_score_work(const struct gm_factors* f, int threads);
 int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
                   const struct gm_factors* f, const struct gm_engine* engine, double* out,
                   double* work, struct gm_error* err) GM_MUST_CHECK;
+
+/* value <- sum_i w_i log(largest posterior probability of row i). work: gm_certainty_work(). */
+ptrdiff_t gm_certainty_work(const struct gm_factors* f, int threads);
+int gm_certainty(const struct gm_rows* rows, const struct gm_factors* f,
+                 const struct gm_engine* engine, double* value, double* work,
+                 struct gm_error* err) GM_MUST_CHECK;
 
 /* n draws: x (n x d), component (n, from 1); by component: those of the first first. */
 ptrdiff_t gm_sample_work(const struct gm_factors* f, int threads);

@@ -100,3 +100,53 @@ int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
   const struct gm_job job = {.block = score_block, .data = &score};
   return gm_blocks(rows, f->k, &plan, engine, &job, work, err);
 }
+
+/* ---- certainty ---- */
+
+struct certainty {
+  const struct gm_factors* f;
+  const struct gm_kernel* kernel;
+  double* slots;
+  double* value;
+};
+
+static void certainty_zero(void* data, int slot) {
+  ((struct certainty*)data)->slots[slot] = 0;
+}
+
+static void certainty_block(void* data, const struct gm_block* block, int slot) {
+  const struct certainty* c = data;
+  const struct gm_factors* f = c->f;
+  const int m = block->m;
+  c->kernel->distance[f->shape](f, block->x, block->ld, m, block->maha, block->work);
+  c->kernel->posterior(f->logc, f->k, m, NULL, NULL, block->maha, block->lse);
+  for (int i = 0; i < block->rows; i++) {
+    double largest = 0;
+    for (int j = 0; j < f->k; j++)
+      largest = fmax(largest, block->maha[i + (ptrdiff_t)m * j]);
+    if (largest > 0) c->slots[slot] += (block->w ? block->w[i] : 1) * log(largest);
+  }
+}
+
+static void certainty_fold(void* data, int slots) {
+  const struct certainty* c = data;
+  for (int slot = 0; slot < slots; slot++) *c->value += c->slots[slot];
+}
+
+ptrdiff_t gm_certainty_work(const struct gm_factors* f, int threads) {
+  const struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
+  return plan.slots + gm_blocks_work(&plan, f->d, f->k, threads);
+}
+
+int gm_certainty(const struct gm_rows* rows, const struct gm_factors* f,
+                 const struct gm_engine* engine, double* value, double* work,
+                 struct gm_error* err) {
+  const struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
+  struct certainty c = {.f = f, .kernel = engine->kernel, .slots = work, .value = value};
+  const struct gm_job job = {.zero = certainty_zero,
+                             .block = certainty_block,
+                             .fold = certainty_fold,
+                             .data = &c};
+  *value = 0;
+  return gm_blocks(rows, f->k, &plan, engine, &job, work + plan.slots, err);
+}

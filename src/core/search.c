@@ -11,41 +11,23 @@
    3. What was found on a sample of rows goes on from there on all of them (gm_refine()). */
 #include <math.h>
 
-#include "gm.h"
+#include "search.h"
 
-enum { SHORT_STEPS = 10, BATCH = 8, OPTIMA = 2, SETTLE = 20 };
-#define REACH 10.0    /* times the projected gain is what a run may still gain */
-#define SAME 1e-6     /* objectives of one optimum differ by less, per unit of weight */
-#define ALIKE 1e-5    /* and of two short runs towards it */
-#define ROUNDING 1e-9 /* relative */
-#define EQUAL 1e-12   /* and of one start drawn twice */
+enum { SHORT_STEPS = 10, BATCH = 8, SETTLE = 20 };
+#define REACH 10.0  /* times the projected gain is what a run may still gain */
+#define ALIKE 1e-5  /* and of two short runs towards it */
+#define EQUAL 1e-12 /* and of one start drawn twice */
 
 /* ---- rows in memory as the home of an EM run ---- */
 
-struct matrix_home {
-  const struct gm_rows* rows;
-  const struct gm_engine* engine;
-  struct gm_factors factors;
-  double* work;
-};
-
 static int matrix_estep(void* data, const struct gm_params* params,
                         struct gm_stats* stats, struct gm_error* err) {
-  struct matrix_home* home = data;
+  struct gm_matrix_home* home = data;
   if (gm_factors_set(&home->factors, params, err)) return err->code;
   return gm_estep(home->rows, &home->factors, home->engine, stats, NULL, home->work, err);
 }
 
 /* ---- a run, and what it is worth ---- */
-
-struct searcher {
-  const struct gm_quest* quest;
-  const struct gm_seeder* seeder;
-  struct gm_pool* pool;
-  struct matrix_home home;
-  struct gm_params optimum[OPTIMA]; /* that a batch of proposals sees */
-  double* step;                     /* of M-step, verdict or proposal */
-};
 
 static ptrdiff_t step_size(const struct gm_family* family, int d, int k) {
   const ptrdiff_t mstep = gm_mstep_work(family, d, k);
@@ -59,11 +41,11 @@ ptrdiff_t gm_search_work(const struct gm_family* family, int d, int k, int threa
          step_size(family, d, k) + gm_estep_work(family, d, k, threads);
 }
 
-static void searcher_init(struct searcher* s, const struct gm_quest* quest,
-                          const struct gm_seeder* seeder, struct gm_pool* pool,
-                          double* work) {
+void gm_searcher_init(struct gm_searcher* s, const struct gm_quest* quest,
+                      const struct gm_seeder* seeder, struct gm_pool* pool,
+                      double* work) {
   const struct gm_params* p = &pool->spare.params;
-  *s = (struct searcher){.quest = quest, .seeder = seeder, .pool = pool};
+  *s = (struct gm_searcher){.quest = quest, .seeder = seeder, .pool = pool};
   s->home.rows = seeder->rows;
   s->home.engine = seeder->engine;
   work = gm_factors_init(&s->home.factors, p->family, p->d, p->k, work);
@@ -73,11 +55,11 @@ static void searcher_init(struct searcher* s, const struct gm_quest* quest,
   s->home.work = work + step_size(p->family, p->d, p->k);
 }
 
-static struct gm_home door(struct searcher* s) {
+static struct gm_home door(struct gm_searcher* s) {
   return (struct gm_home){.estep = matrix_estep, .data = &s->home};
 }
 
-static void judge(const struct searcher* s, struct gm_result* result) {
+void gm_searcher_judge(const struct gm_searcher* s, struct gm_result* result) {
   struct gm_record* record = &result->record;
   gm_verdict_set(&result->params, &result->stats, s->seeder->bounds, &s->quest->spurious,
                  result->verdict, s->step);
@@ -101,43 +83,44 @@ static int flaws(const struct gm_record* a, const struct gm_record* b) {
   return repeated ? repeated : a->spurious - b->spurious;
 }
 
-static int better(const struct gm_record* a, const struct gm_record* b) {
+int gm_better(const struct gm_record* a, const struct gm_record* b) {
   if (!a->err.code != !b->err.code) return !a->err.code;
   if (flaws(a, b)) return flaws(a, b) < 0;
   if (a->on_floor != b->on_floor) return a->on_floor < b->on_floor;
   return a->run.objective > b->run.objective;
 }
 
-static double margin(const struct searcher* s, double objective, double tolerance) {
+double gm_searcher_margin(const struct gm_searcher* s, double objective,
+                          double tolerance) {
   return fmax(tolerance * s->seeder->weight, ROUNDING * fabs(objective));
 }
 
-static int same(const struct searcher* s, const struct gm_record* a,
+static int same(const struct gm_searcher* s, const struct gm_record* a,
                 const struct gm_record* b, double tolerance) {
   return !a->err.code && !b->err.code && !flaws(a, b) &&
          fabs(a->run.objective - b->run.objective) <
-             margin(s, a->run.objective, tolerance);
+             gm_searcher_margin(s, a->run.objective, tolerance);
 }
 
 /* EM from the spare's parameters; returns its status. */
-static int run(struct searcher* s, struct gm_result* result,
-               const struct gm_em_control* em) {
+int gm_searcher_run(struct gm_searcher* s, struct gm_result* result,
+                    const struct gm_em_control* em) {
   const struct gm_home home = door(s);
   struct gm_record* record = &result->record;
   if (!gm_em(&home, s->seeder->bounds, em, &result->params, &result->stats, result->trace,
              s->step, &record->run, &record->err))
-    judge(s, result);
+    gm_searcher_judge(s, result);
   return record->err.code;
 }
 
 /* Puts the spare where it belongs in the pool, if it does: of the same optimum the better stays. */
-static void offer(struct searcher* s) {
+void gm_searcher_offer(struct gm_searcher* s) {
   struct gm_pool* pool = s->pool;
   struct gm_result* r = pool->result;
   const struct gm_record* record = &pool->spare.record;
   int rank = 0, last = -1;
   if (record->err.code) return;
-  while (rank < pool->count && !better(record, &r[rank].record)) rank++;
+  while (rank < pool->count && !gm_better(record, &r[rank].record)) rank++;
   for (int i = 0; i < pool->count && last < 0; i++)
     if (same(s, record, &r[i].record, SAME)) last = i;
   if (last < 0) last = pool->count < GM_POOL ? pool->count++ : GM_POOL - 1;
@@ -148,7 +131,7 @@ static void offer(struct searcher* s) {
   pool->spare = held;
 }
 
-static void tell(const struct searcher* s, const char* what, int at, int of) {
+static void tell(const struct gm_searcher* s, const char* what, int at, int of) {
   *s->quest->progress = (struct gm_progress){.what = what, .at = at + 1, .of = of};
 }
 
@@ -156,7 +139,7 @@ static void tell(const struct searcher* s, const char* what, int at, int of) {
 
 /* Is start i the same as an earlier one, by the objective that it begins with? Then its record is
    that one's. */
-static int repeats(struct searcher* s, int i, struct gm_record* records) {
+static int repeats(struct gm_searcher* s, int i, struct gm_record* records) {
   struct gm_result* spare = &s->pool->spare;
   struct gm_error* err = &spare->record.err;
   if (matrix_estep(&s->home, &spare->params, &spare->stats, err)) return 0;
@@ -175,7 +158,7 @@ static int repeats(struct searcher* s, int i, struct gm_record* records) {
 }
 
 /* Start i, into the spare and its record; returns not 0 where it was stopped. */
-static int run_start(struct searcher* s, int i, const struct gm_em_control* em,
+static int run_start(struct gm_searcher* s, int i, const struct gm_em_control* em,
                      enum gm_state state, struct gm_record* records) {
   struct gm_result* spare = &s->pool->spare;
   const enum gm_seed kind = s->quest->kind;
@@ -186,12 +169,12 @@ static int run_start(struct searcher* s, int i, const struct gm_em_control* em,
   if (!gm_seed_params(kind, s->seeder, (uint32_t)i, &spare->params, &spare->stats,
                       &spare->record.err) &&
       !(drawn && repeats(s, i, records)) && spare->record.err.code != GM_STOPPED)
-    run(s, spare, em);
+    gm_searcher_run(s, spare, em);
   records[i] = spare->record;
   return records[i].err.code == GM_STOPPED;
 }
 
-static int run_starts(struct searcher* s, struct gm_record* records,
+static int run_starts(struct gm_searcher* s, struct gm_record* records,
                       struct gm_error* err) {
   const struct gm_quest* quest = s->quest;
   struct gm_em_control em = quest->em;
@@ -203,13 +186,13 @@ static int run_starts(struct searcher* s, struct gm_record* records,
       *err = records[i].err;
       return err->code;
     }
-    if (records[i].state == GM_FINISHED) offer(s);
+    if (records[i].state == GM_FINISHED) gm_searcher_offer(s);
   }
   for (int n = 0; n < quest->finish && !all; n++) {
     int best = -1;
     for (int i = 0; i < quest->starts; i++)
       if (!records[i].err.code && records[i].state == GM_SHORT &&
-          (best < 0 || better(records + i, records + best)))
+          (best < 0 || gm_better(records + i, records + best)))
         best = i;
     if (best < 0) break;
     for (int i = 0; i < quest->starts; i++)
@@ -221,7 +204,7 @@ static int run_starts(struct searcher* s, struct gm_record* records,
       *err = records[best].err;
       return err->code;
     }
-    offer(s);
+    gm_searcher_offer(s);
   }
   return GM_OK;
 }
@@ -229,41 +212,41 @@ static int run_starts(struct searcher* s, struct gm_record* records,
 /* ---- races against the best ---- */
 
 struct race {
-  const struct searcher* s;
+  const struct gm_searcher* s;
   struct gm_result* result;
   struct gm_record best;
 };
 
 static int hopeless(void* data, const struct gm_run* run, double left) {
   const struct race* race = data;
-  const double target =
-      race->best.run.objective + margin(race->s, race->best.run.objective, SAME);
+  const double target = race->best.run.objective +
+                        gm_searcher_margin(race->s, race->best.run.objective, SAME);
   const int behind = run->objective + REACH * left < target;
   if (!behind && (run->iterations < SETTLE || run->iterations % SETTLE)) return 0;
-  judge(race->s, race->result);
+  gm_searcher_judge(race->s, race->result);
   const int more = flaws(&race->result->record, &race->best);
   return more > 0 || (behind && more == 0);
 }
 
-static int run_race(struct searcher* s, struct gm_result* result,
-                    const struct gm_record* best) {
+int gm_searcher_race(struct gm_searcher* s, struct gm_result* result,
+                     const struct gm_record* best) {
   struct race race = {.s = s, .result = result, .best = *best};
   struct gm_em_control em = s->quest->em;
   em.hopeless = hopeless;
   em.data = &race;
-  return run(s, result, &em);
+  return gm_searcher_run(s, result, &em);
 }
 
 /* ---- proposals ---- */
 
 /* One E- and one M-step from what need not be of the family. */
-static int project(struct searcher* s, struct gm_result* spare) {
+static int project(struct gm_searcher* s, struct gm_result* spare) {
   struct gm_error* err = &spare->record.err;
   if (matrix_estep(&s->home, &spare->params, &spare->stats, err)) return err->code;
   return gm_mstep(&spare->stats, s->seeder->bounds, &spare->params, s->step, err);
 }
 
-static int run_proposals(struct searcher* s, struct gm_error* err) {
+int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
   struct gm_pool* pool = s->pool;
   const int able = pool->count && pool->spare.params.k > 1 && s->quest->em.max_iter > 0;
   const int budget = able ? s->quest->proposals : 0;
@@ -281,16 +264,16 @@ static int run_proposals(struct searcher* s, struct gm_error* err) {
     spare->record = (struct gm_record){.kind = GM_SEED_MIXED, .state = GM_FINISHED};
     gm_propose(s->seeder, (uint32_t)p, s->optimum + p / 2 % optima, &spare->params,
                s->step);
-    if (!project(s, spare)) run_race(s, spare, &best);
+    if (!project(s, spare)) gm_searcher_race(s, spare, &best);
     if (spare->record.err.code == GM_STOPPED) {
       *err = spare->record.err;
       return err->code;
     }
     failed++;
     if (spare->record.err.code || spare->record.run.abandoned) continue;
-    if (better(&spare->record, &best) && !same(s, &spare->record, &best, SAME))
+    if (gm_better(&spare->record, &best) && !same(s, &spare->record, &best, SAME))
       failed = 0;
-    offer(s);
+    gm_searcher_offer(s);
   }
   return GM_OK;
 }
@@ -298,12 +281,12 @@ static int run_proposals(struct searcher* s, struct gm_error* err) {
 int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder,
               struct gm_pool* pool, struct gm_record* records, double* work,
               struct gm_error* err) {
-  struct searcher s;
-  searcher_init(&s, quest, seeder, pool, work);
+  struct gm_searcher s;
+  gm_searcher_init(&s, quest, seeder, pool, work);
   *err = (struct gm_error){.code = GM_OK};
   pool->count = 0;
   pool->weight = seeder->weight;
-  if (run_starts(&s, records, err) || run_proposals(&s, err)) return err->code;
+  if (run_starts(&s, records, err) || gm_searcher_propose(&s, err)) return err->code;
   for (int i = 0; i < pool->count; i++)
     pool->result[i].record.seen = pool->result[i].record.run.objective;
   return GM_OK;
@@ -311,19 +294,16 @@ int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder,
 
 /* ---- from a sample to all rows ---- */
 
-int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder,
-              struct gm_pool* pool, double* work, struct gm_error* err) {
-  struct searcher s;
+int gm_searcher_refine(struct gm_searcher* s, struct gm_error* err) {
+  struct gm_pool* pool = s->pool;
   int best = -1;
-  searcher_init(&s, quest, seeder, pool, work);
-  *err = (struct gm_error){.code = GM_OK};
   for (int i = 0; i < pool->count; i++) {
     struct gm_result* result = pool->result + i;
-    tell(&s, "optimum", i, pool->count);
+    tell(s, "optimum", i, pool->count);
     if (best < 0) {
-      run(&s, result, &quest->em);
+      gm_searcher_run(s, result, &s->quest->em);
     } else {
-      run_race(&s, result, &pool->result[best].record);
+      gm_searcher_race(s, result, &pool->result[best].record);
     }
     const struct gm_record* record = &result->record;
     if (record->err.code == GM_STOPPED) {
@@ -331,7 +311,7 @@ int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder,
       return err->code;
     }
     if (record->err.code || record->run.abandoned) continue;
-    if (best < 0 || better(record, &pool->result[best].record)) best = i;
+    if (best < 0 || gm_better(record, &pool->result[best].record)) best = i;
   }
   pool->count = best >= 0;
   if (best > 0) {
@@ -340,4 +320,12 @@ int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder,
     pool->result[best] = held;
   }
   return GM_OK;
+}
+
+int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder,
+              struct gm_pool* pool, double* work, struct gm_error* err) {
+  struct gm_searcher s;
+  gm_searcher_init(&s, quest, seeder, pool, work);
+  *err = (struct gm_error){.code = GM_OK};
+  return gm_searcher_refine(&s, err);
 }

@@ -1,0 +1,121 @@
+# A grid of models: which models are the same, which contain which, and all of them fitted by one
+# call of the engine.
+
+# Two families with the same key are the same model: with one component nothing can vary between
+# components, and in one variable there is neither shape nor orientation.
+model_key <- function(code, k, d) {
+  letters <- family_letters(code)
+  if (k == 1L) letters[letters == "V"] <- "E"
+  if (d == 1L) letters[-1L] <- "I"
+  paste(c(letters, k), collapse = "")
+}
+
+# covariance, name and k of each model that is fitted: equal ones once, under the name of the family
+# that is the narrowest where they differ.
+model_grid <- function(codes, k, d) {
+  grid <- expand.grid(k = k, covariance = codes, stringsAsFactors = FALSE)
+  key <- mapply(model_key, grid$covariance, grid$k, d)
+  width <- mapply(df_of, grid$covariance, max(d, 2L), grid$k + 1L)
+  narrowest <- order(width)
+  kept <- sort(narrowest[!duplicated(key[narrowest])])
+  code <- grid$covariance[kept]
+  data.frame(covariance = code, name = vapply(families[code], `[[`, "", "name", USE.NAMES = FALSE),
+             k = grid$k[kept])
+}
+
+# Of each row of the grid: `narrower`, the rows of the same k whose model it contains; `parent`, the
+# row of the same family with a component less (0: none); `wave`, above those of the narrower ones.
+# Narrower is the family each of whose letters comes before, in the order I, E, V.
+model_lattice <- function(grid, d) {
+  key <- mapply(model_key, grid$covariance, grid$k, d)
+  rank <- matrix(match(unlist(strsplit(substr(key, 1L, 3L), "")), c("I", "E", "V")), 3L)
+  contains <- function(i) {
+    i != seq_along(key) & grid$k == grid$k[i] & colSums(rank > rank[, i]) == 0L
+  }
+  before <- mapply(model_key, grid$covariance, grid$k - 1L, d)
+  list(narrower = lapply(seq_along(key), function(i) which(contains(i))),
+       parent = match(before, key, nomatch = 0L), wave = as.integer(colSums(rank)))
+}
+
+# Each model of the grid -> what fit_model() would return, with `covariance`, `certainty` (the sum
+# of w log(largest posterior)) and `note`; or the error that says why there is no such model.
+fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select()") {
+  models <- lapply(seq_len(nrow(grid)), function(i) {
+    tryCatch(check_size(data, grid$k[i], grid$covariance[i]), gaussmix_error = identity)
+  })
+  starts <- lapply(stats::setNames(nm = sort(unique(grid$k[!vapply(models, is_error, NA)]))),
+                   function(k) tryCatch(resolve_start(control$init, k, "VVV", data),
+                                        gaussmix_error = identity))
+  for (i in which(!vapply(models, is_error, NA))) {
+    start <- starts[[as.character(grid$k[i])]]
+    if (is_error(start)) models[[i]] <- start
+  }
+  open <- which(!vapply(models, is_error, NA))
+  if (length(open) == 0L) return(models)
+  asked <- grid[open, ]
+  nobs <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights)
+  df <- mapply(df_of, asked$covariance, ncol(data$x), asked$k)
+  cost <- criteria_table(0, df, nobs, 0)[[if (criterion == "CV") "AIC" else criterion]]
+  cells <- c(asked, model_lattice(asked, ncol(data$x)), list(penalty = cost))
+  out <- engine_grid(data$x, data$weights, cells, Filter(Negate(is_error), starts), data$scale,
+                     control, criterion == "ICL", title)
+  models[open] <- lapply(seq_along(open), function(i) {
+    start <- starts[[as.character(asked$k[i])]]
+    complete_model(out[[i]], data, asked[i, ], start, control)
+  })
+  models
+}
+
+# More parameters than rows: nothing that a search finds then can be believed.
+check_size <- function(data, k, code) {
+  check_rows(data, k)
+  rows <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
+  df <- df_of(code, ncol(data$x), k)
+  if (k > 1L && df > rows) {
+    gmm_abort("dimension", sprintf("%s but %s.", plural(df, "free parameter"), plural(rows, "row")),
+              "Try fewer components, or a narrower `covariance`.")
+  }
+}
+
+# What run_engine() and fit_model() add to what the engine gives.
+complete_model <- function(out, data, model, start, control) {
+  out$covariance <- model$covariance
+  out$starts <- starts_table(out$starts)
+  if (model$k == 1L && is.integer(start)) out$starts$kind <- "closed form"
+  out$named <- !is.character(start) && !any(out$best$kind %in% c("split", "proposal"))
+  tried <- tryCatch(check_survivors(out, data, model$k, model$covariance, control),
+                    gaussmix_error = identity)
+  if (is_error(tried)) {
+    if (model$k > 1L) tried$remedy <- remedies_tried
+    return(tried)
+  }
+  out$components <- if (out$named) attr(start, "components")
+  out
+}
+
+remedies_tried <- "Starts from other families and from k - 1 ended no better."
+
+# EM goes on at the tolerance asked for. `starts` gets a row for the run that gave the result.
+finish_model <- function(model, data, control) {
+  parameters <- c("proportions", "means", "covariances")
+  k <- length(model$proportions)
+  out <- engine_fit(data$x, data$weights, model$covariance, k, data$scale, model[parameters],
+                    control, "gmm_select()")
+  if (is.null(out$best)) {
+    out <- model
+    out$trace <- model$best$objective
+  }
+  last <- starts_table(model$best)
+  last$objective <- out$best$objective
+  last$loglik <- out$best$loglik
+  last$converged <- out$best$converged
+  last$finished <- TRUE
+  out$starts <- if (k == 1L) model$starts else rbind(model$starts, last)
+  out$reached <- 1L
+  out[c("covariance", "components", "named", "note")] <-
+    model[c("covariance", "components", "named", "note")]
+  out$certainty <- engine_certainty(data$x, data$weights, out, control$threads)
+  out
+}
+
+is_error <- function(model) inherits(model, "error")

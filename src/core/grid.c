@@ -1,0 +1,655 @@
+/* A grid of models: each number of components with each family, fitted together.
+
+   For each k, the smallest first:
+   1. Starts are made once, as parameters of the widest family, and every family takes its own from
+      them: the M-step of their moments (carry()). Short runs rank them; the best goes some way.
+   2. Each family is also started from what the others came to at the same k, and from its own
+      solution with a component less, each of whose components is split along its longest axis.
+      Short runs again, and the best is converged, the next ones as races.
+   3. No model may end below one that it contains: the narrower families at the same k, by waves of
+      the lattice, and itself with a component less. Where one does, EM goes on from that one, and
+      being monotone ends above it. Only an end that is spurious in the family, or has identical
+      components, is not taken; the cell then has a note.
+   Then the finalists, the best by the criterion, are searched by proposals, and 3. is repeated for
+   what they have changed. What was found on a sample goes on on all rows.
+
+   Where the rows are few, cells go over threads; in each of the steps a cell reads only what the
+   step before left, so that the number of threads changes nothing. */
+#include <math.h>
+#include <string.h>
+
+#include "matrix.h"
+#include "search.h"
+#include "threads.h"
+
+#define SMALL_SPLIT 0.1 /* in standard deviations: hardly changes the density */
+#define CELLS_MAX 1e8   /* operations of an E-step below which cells go over threads */
+
+static const struct gm_family* widest(void) { return gm_family_find("VVV"); }
+
+struct worker {
+  struct run_of_grid* run;
+  int caller; /* 1: on the caller's thread */
+  struct gm_engine engine;
+  struct gm_seeder seeder;
+  struct gm_progress progress;
+  struct gm_quest quest;
+  struct gm_pool pool;
+  struct gm_searcher s;
+  struct gm_params wide; /* of the cell's k */
+  struct gm_verdict* verdict;
+  double *trace, *wide_mem, *pool_mem, *search_mem, *seed_mem, *spare;
+};
+
+struct run_of_grid {
+  const struct gm_grid* grid;
+  const struct gm_seeder* seeder;
+  struct worker* worker;
+  int workers, stop;
+  const struct gm_stock* stock; /* of the current k, and its starts: */
+  double* starts;
+  struct gm_error* start_err;
+  int* item;     /* cells of the current step */
+  double* first; /* solutions of step 1, one a cell of the current k */
+};
+
+static ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+
+/* ---- cells over threads ---- */
+
+static int stopped(struct run_of_grid* run) {
+  int stop;
+#ifdef _OPENMP
+#pragma omp atomic read
+#endif
+  stop = run->stop;
+  return stop;
+}
+
+static int worker_tick(void* data) {
+  struct worker* w = data;
+  const struct gm_engine* engine = w->run->seeder->engine;
+  if (w->caller && engine->tick && !stopped(w->run) && engine->tick(engine->tick_data)) {
+#ifdef _OPENMP
+#pragma omp atomic write
+#endif
+    w->run->stop = 1;
+  }
+  return stopped(w->run);
+}
+
+/* Does the items, one after the other as threads come free; the caller's thread ticks while it
+   waits for the others. */
+static int each(struct run_of_grid* run, int items, void (*task)(struct worker*, int),
+                struct gm_error* err) {
+  int next = 0, done = 0;
+  const int threads = run->workers < items ? run->workers : items;
+  if (threads <= 1) {
+    for (int i = 0; i < items && !stopped(run); i++) task(run->worker, i);
+  } else {
+#ifdef _OPENMP
+#pragma omp parallel num_threads(threads)
+    {
+      struct worker* w = run->worker + gm_thread_id();
+      for (int i; !stopped(run);) {
+#pragma omp atomic capture
+        i = next++;
+        if (i >= items) break;
+        task(w, i);
+#pragma omp atomic
+        done++;
+      }
+      for (int all = 0; w->caller && !all && !worker_tick(w);) {
+#pragma omp atomic read
+        all = done;
+        all = all >= items;
+      }
+    }
+#endif
+  }
+  (void)next;
+  (void)done;
+  if (!stopped(run)) return GM_OK;
+  *err = (struct gm_error){.code = GM_STOPPED};
+  return err->code;
+}
+
+/* ---- memory ---- */
+
+static int most_k(const struct gm_grid* grid) { return grid->stock[grid->stocks - 1].k; }
+
+static ptrdiff_t doubles(size_t bytes) { return (ptrdiff_t)((bytes + 7) / 8); }
+
+/* A worker's parts, each of the largest cell. */
+struct parts {
+  ptrdiff_t trace, verdict, wide, pool, search, seed, spare, label, dist, total;
+};
+
+static struct parts worker_parts(const struct gm_grid* grid, int d, ptrdiff_t n,
+                                 int threads) {
+  const int k = most_k(grid);
+  struct parts p = {
+      .trace = (ptrdiff_t)grid->em.max_iter + 1,
+      .verdict = (GM_POOL + 1) * doubles((size_t)k * sizeof(struct gm_verdict)),
+      .wide = gm_params_size(widest(), d, k),
+      .spare =
+          gm_stats_size(widest(), d, k) + 2 * (ptrdiff_t)d * d + d + gm_eigen_work(d),
+      .label = doubles((size_t)n * sizeof(int)),
+      .dist = n};
+  for (int i = 0; i < grid->cells; i++) {
+    const struct gm_cell* cell = grid->cell + i;
+    const struct gm_family* family = cell->family;
+    const struct gm_factors f = {.shape = family->shape, .d = d, .k = cell->k};
+    p.pool = max_size(p.pool, (GM_POOL + 1) * (gm_params_size(family, d, cell->k) +
+                                               gm_stats_size(family, d, cell->k)));
+    p.search = max_size(p.search, gm_search_work(family, d, cell->k, threads));
+    p.search = max_size(
+        p.search, gm_factors_size(family, d, cell->k) + gm_certainty_work(&f, threads));
+  }
+  for (int i = 0; i < grid->stocks; i++) {
+    const struct gm_stock* stock = grid->stock + i;
+    p.seed = max_size(p.seed, gm_seed_work(stock->kind, widest(), d, stock->k, threads) +
+                                  gm_stats_size(widest(), d, stock->k));
+  }
+  p.total = p.trace + p.verdict + p.wide + p.pool + p.search + p.seed + p.spare +
+            p.label + p.dist + 8;
+  return p;
+}
+
+/* What is shared while one k is done: its starts with their errors, and what its cells come to in
+   step 1. */
+struct shared {
+  ptrdiff_t start, error, first;
+};
+
+static struct shared shared_parts(const struct gm_grid* grid, int d) {
+  struct shared size = {0};
+  for (int i = 0; i < grid->stocks; i++) {
+    const struct gm_stock* stock = grid->stock + i;
+    ptrdiff_t own = 0;
+    for (int c = 0; c < grid->cells; c++)
+      if (grid->cell[c].k == stock->k)
+        own += gm_params_size(grid->cell[c].family, d, stock->k);
+    size.first = max_size(size.first, own);
+    size.start =
+        max_size(size.start, stock->starts * gm_params_size(widest(), d, stock->k));
+    size.error =
+        max_size(size.error, doubles((size_t)stock->starts * sizeof(struct gm_error)));
+  }
+  return size;
+}
+
+static int count_workers(const struct gm_grid* grid, const struct gm_rows* rows,
+                         int threads) {
+  const struct gm_plan plan = gm_plan_make(GM_TRIANG, rows->d, most_k(grid));
+  return (double)rows->n * plan.cost < CELLS_MAX ? threads : 1;
+}
+
+ptrdiff_t gm_grid_work(const struct gm_grid* grid, const struct gm_rows* rows,
+                       int threads, int refine) {
+  const int workers = count_workers(grid, rows, threads);
+  const struct shared shared = shared_parts(grid, rows->d);
+  const ptrdiff_t own =
+      worker_parts(grid, rows->d, refine ? 0 : rows->n, workers > 1 ? 1 : threads).total;
+  return shared.start + shared.error + shared.first + grid->cells + 1 +
+         workers * (own + doubles(sizeof(struct worker)));
+}
+
+static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
+                     const struct gm_seeder* seeder, int refine, double* work) {
+  const int d = seeder->rows->d, threads = seeder->engine->threads;
+  const ptrdiff_t n = refine ? 0 : seeder->rows->n;
+  const struct shared shared = shared_parts(grid, d);
+  *run = (struct run_of_grid){.grid = grid, .seeder = seeder};
+  run->workers = count_workers(grid, seeder->rows, threads);
+  const int own = run->workers > 1 ? 1 : threads;
+  const struct parts p = worker_parts(grid, d, n, own);
+  run->starts = work;
+  run->start_err = (struct gm_error*)(run->starts + shared.start);
+  run->first = run->starts + shared.start + shared.error;
+  run->item = (int*)(run->first + shared.first);
+  run->worker = (struct worker*)(run->first + shared.first + grid->cells + 1);
+  work = run->first + shared.first + grid->cells + 1 +
+         run->workers * doubles(sizeof(struct worker));
+  for (int i = 0; i < run->workers; i++) {
+    struct worker* w = run->worker + i;
+    *w = (struct worker){.run = run, .caller = i == 0, .seeder = *seeder};
+    w->engine = *seeder->engine;
+    w->engine.threads = own;
+    w->engine.tick = worker_tick;
+    w->engine.tick_data = w;
+    w->quest = (struct gm_quest){
+        .em = grid->em, .spurious = grid->spurious, .progress = &w->progress};
+    double* at = work + p.total * i;
+    w->trace = at;
+    w->verdict = (struct gm_verdict*)(at += p.trace);
+    w->wide_mem = at += p.verdict;
+    w->pool_mem = at += p.wide;
+    w->search_mem = at += p.pool;
+    w->spare = at += p.search;
+    w->seed_mem = at += p.spare;
+    w->seeder.label = (int*)(at += p.seed);
+    w->seeder.dist = at += p.label;
+    w->seeder.work = w->seed_mem;
+    w->seeder.engine = &w->engine;
+  }
+}
+
+/* ---- parameters from one family to another ---- */
+
+static double* init_wide(struct worker* w, int k) {
+  return gm_params_init(&w->wide, widest(), w->seeder.rows->d, k, w->wide_mem);
+}
+
+/* Component i of `from` -> component j of the worker's wide parameters. */
+static void widen(struct worker* w, const struct gm_params* from, int i, int j) {
+  const int d = from->d;
+  const enum gm_shape shape = from->family->shape;
+  const double* cov = from->cov + gm_cov_stride(from->family, d) * i;
+  double* to = w->wide.cov + (ptrdiff_t)d * d * j;
+  w->wide.prop[j] = from->prop[i];
+  memcpy(w->wide.mean + (ptrdiff_t)d * j, from->mean + (ptrdiff_t)d * i,
+         (size_t)d * sizeof *to);
+  if (shape == GM_TRIANG) {
+    memcpy(to, cov, (size_t)d * d * sizeof *to);
+    return;
+  }
+  memset(to, 0, (size_t)d * d * sizeof *to);
+  for (int a = 0; a < d; a++) to[a + (ptrdiff_t)d * a] = cov[shape == GM_DIAG ? a : 0];
+}
+
+static void widen_all(struct worker* w, const struct gm_params* from) {
+  init_wide(w, from->k);
+  for (int j = 0; j < from->k; j++) widen(w, from, j, j);
+}
+
+/* The wide parameters -> the spare's: the M-step of their moments. Parameters that are of the
+   spare's family stay what they are. */
+static int carry(struct worker* w) {
+  struct gm_result* spare = &w->pool.spare;
+  struct gm_params* to = &spare->params;
+  const struct gm_params* from = &w->wide;
+  const int d = to->d, k = to->k;
+  struct gm_stats* stats = &spare->stats;
+  gm_stats_zero(stats);
+  memcpy(to->prop, from->prop, (size_t)k * sizeof *to->prop);
+  memcpy(to->mean, from->mean, (size_t)d * k * sizeof *to->mean);
+  for (int j = 0; j < k; j++) {
+    const double* cov = from->cov + (ptrdiff_t)d * d * j;
+    double* scatter = stats->scatter + stats->stride * j;
+    stats->nk[j] = from->prop[j] * w->seeder.weight;
+    stats->nk2[j] = from->prop[j] * w->seeder.weight2;
+    for (int b = 0; b < d; b++)
+      for (int a = b; a < (stats->shape == GM_TRIANG ? d : b + 1); a++)
+        scatter[stats->shape == GM_TRIANG ? a + (ptrdiff_t)d * b : a] +=
+            stats->nk[j] * cov[a + (ptrdiff_t)d * b];
+  }
+  stats->total[1] = w->seeder.weight;
+  to->cov[0] = 0;
+  if (stats->shape == GM_TRIANG && stats->stride) /* an orientation to begin with */
+    memcpy(to->cov, from->cov, (size_t)d * d * k * sizeof *to->cov);
+  return gm_mstep(stats, w->seeder.bounds, to, w->s.step, &spare->record.err);
+}
+
+/* wide <- `from` with its component c split along the longest axis, the moments kept. */
+static void split(struct worker* w, const struct gm_params* from, int c, double reach) {
+  const int d = from->d, k = from->k;
+  const ptrdiff_t len = (ptrdiff_t)d * d;
+  double *axes = w->spare, *value = axes + len;
+  init_wide(w, k + 1);
+  for (int j = 0; j < k; j++) widen(w, from, j, j);
+  double* cov = w->wide.cov + len * c;
+  memcpy(axes, cov, (size_t)len * sizeof *axes);
+  gm_eigen(axes, d, 1, value, value + d);
+  const double* axis = axes + (ptrdiff_t)d * (d - 1);
+  const double along = reach * sqrt(value[d - 1]);
+  for (int b = 0; b < d; b++)
+    for (int a = 0; a < d; a++)
+      cov[a + (ptrdiff_t)d * b] -= along * along * axis[a] * axis[b];
+  memcpy(w->wide.cov + len * k, cov, (size_t)len * sizeof *cov);
+  for (int a = 0; a < d; a++) {
+    double* mean = w->wide.mean + a;
+    mean[(ptrdiff_t)d * k] = mean[(ptrdiff_t)d * c] - along * axis[a];
+    mean[(ptrdiff_t)d * c] += along * axis[a];
+  }
+  w->wide.prop[c] /= 2;
+  w->wide.prop[k] = w->wide.prop[c];
+}
+
+/* ---- a cell ---- */
+
+/* Lays the worker's pool out for a cell; it is empty. */
+static void open_cell(struct worker* w, const struct gm_cell* cell) {
+  const int d = w->seeder.rows->d;
+  double* mem = w->pool_mem;
+  w->pool.count = 0;
+  w->pool.weight = w->seeder.weight;
+  for (int i = 0; i <= GM_POOL; i++) {
+    struct gm_result* r = i < GM_POOL ? w->pool.result + i : &w->pool.spare;
+    mem = gm_params_init(&r->params, cell->family, d, cell->k, mem);
+    mem = gm_stats_init(&r->stats, cell->family, d, cell->k, mem);
+    r->trace = w->trace;
+    r->verdict = w->verdict + (ptrdiff_t)most_k(w->run->grid) * i;
+  }
+  gm_searcher_init(&w->s, &w->quest, &w->seeder, &w->pool, w->search_mem);
+}
+
+static void new_record(struct worker* w, enum gm_seed kind, enum gm_state state) {
+  w->pool.spare.record = (struct gm_record){
+      .kind = kind, .state = state, .run = {.objective = NAN, .loglik = NAN}};
+}
+
+/* EM from the wide parameters, at most so many steps, and into the pool. */
+static void attempt(struct worker* w, enum gm_seed kind, int steps,
+                    struct gm_record* record) {
+  struct gm_em_control em = w->quest.em;
+  if (em.max_iter > steps) em.max_iter = steps;
+  new_record(w, kind, em.max_iter < w->quest.em.max_iter ? GM_SHORT : GM_FINISHED);
+  if (!carry(w)) gm_searcher_run(&w->s, &w->pool.spare, &em);
+  if (record) *record = w->pool.spare.record;
+  gm_searcher_offer(&w->s);
+}
+
+static int solved(const struct gm_cell* cell) {
+  return cell->record.state == GM_FINISHED && !cell->record.err.code;
+}
+
+/* The cell's solution as the pool's only result. */
+static void restore(struct worker* w, const struct gm_cell* cell) {
+  struct gm_result* r = w->pool.result;
+  if (!solved(cell)) return;
+  gm_params_copy(&r->params, &cell->params);
+  memcpy(r->verdict, cell->verdict, (size_t)cell->k * sizeof *r->verdict);
+  r->record = cell->record;
+  w->pool.count = 1;
+}
+
+/* The pool's best is the cell's solution. */
+static void keep(struct worker* w, struct gm_cell* cell) {
+  const struct gm_result* r = w->pool.result;
+  if (!w->pool.count) return;
+  gm_params_copy(&cell->params, &r->params);
+  memcpy(cell->verdict, r->verdict, (size_t)cell->k * sizeof *r->verdict);
+  cell->record = r->record;
+  cell->record.state = GM_FINISHED;
+}
+
+/* ---- starts ---- */
+
+static void init_start(const struct run_of_grid* run, int i, struct gm_params* params) {
+  const int d = run->seeder->rows->d, k = run->stock->k;
+  gm_params_init(params, widest(), d, k,
+                 run->starts + i * gm_params_size(widest(), d, k));
+}
+
+static enum gm_seed start_kind(const struct gm_stock* stock, int i) {
+  if (stock->kind != GM_SEED_MIXED) return stock->kind;
+  return i ? (enum gm_seed)((i - 1) % GM_SEED_KINDS) : GM_SEED_HIER;
+}
+
+static void make_start(struct worker* w, int i) {
+  const struct run_of_grid* run = w->run;
+  const struct gm_stock* stock = run->stock;
+  struct gm_error* err = run->start_err + i;
+  struct gm_params params;
+  struct gm_stats stats;
+  init_start(run, i, &params);
+  *err = (struct gm_error){.code = GM_OK};
+  if (stock->kind == GM_SEED_GIVEN) {
+    memcpy(params.prop, stock->given,
+           (size_t)gm_params_size(widest(), params.d, params.k) * sizeof *stock->given);
+    return;
+  }
+  w->seeder.given_label = stock->label;
+  w->seeder.given_resp = stock->resp;
+  w->seeder.work = gm_stats_init(&stats, widest(), params.d, params.k, w->seed_mem);
+  (void)!gm_seed_params(start_kind(stock, i), &w->seeder, (uint32_t)i, &params, &stats, err);
+}
+
+static void try_starts(struct worker* w, int item) {
+  const struct run_of_grid* run = w->run;
+  struct gm_cell* cell = run->grid->cell + run->item[item];
+  const int steps = (int)run->grid->tune[0];
+  cell->record.state = GM_SHORT;
+  open_cell(w, cell);
+  for (int i = 0; i < run->stock->starts; i++) {
+    const enum gm_seed kind = start_kind(run->stock, i);
+    if (run->start_err[i].code) {
+      cell->records[i] = (struct gm_record){.kind = kind,
+                                            .err = run->start_err[i],
+                                            .run = {.objective = NAN, .loglik = NAN}};
+      continue;
+    }
+    init_start(run, i, &w->wide);
+    attempt(w, kind, steps, cell->records + i);
+  }
+  struct gm_em_control em = w->quest.em;
+  if (em.max_iter > run->grid->tune[1]) em.max_iter = (int)run->grid->tune[1];
+  if (w->pool.count) {
+    gm_searcher_run(&w->s, w->pool.result, &em);
+    keep(w, cell);
+  }
+}
+
+/* ---- neighbours ---- */
+
+static void try_neighbours(struct worker* w, int item) {
+  const struct run_of_grid* run = w->run;
+  const struct gm_grid* grid = run->grid;
+  struct gm_cell* cell = grid->cell + run->item[item];
+  const int steps = (int)grid->tune[2];
+  const double* first = run->first;
+  open_cell(w, cell);
+  restore(w, cell);
+  for (int i = 0; run->item[i] >= 0; i++) {
+    const struct gm_cell* other = grid->cell + run->item[i];
+    struct gm_params params;
+    first = gm_params_init(&params, other->family, w->seeder.rows->d, other->k,
+                           (double*)first);
+    if (i == item || !solved(other) || grid->tune[4]) continue;
+    widen_all(w, &params);
+    attempt(w, GM_SEED_FAMILY, steps, NULL);
+  }
+  if (cell->parent >= 0 && solved(grid->cell + cell->parent) && !grid->tune[5])
+    for (int c = 0; c < cell->k - 1; c++) {
+      split(w, &grid->cell[cell->parent].params, c, 0.6);
+      attempt(w, GM_SEED_SPLIT, steps, NULL);
+    }
+  struct gm_error err = {0};
+  if (gm_searcher_refine(&w->s, &err)) return;
+  w->quest.proposals = (int)grid->tune[3];
+  if (cell->k > 1 && gm_searcher_propose(&w->s, &err)) return;
+  keep(w, cell);
+}
+
+/* ---- bounds ---- */
+
+static int below(const struct gm_cell* cell, const struct gm_cell* other) {
+  const double level = other->record.run.objective;
+  return solved(other) &&
+         (!solved(cell) || cell->record.run.objective < level - ROUNDING * fabs(level));
+}
+
+/* EM from what the cell contains; returns why the cell is still below, if it is. */
+static enum gm_note raise_above(struct worker* w, struct gm_cell* cell,
+                                const struct gm_cell* other) {
+  const int steps = w->quest.em.max_iter, splits = other->k < cell->k ? other->k : 0;
+  enum gm_note note = GM_NOTE_NONE;
+  for (int c = 0; c < (splits ? splits : 1); c++) {
+    struct gm_record record;
+    if (splits) {
+      split(w, &other->params, c, SMALL_SPLIT);
+    } else {
+      widen_all(w, &other->params);
+    }
+    attempt(w, splits ? GM_SEED_SPLIT : GM_SEED_FAMILY, steps, &record);
+    keep(w, cell);
+    if (!below(cell, other) || record.err.code == GM_STOPPED) return GM_NOTE_NONE;
+    if (record.repeated || (splits && !record.err.code && !record.spurious))
+      note = GM_NOTE_NO_GAIN;
+    if (!note) note = GM_NOTE_SPURIOUS;
+  }
+  return note;
+}
+
+static void raise_cell(struct worker* w, int item) {
+  const struct gm_grid* grid = w->run->grid;
+  struct gm_cell* cell = grid->cell + w->run->item[item];
+  open_cell(w, cell);
+  restore(w, cell);
+  for (int i = 0; i <= cell->n_narrower; i++) {
+    const int at = i < cell->n_narrower ? cell->narrower[i] : cell->parent;
+    if (at < 0 || !grid->cell[at].changed || !below(cell, grid->cell + at)) continue;
+    const enum gm_note note = raise_above(w, cell, grid->cell + at);
+    if (!cell->note) cell->note = note;
+    cell->changed = 1;
+  }
+}
+
+/* The cells of one k, wave by wave, those that are below one that has changed. */
+static int raise_all(struct run_of_grid* run, int k, struct gm_error* err) {
+  const struct gm_grid* grid = run->grid;
+  int last = 0;
+  for (int wave = 0; wave <= last; wave++) {
+    int items = 0;
+    for (int i = 0; i < grid->cells; i++) {
+      const struct gm_cell* cell = grid->cell + i;
+      if (cell->k != k) continue;
+      if (cell->wave > last) last = cell->wave;
+      if (cell->wave != wave) continue;
+      int low = 0;
+      for (int j = 0; j <= cell->n_narrower && !low; j++) {
+        const int at = j < cell->n_narrower ? cell->narrower[j] : cell->parent;
+        low = at >= 0 && grid->cell[at].changed && below(cell, grid->cell + at);
+      }
+      if (low) run->item[items++] = i;
+    }
+    if (each(run, items, raise_cell, err)) return err->code;
+  }
+  return GM_OK;
+}
+
+/* ---- finalists ---- */
+
+static void search_finalist(struct worker* w, int item) {
+  const struct gm_grid* grid = w->run->grid;
+  struct gm_cell* cell = grid->cell + w->run->item[item];
+  struct gm_error err = {0};
+  w->quest.proposals = grid->proposals + grid->more * cell->k;
+  open_cell(w, cell);
+  restore(w, cell);
+  if (gm_searcher_propose(&w->s, &err)) return;
+  const double before = cell->record.run.objective;
+  keep(w, cell);
+  cell->changed = cell->record.run.objective > before;
+}
+
+static double criterion(const struct gm_grid* grid, const struct gm_cell* cell) {
+  const double certainty = grid->use_certainty ? cell->certainty : 0;
+  return cell->penalty - 2 * grid->scale * (cell->record.run.objective + certainty);
+}
+
+static void weigh_certainty(struct worker* w, int item) {
+  struct gm_cell* cell = w->run->grid->cell + item;
+  const struct gm_rows* rows = w->seeder.rows;
+  struct gm_error err = {0};
+  struct gm_factors f;
+  cell->certainty = 0;
+  if (!solved(cell)) return;
+  double* work = gm_factors_init(&f, cell->family, rows->d, cell->k, w->search_mem);
+  if (!gm_factors_set(&f, &cell->params, &err))
+    (void)!gm_certainty(rows, &f, &w->engine, &cell->certainty, work, &err);
+}
+
+static int search_finalists(struct run_of_grid* run, struct gm_error* err) {
+  const struct gm_grid* grid = run->grid;
+  int items = 0;
+  if (grid->use_certainty && each(run, grid->cells, weigh_certainty, err))
+    return err->code;
+  while (items < grid->finalists) {
+    int best = -1;
+    for (int i = 0; i < grid->cells; i++) {
+      const struct gm_cell* cell = grid->cell + i;
+      int taken = !solved(cell) || cell->record.spurious || cell->k == 1;
+      for (int j = 0; j < items && !taken; j++) taken = run->item[j] == i;
+      if (!taken &&
+          (best < 0 || criterion(grid, cell) < criterion(grid, grid->cell + best)))
+        best = i;
+    }
+    if (best < 0) break;
+    run->item[items++] = best;
+  }
+  for (int i = 0; i < grid->cells; i++) grid->cell[i].changed = 0;
+  if (each(run, items, search_finalist, err)) return err->code;
+  for (int i = 0; i < grid->stocks; i++)
+    if (raise_all(run, grid->stock[i].k, err)) return err->code;
+  return GM_OK;
+}
+
+/* ---- the door ---- */
+
+static void keep_first(struct run_of_grid* run) {
+  double* first = run->first;
+  for (int i = 0; run->item[i] >= 0; i++) {
+    const struct gm_cell* cell = run->grid->cell + run->item[i];
+    struct gm_params params;
+    first = gm_params_init(&params, cell->family, run->seeder->rows->d, cell->k, first);
+    if (solved(cell)) gm_params_copy(&params, &cell->params);
+  }
+}
+
+static void tell(const struct gm_grid* grid, const char* what, int at, int of) {
+  *grid->progress = (struct gm_progress){.what = what, .at = at, .of = of};
+}
+
+int gm_grid_search(const struct gm_grid* grid, const struct gm_seeder* seeder,
+                   double* work, struct gm_error* err) {
+  struct run_of_grid run;
+  run_init(&run, grid, seeder, 0, work);
+  *err = (struct gm_error){.code = GM_OK};
+  for (int i = 0; i < grid->cells; i++) {
+    grid->cell[i].note = GM_NOTE_NONE;
+    grid->cell[i].changed = 1;
+  }
+  for (int i = 0; i < grid->stocks; i++) {
+    int items = 0;
+    run.stock = grid->stock + i;
+    tell(grid, "numbers of components", i + 1, grid->stocks);
+    for (int c = 0; c < grid->cells; c++)
+      if (grid->cell[c].k == run.stock->k) run.item[items++] = c;
+    run.item[items] = -1;
+    if (each(&run, run.stock->starts, make_start, err) ||
+        each(&run, items, try_starts, err))
+      return err->code;
+    keep_first(&run);
+    if (each(&run, items, try_neighbours, err) || raise_all(&run, run.stock->k, err))
+      return err->code;
+  }
+  if (search_finalists(&run, err)) return err->code;
+  return each(&run, grid->cells, weigh_certainty, err);
+}
+
+static void refine_cell(struct worker* w, int item) {
+  struct gm_cell* cell = w->run->grid->cell + item;
+  open_cell(w, cell);
+  restore(w, cell);
+  if (!w->pool.count) return;
+  cell->record.state = GM_SHORT;
+  if (gm_searcher_run(&w->s, w->pool.result, &w->quest.em)) return;
+  keep(w, cell);
+}
+
+int gm_grid_refine(const struct gm_grid* grid, const struct gm_seeder* seeder,
+                   double* work, struct gm_error* err) {
+  struct run_of_grid run;
+  run_init(&run, grid, seeder, 1, work);
+  *err = (struct gm_error){.code = GM_OK};
+  for (int i = 0; i < grid->cells; i++) {
+    grid->cell[i].note = GM_NOTE_NONE;
+    grid->cell[i].changed = 1;
+  }
+  if (each(&run, grid->cells, refine_cell, err)) return err->code;
+  for (int i = 0; i < grid->stocks; i++)
+    if (raise_all(&run, grid->stock[i].k, err)) return err->code;
+  return each(&run, grid->cells, weigh_certainty, err);
+}

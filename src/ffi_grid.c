@@ -1,0 +1,202 @@
+/* A whole grid of models: memory, the starts of each k, what each cell came to as an R list. */
+#include <string.h>
+
+#include "ffi.h"
+
+/* list(k, starts, start): start is "auto", "kmeans++", "random" or "hierarchical"; integer labels; a
+   matrix of responsibilities; a parameter list. */
+static struct gm_stock read_stock(SEXP list, const struct gm_rows* rows) {
+  SEXP start = ffi_field(list, "start");
+  struct gm_stock stock = {.k = ffi_count(ffi_field(list, "k"), 1, "k"),
+                           .starts = ffi_count(ffi_field(list, "starts"), 1, "starts")};
+  switch (TYPEOF(start)) {
+    case STRSXP: {
+      const char* kind = ffi_string(start, "start");
+      stock.kind = !strcmp(kind, "random")         ? GM_SEED_RANDOM
+                   : !strcmp(kind, "kmeans++")     ? GM_SEED_KMEANS
+                   : !strcmp(kind, "hierarchical") ? GM_SEED_HIER
+                                                   : GM_SEED_MIXED;
+      break;
+    }
+    case INTSXP:
+      stock.kind = GM_SEED_LABELS;
+      stock.label = ffi_labels(start, rows->n, stock.k);
+      break;
+    case REALSXP:
+      stock.kind = GM_SEED_MATRIX;
+      stock.resp = ffi_doubles(start, rows->n * stock.k, "responsibilities");
+      break;
+    default: {
+      const struct gm_params given = ffi_params(start, gm_family_find("VVV"), rows->d);
+      if (given.k != stock.k) Rf_error("internal error: the start has another k");
+      stock.kind = GM_SEED_GIVEN;
+      stock.given = given.prop;
+    }
+  }
+  return stock;
+}
+
+static struct gm_cell read_cell(SEXP list, const struct gm_grid* grid, int d) {
+  const struct gm_family* family = ffi_family(ffi_field(list, "family"));
+  const int k = ffi_count(ffi_field(list, "k"), 1, "k");
+  SEXP narrower = ffi_field(list, "narrower");
+  struct gm_cell cell = {.family = family,
+                         .k = k,
+                         .wave = ffi_count(ffi_field(list, "wave"), 0, "wave"),
+                         .parent = ffi_count(ffi_field(list, "parent"), 0, "parent") - 1,
+                         .n_narrower = (int)Rf_xlength(narrower),
+                         .penalty = ffi_number(ffi_field(list, "penalty"), "penalty")};
+  int* at = (int*)R_alloc((size_t)cell.n_narrower + 1, sizeof *at);
+  for (int i = 0; i < cell.n_narrower; i++) {
+    at[i] = ffi_integers(narrower, -1, "narrower")[i] - 1;
+    if (at[i] < 0 || at[i] >= grid->cells) Rf_error("internal error: no such cell");
+  }
+  if (cell.parent >= grid->cells) Rf_error("internal error: no such cell");
+  cell.narrower = at;
+  gm_params_init(&cell.params, family, d, k,
+                 ffi_alloc((double)gm_params_size(family, d, k)));
+  cell.verdict = (struct gm_verdict*)R_alloc(k, sizeof *cell.verdict);
+  const struct gm_stock* stock = NULL;
+  for (int i = 0; i < grid->stocks; i++)
+    if (grid->stock[i].k == k) stock = grid->stock + i;
+  if (!stock) Rf_error("internal error: no starts for this k");
+  cell.records = (struct gm_record*)R_alloc(stock->starts, sizeof *cell.records);
+  memset(cell.records, 0, (size_t)stock->starts * sizeof *cell.records);
+  return cell;
+}
+
+static int starts_of(const struct gm_grid* grid, int k) {
+  for (int i = 0; i < grid->stocks; i++)
+    if (grid->stock[i].k == k) return grid->stock[i].starts;
+  return 0;
+}
+
+/* The same fields as those of ffi_gmm_fit(), and the note and the certainty. */
+static SEXP cell_list(const struct gm_grid* grid, const struct gm_cell* cell,
+                      double weight) {
+  static const char* const names[] = {"starts",  "best",        "proportions",
+                                      "means",   "covariances", "total",
+                                      "verdict", "note",        "certainty"};
+  SEXP out = PROTECT(ffi_list(9, names));
+  SET_VECTOR_ELT(out, 0, ffi_records(cell->records, starts_of(grid, cell->k)));
+  if (cell->record.state == GM_FINISHED && !cell->record.err.code) {
+    SET_VECTOR_ELT(out, 1, ffi_records(&cell->record, 1));
+    ffi_set_params(out, 2, &cell->params);
+    SET_VECTOR_ELT(out, 5, Rf_ScalarReal(weight));
+    SET_VECTOR_ELT(out, 6, ffi_verdict(cell->verdict, cell->k));
+    SET_VECTOR_ELT(out, 8, Rf_ScalarReal(cell->certainty));
+  }
+  SET_VECTOR_ELT(out, 7, Rf_ScalarInteger(cell->note));
+  UNPROTECT(1);
+  return out;
+}
+
+static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
+                        double weight, struct gm_error* err) {
+  const struct gm_rows* rows = seeder->rows;
+  const int d = rows->d;
+  double* work = ffi_alloc((double)gm_grid_work(grid, rows, seeder->engine->threads, 0));
+  seeder->weight = weight;
+  seeder->work = ffi_alloc(
+      gm_seed_work(GM_SEED_MIXED, gm_family_find("VVV"), d, 1, seeder->engine->threads));
+  seeder->label = (int*)R_alloc(rows->n, sizeof(int));
+  seeder->dist = ffi_alloc((double)rows->n);
+  if (gm_seed_total(seeder, ffi_alloc(gm_seed_total_size(d)), err)) return;
+  int hier = 0;
+  for (int i = 0; i < grid->stocks; i++)
+    hier |= grid->stock[i].kind == GM_SEED_HIER || grid->stock[i].kind == GM_SEED_MIXED;
+  if (hier && ffi_grow(seeder, err)) return;
+  (void)!gm_grid_search(grid, seeder, work, err);
+}
+
+/* stocks: a list for each k, ascending, see read_stock(); cells: a list of list(family, k, wave,
+   parent, narrower, penalty), parent and narrower counted from 1, parent 0: none. control:
+   list(finalists, proposals, more, use_certainty, sample, max_iter, tol, floor, spurious (3),
+   threads, progress). */
+SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control) {
+  struct gm_rows rows = ffi_rows(x, w);
+  const double* thresholds = ffi_doubles(ffi_field(control, "spurious"), 3, "spurious");
+  struct gm_progress progress = {.what = "model"};
+  if (rows.n < 1 || Rf_xlength(stocks) < 1 || Rf_xlength(cells) < 1)
+    Rf_error("internal error: nothing to fit");
+  struct gm_stock* stock = (struct gm_stock*)R_alloc(Rf_xlength(stocks), sizeof *stock);
+  struct gm_cell* cell = (struct gm_cell*)R_alloc(Rf_xlength(cells), sizeof *cell);
+  struct gm_grid grid = {
+      .cells = (int)Rf_xlength(cells),
+      .stocks = (int)Rf_xlength(stocks),
+      .cell = cell,
+      .stock = stock,
+      .finalists = ffi_count(ffi_field(control, "finalists"), 0, "finalists"),
+      .proposals = ffi_count(ffi_field(control, "proposals"), 0, "proposals"),
+      .more = ffi_count(ffi_field(control, "more"), 0, "more"),
+      .use_certainty = ffi_count(ffi_field(control, "use_certainty"), 0, "use_certainty"),
+      .scale = 1,
+      .em = {.max_iter = ffi_count(ffi_field(control, "max_iter"), 0, "max_iter"),
+             .tol = ffi_number(ffi_field(control, "tol"), "tol")},
+      .spurious = {.size = thresholds[0],
+                   .thin_size = thresholds[1],
+                   .thin = thresholds[2]},
+      .progress = &progress};
+  memcpy(grid.tune, ffi_doubles(ffi_field(control, "tune"), 8, "tune"), sizeof grid.tune);
+  for (int i = 0; i < grid.stocks; i++)
+    stock[i] = read_stock(VECTOR_ELT(stocks, i), &rows);
+  for (int i = 0; i < grid.cells; i++)
+    cell[i] = read_cell(VECTOR_ELT(cells, i), &grid, rows.d);
+  const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
+  const struct gm_bounds bounds = {
+      .floor = ffi_number(ffi_field(control, "floor"), "floor"),
+      .scale = ffi_doubles(scale, rows.d, "scale")};
+
+  struct ffi_watch watch = {
+      .progress = &progress,
+      .title = ffi_string(ffi_field(control, "progress"), "progress")};
+  ffi_watch_start(&watch);
+  const struct gm_engine engine = ffi_engine(ffi_field(control, "threads"), &watch);
+  struct gm_seeder seeder = {.rows = &rows, .bounds = &bounds, .engine = &engine};
+  int random = 0;
+  for (int i = 0; i < grid.stocks; i++)
+    random |= stock[i].kind < GM_SEED_LABELS || stock[i].kind == GM_SEED_MIXED;
+  if (random) seeder.key = ffi_draw_key();
+  double weight = 0, weight2 = 0;
+  for (ptrdiff_t i = 0; i < rows.n; i++) {
+    const double one = rows.w ? rows.w[i] : 1;
+    weight += one;
+    weight2 += one * one;
+  }
+
+  struct gm_error err = {0};
+  if (sample < rows.n) {
+    struct gm_rows some = rows;
+    double* some_x = ffi_alloc((double)sample * rows.d);
+    double* some_w = ffi_alloc((double)sample);
+    some.n = gm_subsample(&rows, seeder.key, &engine, sample, some_x, some_w);
+    some.ld = sample;
+    some.x = some_x;
+    some.w = some_w;
+    if (some.n < 0) {
+      err.code = GM_STOPPED;
+    } else {
+      struct gm_seeder few = seeder;
+      double some_weight = 0;
+      for (ptrdiff_t i = 0; i < some.n; i++) some_weight += some_w[i];
+      few.rows = &some;
+      grid.scale = weight / some_weight;
+      grid_search(&grid, &few, some_weight, &err);
+      seeder.weight = weight;
+      seeder.weight2 = weight2;
+      if (!err.code)
+        (void)!gm_grid_refine(
+            &grid, &seeder,
+            ffi_alloc((double)gm_grid_work(&grid, &rows, engine.threads, 1)), &err);
+    }
+  } else {
+    grid_search(&grid, &seeder, weight, &err);
+  }
+  ffi_watch_end(&watch, &err);
+
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, grid.cells));
+  for (int i = 0; i < grid.cells; i++)
+    SET_VECTOR_ELT(out, i, cell_list(&grid, cell + i, weight));
+  UNPROTECT(2);
+  return out;
+}
