@@ -51,7 +51,8 @@
 #'   and what `print()` says of the data. `as.data.frame()` gives the table. `plot()` draws for each
 #'   test (of many, the last nine) a histogram of the replicates and a line at the statistic of the
 #'   data.
-#' @section Errors: As for [gmm()]; `gaussmix_error_start` where `init` gives a start for one `k`;
+#' @section Errors: As for [gmm()]; `gaussmix_error_argument` for a fit with a prior or with equal
+#'   proportions, of which k components are no case of k + 1; `gaussmix_error_start` where `init` gives a start for one `k`;
 #'   `gaussmix_error_data` where the object holds no rows; `gaussmix_error_degenerate` where already
 #'   the first fit has a spurious component.
 #' @references McLachlan, G. J. (1987) On bootstrapping the likelihood ratio test statistic for the
@@ -107,6 +108,10 @@ gmm_lrt.gaussmix <- function(x, k = x$k, ..., n_boot = 199, level = 0.05, cl = N
   check_dots_empty(...)
   need_rows(x, "gmm_lrt()")
   refuse_prior(x, "gmm_lrt()")
+  if (isTRUE(x$equal)) {
+    gmm_abort("argument", paste("gmm_lrt() needs free proportions: k + 1 components of equal",
+                                "proportions do not contain k."))
+  }
   lrt_bridge(stored_data(x), k, x$covariance, n_boot, level, cl, control, match.call(),
              searching(x$control), fit = x)
 }

@@ -141,3 +141,26 @@ test_that("log densities and posteriors are right to the last digits", {
     expect_lte(max(prob[!likely], 0), exp(-99), label = paste(name, "small posteriors"))
   }
 })
+
+test_that("equal proportions: EM from the same labels ends where Rmixmod's does", {
+  frozen <- readRDS(test_path("fixtures", "proportions.rds"))
+  sets <- list(faithful = faithful, iris = iris[1:4])
+  for (name in names(sets)) {
+    for (code in names(frozen$results[[name]])) {
+      result <- frozen$results[[name]][[code]]
+      label <- paste(name, code)
+      control <- gmm_control(init = frozen$labels[[name]], tol = 1e-12)
+      fit <- gmm(sets[[name]], 3, code, proportions = "equal", control = control)
+      expect_equal(fit$df, result$df, label = label)
+      if (label == "faithful EVV") next # its first steps lead to another maximum
+      if (code %in% c("EVE", "VVE")) { # it ends its inner iterations early
+        expect_gt(fit$loglik, result$loglik - 1e-6, label = label)
+      } else {
+        expect_equal(fit$loglik, result$loglik, tolerance = 1e-9, label = label)
+        means <- result$means[order(result$means[, 1]), ]
+        expect_equal(unname(fit$means[order(fit$means[, 1]), ]), means, tolerance = 1e-4,
+                     label = label)
+      }
+    }
+  }
+})

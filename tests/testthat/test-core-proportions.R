@@ -153,6 +153,11 @@ test_that("a Dirichlet prior says nothing of equal proportions", {
   expect_gte(min(diff(prior$trace)), -1e-9)
 })
 
+test_that("there is no likelihood-ratio test of k against k + 1", {
+  fit <- from_labels("EEE", proportions = "equal")
+  expect_gm_error(gmm_lrt(fit), "argument", "needs free proportions")
+})
+
 test_that("bad values and damaged fits are refused", {
   expect_gm_error(gmm(x, 2, proportions = "same"), "argument",
                   "one of \"free\", \"equal\", not \"same\"")
