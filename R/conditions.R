@@ -18,6 +18,7 @@
 #' | `degenerate` | a covariance would be singular: constant column, collinear columns, few rows |
 #' | `names` | columns are duplicated, or those of new data are not those of the fit |
 #' | `weights` | case weights are negative, missing, infinite, all zero, or of a wrong number |
+#' | `labels` | known labels (`labels`) are not what they should be |
 #' | `start` | a start (`init`) is not what it should be |
 #' | `scale` | numbers are so large or so small that their squares leave the range of a double |
 #' | `formula` | a formula has a term that can't be used |

@@ -57,7 +57,9 @@ gmm_criteria <- function(fit, ...) {
   rows <- lapply(fits, function(fit) {
     certainty <- NA_real_
     if (!is.null(fit$x)) {
-      certainty <- engine_certainty(fit$x, fit$weights, fit, fit$control$threads)
+      doubted <- if (is.null(fit$labels)) TRUE else is.na(fit$labels) # a known label is certain
+      certainty <- engine_certainty(fit$x[doubted, , drop = FALSE], fit$weights[doubted], fit,
+                                    fit$control$threads)
     }
     data.frame(covariance = fit$covariance, k = fit$k, df = fit$df, nobs = fit$nobs,
                loglik = fit$loglik, criteria_table(fit$loglik, fit$df, fit$nobs, certainty))

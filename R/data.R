@@ -43,7 +43,8 @@ as_gmm_data.data.frame <- function(x, weights = NULL, na.action = stats::na.fail
 # more: it says what is predicted from the others.
 #' @export
 as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
-                                na.action = stats::na.fail, env = parent.frame(), ...) {
+                                na.action = stats::na.fail, env = parent.frame(), labels = NULL,
+                                ...) {
   if (is.null(environment(x))) environment(x) <- env
   if (is.list(data) && !is.data.frame(data)) data <- as.data.frame(data)
   frame_kind <- frame_kind(data)
@@ -58,6 +59,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
   matrix <- frame_matrix(term_columns(frame), rows, "data", given)
   terms <- attr(frame, "terms")
   weights <- eval_in(weights, data, environment(x), "weights")
+  labels <- eval_in(labels, data, environment(x), "labels")
   check_weights_kind(weights, given)
   index <- subset_index(eval_in(subset, data, environment(x), "subset"), given, rows)
   if (!is.null(index)) {
@@ -71,6 +73,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
   out <- admit(matrix, weights, na.action, blueprint, "data")
   if (!is.null(index)) out$rows <- if (is.null(out$rows)) index else index[out$rows]
   out$terms <- terms
+  out["labels"] <- list(labels)
   out$given <- given
   out
 }

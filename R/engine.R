@@ -24,8 +24,8 @@ with_classes <- function(call) {
 
 # What the search does: short runs (all finished where there are no more than those to be finished),
 # proposals without success that end it, and rows of the sample that it is done on where there are
-# more than twice as many.
-search_plan <- function(start, n, d, k, control) {
+# more than twice as many (whole: never).
+search_plan <- function(start, n, d, k, control, whole = FALSE) {
   short_runs <- 40L
   plan <- list(n_starts = 1L, n_finish = 1L, proposals = 0L, sample = n)
   if (!is.character(start) || start == "hierarchical") return(plan)
@@ -34,7 +34,7 @@ search_plan <- function(start, n, d, k, control) {
   plan$n_starts <- max(short_runs, control$n_init)
   plan$proposals <- if (is.null(control$search)) 40L + 20L * k else control$search
   size <- max(4000, 20 * k * (d + 1))
-  if (n > 2 * size) plan$sample <- as.integer(size)
+  if (n > 2 * size && !whole) plan$sample <- as.integer(size)
   plan
 }
 
@@ -48,11 +48,12 @@ search_plan <- function(start, n, d, k, control) {
 engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
                        options = list()) {
   unit <- weight_unit(w)
-  run <- c(search_plan(start, nrow(x), ncol(x), k, control), list(
+  run <- c(search_plan(start, nrow(x), ncol(x), k, control, !is.null(options$labels)), list(
     max_iter = control$max_iter, tol = control$tol,
     floor = control$floor, spurious = as.double(control$spurious), threads = control$threads,
     progress = if (control$verbose) title else "", equal = as.integer(isTRUE(options$equal)),
-    prior = prior_to_c(options$prior, k, 1 / unit, isTRUE(options$equal))
+    prior = prior_to_c(options$prior, k, 1 / unit, isTRUE(options$equal)),
+    labels = labels_to_c(options$labels)
   ))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_classes(

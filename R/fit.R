@@ -21,20 +21,31 @@
 #' (importance or survey weights), scale them to sum to the effective number of rows,
 #' `sum(w)^2 / sum(w^2)`, before you compare models.
 #'
+#' @section Known labels:
+#' A row with a label adds `log(proportion_j f_j(x))` to the log-likelihood, j its component, in
+#' place of `log(f(x))`, and belongs to j in the M-step: semi-supervised learning. So components
+#' can't change places, and keep the labels' names. `predict(fit)` gives the model's posterior,
+#' which may differ from the label; `fitted()`, `residuals()` and `vcov()` use the label. Labels
+#' that are wrong pull the fit: leave those in doubt NA.
+#'
 #' @section Missing values:
 #' `na.fail` (the default) refuses them and names rows and columns; `na.omit` drops the rows and
 #' records them; `na.exclude` does the same, but `predict()`, `fitted()` and `residuals()` have NA
 #' in their place, as for [lm()].
 #'
 #' @param x A numeric vector, a numeric matrix (n rows, d columns), a data frame of numeric columns
-#'   (tibbles and data.tables too), or a formula as `~ a + b`. Integers and logicals count as numbers;
-#'   factors, text, dates and lists are refused. After `y ~ a + b` the fit is the joint mixture of `y`
-#'   (or of several variables, `cbind(y, z)`), `a` and `b`, and `predict(type = "conditional")`
-#'   predicts `y` from the others: mixture regression.
+#'   (tibbles and data.tables too), or a formula as `~ a + b`. Integers and logicals count as
+#'   numbers; factors, text, dates and lists are refused. After `y ~ a + b` the fit is the joint
+#'   mixture of `y` (or of several variables, `cbind(y, z)`), `a` and `b`, and `predict(type =
+#'   "conditional")` predicts `y` from the others: mixture regression.
 #' @param k Number of components, a whole number of at least 1. [gmm_select()] compares several.
 #' @param covariance Shape of the covariances: `"full"`, `"tied"`, `"diag"`, `"spherical"`, or a
 #'   code of [gmm_families()].
 #' @param ... For methods; else must be empty: a misspelt argument is an error.
+#' @param labels Known components of some rows: a factor, text or whole numbers with an element for
+#'   each row given, NA where not known; or `NULL`: none is known. Each level is a component; the
+#'   first components are the levels, in their order, and those beyond are free. With a formula,
+#'   evaluated in `data`.
 #' @param proportions `"free"`, or `"equal"`: all components have the proportion `1 / k`, which saves
 #'   `k - 1` parameters. Components are then ordered by their means.
 #' @param prior The result of [gmm_prior()], for the mode of the posterior density in place of the
@@ -72,7 +83,8 @@
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not; and another
 #'     component that it is the same as (`same_as`, `""`: none)}
 #'   \item{equal}{`TRUE` where `proportions = "equal"`, else it is not there}
-#'   \item{weights, na.action, terms, prior}{where used; the prior with all its values}
+#'   \item{weights, labels, na.action, terms, prior}{where used; `labels` a factor of the rows
+#'     fitted, the prior with all its values}
 #'   \item{control, call}{how it was made; of a function given as `init` only that there was one}
 #'   and, for its methods, `x` (the matrix fitted; or its log-densities `logdensity` where
 #'   `keep = FALSE`), `blueprint` (columns and their kind), `scale` (of the columns), `version`.
@@ -99,11 +111,12 @@ gmm <- function(x, ...) {
 
 #' @rdname gmm
 #' @export
-gmm.default <- function(x, k, covariance = "full", ..., weights = NULL,
+gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, labels = NULL,
                         proportions = c("free", "equal"), prior = NULL, na.action = na.fail,
                         control = gmm_control()) {
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
+  data["labels"] <- list(labels)
   options <- list(proportions = proportions, prior = prior)
   gmm_bridge(data, k, covariance, options, control, match.call())
 }
@@ -114,13 +127,13 @@ gmm.data.frame <- gmm.default
 
 #' @rdname gmm
 #' @export
-gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = NULL, subset = NULL,
-                        proportions = c("free", "equal"), prior = NULL, na.action = na.fail,
-                        control = gmm_control()) {
+gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = NULL, labels = NULL,
+                        subset = NULL, proportions = c("free", "equal"), prior = NULL,
+                        na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
-                      na.action = na.action, env = parent.frame())
+                      na.action = na.action, env = parent.frame(), labels = call$labels)
   options <- list(proportions = proportions, prior = prior)
   gmm_bridge(data, k, covariance, options, control, call)
 }
@@ -164,11 +177,19 @@ check_single <- function(x, expected, arg = deparse1(substitute(x))) {
 # Arguments -> what the engine takes.
 resolve_options <- function(options, data, k) {
   proportions <- check_choice(options$proportions, c("free", "equal"), "proportions")
-  list(equal = if (proportions == "equal") TRUE, prior = resolve_prior(options$prior, data, k))
+  list(equal = if (proportions == "equal") TRUE, labels = resolve_labels(data, k),
+       prior = resolve_prior(options$prior, data, k))
 }
 
 # The options of a fit.
-fit_options <- function(fit) unclass(fit)[intersect(c("equal", "prior"), names(fit))]
+fit_options <- function(fit) unclass(fit)[intersect(c("equal", "labels", "prior"), names(fit))]
+
+# For what is not defined, or not made, for fits with some of the options.
+refuse_options <- function(fit, what, options, hint = NULL) {
+  there <- intersect(options, names(fit_options(fit)))
+  if (length(there) == 0L) return(invisible())
+  gmm_abort("argument", sprintf("%s can't take a fit with %s.", what, some(backtick(there))), hint)
+}
 
 # One model -> what run_engine() returns, or an error that says why there is no such model.
 fit_model <- function(data, k, code, control, title = "gmm()", options = list()) {
@@ -201,9 +222,10 @@ run_engine <- function(data, k, code, control, title, options) {
 
 build_fit <- function(out, data, k, code, control, call) {
   x <- data$x
-  order <- if (out$named) seq_len(k) else component_order(out)
+  known <- levels(out$options$labels)
+  order <- if (out$named) seq_len(k) else component_order(out, length(known))
   best <- out$best
-  names <- if (is.null(out$components)) as.character(seq_len(k)) else out$components
+  names <- names_of_components(k, known, out$components)
   fit <- new_gmm(c(
     name_parameters(list(proportions = out$proportions[order],
                          means = out$means[order, , drop = FALSE],
@@ -250,9 +272,18 @@ stored_control <- function(control) {
   control
 }
 
-# By decreasing proportion, to six decimals; ties by the means.
-component_order <- function(params) {
-  do.call(order, c(list(-round(params$proportions, 6)), asplit(params$means, 2L)))
+# By decreasing proportion, to six decimals; ties by the means. Components of known labels, the
+# first, stay where they are.
+component_order <- function(params, known = 0L) {
+  rank <- pmin(seq_along(params$proportions), known + 1L)
+  do.call(order, c(list(rank, -round(params$proportions, 6)), asplit(params$means, 2L)))
+}
+
+# Levels of the labels first, then what the start calls the others, or numbers.
+names_of_components <- function(k, known, given) {
+  if (is.null(given)) given <- as.character(seq_len(k))
+  if (is.null(known)) return(given)
+  make.unique(c(known, given[-seq_along(known)]), "")
 }
 
 # Why a start failed, or which earlier one it was, in words.

@@ -243,8 +243,8 @@ as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...,
 #' @return `logLik()` a number of class `"logLik"`; `nobs()` and `deviance()` a number; `AIC()` and
 #'   `BIC()` a number, or for several fits a data frame with `df` and the criterion.
 #' @section Errors: `gaussmix_error_data` for a mixture without data ([gmm_params()]).
-#' @section Warnings: `gaussmix_warning_comparison` where `AIC()` or `BIC()` compares several fits and one
-#'   has a prior ([gmm_prior()]): its likelihood is that of the posterior mode.
+#' @section Warnings: `gaussmix_warning_comparison` where `AIC()` or `BIC()` compares several fits
+#'   and one has a prior ([gmm_prior()]): its likelihood is that of the posterior mode.
 #' @examples
 #' fits <- lapply(1:3, function(k) gmm(faithful, k))
 #' logLik(fits[[2]])

@@ -303,7 +303,7 @@ vcov.gaussmix <- function(object, complete = TRUE, ...) {
   check_dots_empty(...)
   check_flag(complete)
   need_rows(object, "vcov()")
-  refuse_prior(object, "vcov()")
+  refuse_options(object, "vcov()", "prior", "gmm_boot(object) gives standard errors of a mode.")
   root <- vcov_root(object)
   value <- tcrossprod(root)
   lost <- diag(value) < .Machine$double.xmin & row_norms(root) > 0
@@ -312,13 +312,6 @@ vcov.gaussmix <- function(object, complete = TRUE, ...) {
              "confint() does without them; or rescale the columns.")
   }
   value
-}
-
-# The information is that of a likelihood at its maximum.
-refuse_prior <- function(object, what) {
-  if (is.null(object$prior)) return(invisible())
-  gmm_abort("argument", sprintf("%s is for maximum likelihood, and this fit has a prior.", what),
-            "gmm_boot(object) gives standard errors of a posterior mode.")
 }
 
 # A matrix with a row for each coefficient, whose product with its transpose is their covariance:
@@ -336,7 +329,7 @@ vcov_root <- function(object) {
     fail(sprintf("component %s has proportion 0", rownames(object$means)[empty[1L]]))
   } else {
     map <- whitening(object)
-    posterior <- score(object, object$x, "prob")
+    posterior <- fit_posterior(object)
     chart <- needed_chart(object)
     information <- observed_information(whiten_rows(object$x, map), case_weights(object), posterior,
                                         whiten_parameters(as_parameters(object), map),
@@ -383,7 +376,7 @@ confint.gaussmix <- function(object, parm, level = 0.95, ...) {
   check_dots_empty(...)
   level <- check_number(level, min = 0, max = 1, ends = "()")
   need_rows(object, "confint()")
-  refuse_prior(object, "confint()")
+  refuse_options(object, "confint()", "prior", "confint(gmm_boot(object)) serves a mode.")
   estimate <- coef_vector(object)
   chosen <- if (missing(parm)) names(estimate) else check_parm(parm, names(estimate))
   se <- row_norms(vcov_root(object))
@@ -457,7 +450,7 @@ estfun.gaussmix <- function(x, ...) {
   need_rows(x, "estfun()")
   k <- x$k
   chart <- needed_chart(x)
-  posterior <- score(x, x$x, "prob")
+  posterior <- fit_posterior(x)
   jacobian <- coef_jacobian(x, list(scale = diag(ncol(x$means))), chart)
   free <- matrix(0, nrow(x$x), ncol(jacobian))
   mixing <- seq_len(k - 1L)

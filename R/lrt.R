@@ -107,7 +107,7 @@ gmm_lrt.gaussmix <- function(x, k = x$k, ..., n_boot = 199, level = 0.05, cl = N
                              control = NULL) {
   check_dots_empty(...)
   need_rows(x, "gmm_lrt()")
-  refuse_prior(x, "gmm_lrt()")
+  refuse_options(x, "gmm_lrt()", c("labels", "prior"))
   if (isTRUE(x$equal)) {
     gmm_abort("argument", paste("gmm_lrt() needs free proportions: k + 1 components of equal",
                                 "proportions do not contain k."))

@@ -59,7 +59,7 @@ gmm_merge <- function(fit, clusters = NULL) {
     gmm_abort("argument", "`fit` must have at least 2 components, not 1.",
               "There is nothing to merge.")
   }
-  path <- merge_path(score(fit, fit$x, "prob"), fit$weights)
+  path <- merge_path(fit_posterior(fit), fit$weights)
   elbow <- c(number = elbow_of(seq_len(fit$k), rev(path$entropy)),
              rescaled = elbow_of(merged_sums(path$rows), rev(path$entropy)))
   if (is.null(clusters)) clusters <- if (is.na(elbow[["number"]])) fit$k else elbow[["number"]]
@@ -226,7 +226,7 @@ summary.gmm_merge <- function(object, ...) {
   check_dots_empty(...)
   check_merge(object)
   fit <- object$fit
-  prob <- merged_prob(object, score(fit, fit$x, "prob"), object$clusters)
+  prob <- merged_prob(object, fit_posterior(fit), object$clusters)
   class <- factor(most_probable(prob), seq_len(ncol(prob)))
   w <- if (is.null(fit$weights)) rep(1, nrow(prob)) else fit$weights
   rows <- as.vector(tapply(w, class, sum, default = 0))

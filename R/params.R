@@ -144,7 +144,8 @@ check_start_params <- function(params, k, d, code, names = NULL, arg = "init") {
                 covariance = code)
   check_parameters(start, about)
   if (any(proportions == 0)) { # EM would never give it a row
-    refuse(about, "proportions", "above 0", sprintf("0 for component %d", which(proportions == 0)[1L]))
+    refuse(about, "proportions", "above 0", sprintf("0 for component %d",
+                                                    which(proportions == 0)[1L]))
   }
   name_parameters(tidy_parameters(start), component_names(means, params$proportions, "start"),
                   fill_names(if (is.null(names)) colnames(means) else names, d))
@@ -479,6 +480,10 @@ validate_fit <- function(object, about, need, array_of) {
   check("control", function(v) {
     is.list(v) && inherits(v, "gmm_control") && (is.null(v$threads) || is_count(v$threads))
   }, "a list by gmm_control()")
+  check("labels", function(v) {
+    is.null(v) || is.factor(v) && length(v) == n && nlevels(v) <= object$k &&
+      identical(levels(v), rownames(object$means)[seq_len(nlevels(v))])
+  }, "a factor, a value a row, with the names of the first components")
   check("prior", function(v) {
     is.null(v) || inherits(v, "gmm_prior") && length(v$mean) == d && is_number(v$df)
   }, "a prior by gmm_prior()")

@@ -39,8 +39,8 @@
 #'   \item{`"mahalanobis"`}{n x k matrix of squared Mahalanobis distances}
 #'   \item{`"uncertainty"`}{numeric vector, one minus the largest posterior probability}
 #'   \item{`"conditional"`}{list of, for the q variables predicted, `mean` (n x q), `variance` (n x
-#'     q x q; of length n where q is 1), `lower` and `upper` (n x q; not where `level` is `NULL`), and
-#'     `prob` (n x k): the posterior probabilities given what is known}
+#'     q x q; of length n where q is 1), `lower` and `upper` (n x q; not where `level` is `NULL`),
+#'     and `prob` (n x k): the posterior probabilities given what is known}
 #' @section Errors: `gaussmix_error_data` without `newdata` where the object holds no rows;
 #'   `gaussmix_error_names`, `_dimension`, `_type` where `newdata` does not fit.
 #' @examples
@@ -148,7 +148,8 @@ row_max <- function(prob) {
 #' Fitted values and residuals
 #'
 #' The fitted value of a row is the average of the components' means, weighted by its posterior
-#' probabilities; the residual is the row minus that.
+#' probabilities (of a row with a known label, that component's mean); the residual is the row minus
+#' that.
 #'
 #' @param object A fit.
 #' @param type `"response"` (the difference), or `"mahalanobis"`: the distance (not squared) to the
@@ -168,7 +169,7 @@ fitted.gaussmix <- function(object, ...) {
   stats::napredict(object$na.action, rows_like(fitted_rows(object), object))
 }
 
-fitted_rows <- function(object) score(object, object$x, "prob") %*% object$means
+fitted_rows <- function(object) fit_posterior(object) %*% object$means
 
 rows_like <- function(x, object) if (object$blueprint$kind == "vector") x[, 1L] else x
 
@@ -182,7 +183,7 @@ residuals.gaussmix <- function(object, type = c("response", "mahalanobis"), ...)
     rows_like(object$x - fitted_rows(object), object)
   } else {
     squared <- score(object, object$x, "mahalanobis")
-    best <- most_probable(score(object, object$x, "prob"))
+    best <- most_probable(fit_posterior(object))
     stats::setNames(sqrt(squared[cbind(seq_along(best), best)]), rownames(object$x))
   }
   stats::naresid(object$na.action, out)

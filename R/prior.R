@@ -1,9 +1,9 @@
 #' A prior for a Gaussian mixture
 #'
 #' With `gmm(prior = gmm_prior())` the fit is the mode of the posterior density (maximum a
-#' posteriori, MAP) in place of the maximum of the likelihood. The prior is conjugate, so that it acts
-#' like a few more rows: it keeps components with few rows from degenerating, and gives an answer
-#' from few rows on.
+#' posteriori, MAP) in place of the maximum of the likelihood. The prior is conjugate, so that it
+#' acts like a few more rows: it keeps components with few rows from degenerating, and gives an
+#' answer from few rows on.
 #'
 #' With d variables, m the prior `mean` and Lambda the `scale`, the prior density is the product of
 #' * a Dirichlet density of the proportions, each with parameter `alpha`: the log of
@@ -13,8 +13,8 @@
 #' * an inverse Wishart density with `df` (nu) degrees of freedom: the log is
 #'   `nu/2 log|Lambda| - nu d/2 log 2 - log Gamma_d(nu/2) - (nu + d + 1)/2 log|Sigma| -
 #'   trace(Lambda Sigma^-1)/2`, Gamma_d the multivariate gamma function. Where all components have
-#'   one covariance (EII, EEI, EEE) there is one such factor, else one a component, restricted to the
-#'   family's covariances (with the constant of the unrestricted density).
+#'   one covariance (EII, EEI, EEE) there is one such factor, else one a component, restricted to
+#'   the family's covariances (with the constant of the unrestricted density).
 #'
 #' The mode is that of the density in (proportions, means, covariances). For full covariances, with
 #' n_j the weight, ybar_j the mean and W_j the scatter of the rows of component j, it has mean
@@ -42,7 +42,8 @@
 #' @section Errors: `gaussmix_error_argument` names the argument; that `mean` and `scale` have the
 #'   data's dimension is checked by [gmm()].
 #' @references Fraley, C. and Raftery, A. E. (2007) Bayesian regularization for normal mixture
-#'   estimation and model-based clustering. *Journal of Classification* 24, 155-181, sections 2 and 3.
+#'   estimation and model-based clustering. *Journal of Classification* 24, 155-181, sections 2 and
+#'   3.
 #'   \doi{10.1007/s00357-007-0004-5}
 #' @seealso [gmm()], [gmm_likelihood()], which draws a posterior of one parameter
 #' @examples
@@ -117,7 +118,8 @@ check_prior_fits <- function(prior, d) {
   }
   if (length(prior$mean) != d) refuse("mean", plural(d, "number"), length(prior$mean))
   if (nrow(prior$scale) != d) {
-    refuse("scale", sprintf("%d x %d", d, d), sprintf("%d x %d", nrow(prior$scale), nrow(prior$scale)))
+    refuse("scale", sprintf("%d x %d", d, d), sprintf("%d x %d", nrow(prior$scale),
+                                                      nrow(prior$scale)))
   }
   if (prior$df > 0 && prior$df <= d - 1) {
     refuse("df", sprintf("above %d, the number of variables less one, or 0", d - 1), prior$df)

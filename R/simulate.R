@@ -50,8 +50,8 @@ random_state <- function() {
 #'   were.
 #' @param ... Must be empty.
 #' @return A list `sim_1`, ..., `sim_<nsim>` of data sets like the training data (vector, matrix,
-#'   data frame, tibble or data.table; as many rows, same names), each with an attribute `"component"` as of [rgmm()].
-#'   Attribute `"seed"` as for [stats::simulate()].
+#'   data frame, tibble or data.table; as many rows, same names), each with an attribute
+#'   `"component"` as of [rgmm()]. Attribute `"seed"` as for [stats::simulate()].
 #' @section Errors: `gaussmix_error_data` for a mixture without data: see [rgmm()].
 #' @examples
 #' fit <- gmm(faithful, k = 2)

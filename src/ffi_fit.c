@@ -99,6 +99,15 @@ static double weight_of(const struct gm_rows* rows) {
   return sum;
 }
 
+/* Integers, 0 (not known) to k, or NULL. */
+static const int* read_labels(SEXP labels, ptrdiff_t n, int k) {
+  if (Rf_isNull(labels)) return NULL;
+  const int* label = ffi_integers(labels, n, "labels");
+  for (ptrdiff_t i = 0; i < n; i++)
+    if (label[i] < 0 || label[i] > k) Rf_error("internal error: labels must lie in 0..k");
+  return label;
+}
+
 /* list(alpha, mean, kappa, df, scale, root, constant, share) or NULL -> prior; NULL for NULL. */
 static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prior) {
   if (Rf_isNull(list)) return NULL;
@@ -195,8 +204,9 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
 }
 
 /* control: list(n_starts, n_finish, proposals, sample, max_iter, tol, floor, spurious (3), threads,
-   progress, prior, equal). Value: a record of each start; the best optimum and its record (neither where no start
-   survived); the objective that it had in the search, and the weight of the rows searched. */
+   progress, prior, equal, labels). Value: a record of each start; the best optimum and its record
+   (neither where no start survived); the objective that it had in the search, and the weight of the
+   rows searched. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
                  SEXP control) {
   static const char* const names[] = {"starts",      "best",  "proportions", "means",
@@ -225,6 +235,7 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
       .prior = read_prior(ffi_field(control, "prior"), d, &prior),
       .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
   if (rows.n < 1) Rf_error("internal error: no rows");
+  rows.label = read_labels(ffi_field(control, "labels"), rows.n, k);
 
   struct ffi_watch watch = {
       .progress = &progress,

@@ -344,6 +344,7 @@ ptrdiff_t gm_seed_work(enum gm_seed kind, const struct gm_family* family, int d,
   ptrdiff_t size = (ptrdiff_t)2 * k + gm_stats_size(family, d, k);
   size = max_size(size, gm_estep_work(family, d, k, threads));
   size = max_size(size, gm_mstep_work(family, d, k));
+  size = max_size(size, (ptrdiff_t)(d + 2) * k);
   if (kind < GM_SEED_LABELS || kind == GM_SEED_MIXED) {
     const struct gm_family* total = gm_family_find("EEE");
     size = max_size(size, label_work("EEI", d, k, threads));
@@ -353,6 +354,72 @@ ptrdiff_t gm_seed_work(enum gm_seed kind, const struct gm_family* family, int d,
         max_size(size, gm_stats_size(total, d, 1) + gm_estep_work(total, d, 1, threads));
   }
   return d + size;
+}
+
+/* ---- known labels ---- */
+
+/* What is worth a component's place: the squared distance of its mean from that of the rows known
+   to be of class c, in the columns' scales. centre: d x k, the classes' means. */
+static double apart(const struct gm_seeder* seeder, const struct gm_params* params, int j,
+                    const double* centre, int c) {
+  const int d = params->d;
+  double sum = 0;
+  for (int a = 0; a < d; a++) {
+    const double z = (params->mean[a + (ptrdiff_t)d * j] - centre[a + (ptrdiff_t)d * c]) /
+                     seeder->bounds->scale[a];
+    sum += z * z;
+  }
+  return sum;
+}
+
+static void exchange(struct gm_params* params, int i, int j) {
+  const ptrdiff_t d = params->d, stride = gm_cov_stride(params->family, params->d);
+  double* parts[] = {params->prop, params->mean, params->cov};
+  const ptrdiff_t sizes[] = {1, d, stride};
+  for (int part = 0; part < 3; part++)
+    for (ptrdiff_t a = 0; a < sizes[part]; a++) {
+      double* x = parts[part] + a + sizes[part] * i;
+      double* y = parts[part] + a + sizes[part] * j;
+      const double held = *x;
+      *x = *y;
+      *y = held;
+    }
+}
+
+/* Components of a start come in any order, those of known labels do not: the nearest pair of class
+   and component first, and so on. work: (d + 2) k. */
+static void align(const struct gm_seeder* seeder, struct gm_params* params, double* work) {
+  const struct gm_rows* rows = seeder->rows;
+  const int d = params->d, k = params->k;
+  double* centre = work;
+  double* size = centre + (ptrdiff_t)d * k;
+  double* placed = size + k;
+  memset(work, 0, (size_t)(d + 2) * k * sizeof *work);
+  for (ptrdiff_t i = 0; i < rows->n; i++) {
+    const int c = rows->label[i] - 1;
+    const double w = rows->w ? rows->w[i] : 1;
+    if (c < 0 || !(w > 0)) continue;
+    size[c] += w;
+    for (int a = 0; a < d; a++)
+      centre[a + (ptrdiff_t)d * c] +=
+          w / size[c] * (rows->x[i + rows->ld * a] - centre[a + (ptrdiff_t)d * c]);
+  }
+  for (;;) {
+    int class = -1, component = -1;
+    double least = INFINITY;
+    for (int c = 0; c < k; c++)
+      for (int j = 0; j < k && size[c] > 0 && !placed[c]; j++) {
+        const double away = placed[j] ? INFINITY : apart(seeder, params, j, centre, c);
+        if (away < least) {
+          least = away;
+          class = c;
+          component = j;
+        }
+      }
+    if (class < 0) return;
+    exchange(params, component, class);
+    placed[class] = 1;
+  }
 }
 
 int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
@@ -410,5 +477,8 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
     if (kind < GM_SEED_LABELS || kind == GM_SEED_HIER) shrink(stats, d + 1, work);
   }
   params->cov[0] = 0; /* none yet */
-  return gm_mstep(stats, seeder->bounds, params, work, err);
+  if (gm_mstep(stats, seeder->bounds, params, work, err)) return err->code;
+  const int named = kind == GM_SEED_LABELS || kind == GM_SEED_MATRIX;
+  if (seeder->rows->label && !named) align(seeder, params, work);
+  return GM_OK;
 }
