@@ -129,5 +129,5 @@ test_that("what can't be is refused by a classed error", {
 
 test_that("a fit with a prior has no likelihood-ratio test", {
   map <- with_test_seed(1, gmm(two, 2, prior = gmm_prior()))
-  expect_gm_error(gmm_lrt(map), "argument", "gmm_lrt() is for maximum likelihood", "gmm_lrt")
+  expect_gm_error(gmm_lrt(map), "argument", "gmm_lrt() can't take a fit with", "gmm_lrt")
 })

@@ -176,5 +176,5 @@ test_that("what can't be is refused by a classed error", {
 
 test_that("a fit with a prior has no profile likelihood", {
   map <- fit_of(faithful, 2, prior = gmm_prior())
-  expect_gm_error(profile(map), "argument", "profile() is for maximum likelihood", "profile")
+  expect_gm_error(profile(map), "argument", "profile() can't take a fit with", "profile")
 })
