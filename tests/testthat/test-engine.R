@@ -9,7 +9,7 @@ good <- list(
                  progress = "", prior = list(alpha = 1, mean = c(0, 0), kappa = 1, df = 3,
                                              scale = diag(2), root = diag(2),
                                              constant = c(0, 0, 0), share = 1),
-                 labels = c(0L, 1L, 2L, 0L, 0L, 0L))
+                 labels = c(0L, 1L, 2L, 0L, 0L, 0L), equal = 0L)
 )
 strange <- list(
   NULL, list(), list(1), "a", NA_character_, raw(0), sum, function(x) x, globalenv(), quote(a + b),
