@@ -499,7 +499,11 @@ test_that("p-values are printed with where they come from, and drawn", {
   })
   for (odd in list(exact, simulated, held)) expect_silent(draw(odd, what = "pvalues"))
   expect_silent(draw(exact, what = "pvalues", main = "a", sub = "b", ylim = c(1e-3, 1)))
+  for (row in c(0, 9)) {
+    expect_silent(draw(gmm_anomaly(gmm_params(1, 0, 1), row, false_alarm = 0.1), what = "pvalues"))
+  }
   expect_equal(score_curve(exact, 100)$pvalue, unname(sort(exact$pvalue[is.finite(exact$score)])))
+})
 
 test_that("one row, none and rows without values are drawn, or refused for what they are", {
   line <- with_test_seed(1, gmm(~ waiting, faithful, 2))
