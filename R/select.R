@@ -633,9 +633,11 @@ deviance.gmm_select <- function(object, ...) refuse_choice("deviance")
 #'   `"ICL"`, and `"CV"` where it was asked for; by default the one that `x` was chosen by, and BIC
 #'   or AIC beside it.
 #' @param ... Graphical parameters, as for [plot.gaussmix()].
-#' @param ylim Limits of the criterion, for all panels. By default they hold the curve of the best
-#'   family and the best models of three families in four; the line below the picture says how many
+#' @param ylim Limits of the criterion, for all panels. By default they hold the best models of all
+#'   families (of more than four, of three families in four) and of the best family the curve, from
+#'   two components on and where it does not run off; the line below the picture says how many
 #'   values lie outside.
+#' @param legend `TRUE` or `FALSE`: explain the curves below the picture?
 #' @param main,sub Titles of the panels, and the line below the picture; `""` for none.
 #' @return `x`, invisibly.
 #' @section Errors: `gaussmix_error_argument` where `criteria` are others, and for graphical
@@ -644,16 +646,19 @@ deviance.gmm_select <- function(object, ...) refuse_choice("deviance")
 #' @examples
 #' plot(gmm_select(faithful, k = 1:6))
 #' @export
-plot.gmm_select <- function(x, criteria = NULL, ..., ylim = NULL, main = NULL, sub = NULL) {
+plot.gmm_select <- function(x, criteria = NULL, ..., ylim = NULL, legend = TRUE, main = NULL,
+                            sub = NULL) {
   check_select(x)
   shown <- panel_criteria(criteria, x)
   check_graphical(...names())
   many <- length(shown) > 1L
   titles <- rep_len(if (is.null(main)) NA_character_ else main, length(shown))
   codes <- unique(x$table$covariance)
-  key <- select_key(codes, dimension_of(x), any(x$table$spurious, na.rm = TRUE))
+  key <- if (check_flag(legend)) {
+    select_key(codes, dimension_of(x), any(x$table$spurious, na.rm = TRUE))
+  }
   key$rows <- key_rows(key$labels, if (many) par("din")[1L] else par("fin")[1L])
-  below <- 0.9 * key$rows + 1
+  below <- if (legend) 0.9 * key$rows + 1 else 0
   old <- if (many) {
     par(mfrow = c(1L, length(shown)), oma = par("oma") * c(0, 1, 1, 1) + c(below, 0, 0, 0))
   } else {
@@ -663,7 +668,7 @@ plot.gmm_select <- function(x, criteria = NULL, ..., ylim = NULL, main = NULL, s
   for (i in seq_along(shown)) {
     draw_criterion(x, shown[i], family_style(codes), main = titles[i], sub = sub, ylim = ylim, ...)
   }
-  draw_key(key, if (many) "ndc" else "nfc")
+  if (legend) draw_key(key, if (many) "ndc" else "nfc")
   invisible(x)
 }
 
@@ -688,17 +693,22 @@ select_curves <- function(x, criterion) {
              best = row == best_row(criterion, table, x$nobs))
 }
 
-# All of the curve of the best family, and the best models of three families in four; the others may
-# lie far above. Spurious models, which may be much too good, take a third of the height at most.
+# The best models of all families, of more than four those of three in four: the others may lie far
+# above. Of the best family the curve, as far as it stays within three times the median distance from
+# the best model. One component is often worse by far than any two, and sets no limit. Spurious
+# models, which may be much too good, take a third of the height at most.
 curves_limits <- function(curves) {
   best <- curves[curves$best, ]
   sound <- curves[!curves$spurious & !is.na(curves$value), ]
   if (all(is.na(curves$value))) return(c(0, 1))
   if (!nrow(sound) || all(is.na(best$value))) return(extendrange(curves$value, f = 0.05))
+  lowest <- best$value[1L]
+  if (any(sound$k > 1L)) sound <- sound[sound$k > 1L, ]
   bests <- tapply(sound$value, sound$covariance, min)
-  upper <- max(stats::quantile(bests, 0.75, type = 1L),
-               sound$value[sound$covariance %in% best$covariance])
-  lower <- max(min(curves$value, na.rm = TRUE), best$value[1L] - (upper - best$value[1L]) / 2)
+  own <- sound$value[sound$covariance %in% best$covariance]
+  upper <- max(lowest, stats::quantile(bests, if (length(bests) > 4L) 0.75 else 1, type = 1L),
+               min(max(own), lowest + 3 * (stats::median(own) - lowest)))
+  lower <- max(min(curves$value, na.rm = TRUE), lowest - (upper - lowest) / 2)
   extendrange(c(lower, upper))
 }
 
@@ -713,7 +723,8 @@ family_style <- function(codes) {
   lapply(style, `[`, match(codes, c(all[named], all[!named])))
 }
 
-draw_criterion <- function(x, criterion, style, main, sub, ylim, ..., xlim = range(curves$k),
+draw_criterion <- function(x, criterion, style, main, sub, ylim, ...,
+                           xlim = extendrange(curves$k, f = 0.03),
                            xlab = "number of components", ylab = criterion) {
   curves <- select_curves(x, criterion)
   best <- curves[curves$best, ]
@@ -739,7 +750,7 @@ draw_criterion <- function(x, criterion, style, main, sub, ylim, ..., xlim = ran
     lines(curve$k, curve$value, col = style$col[i], lty = style$lty[i], lwd = 1.5)
     points(curve$k, curve$value, col = style$col[i], pch = ifelse(curve$spurious, 4, style$pch[i]))
   }
-  points(best$k[1L], best$value[1L], cex = 2.8, lwd = 2)
+  points(best$k[1L], best$value[1L], cex = 2.8, lwd = 2, xpd = NA)
 }
 
 # A bar of one standard error up and down, and a line across at its upper end.
@@ -761,7 +772,7 @@ select_key <- function(codes, d, spurious) {
 
 # So many that the columns fit into a width in inches.
 key_rows <- function(labels, width) {
-  entry <- 0.8 * par("cin")[1L] * (0.55 * max(nchar(labels)) + 4)
+  entry <- 0.8 * par("cin")[1L] * (0.62 * max(nchar(labels, "width"), 0) + 5)
   ceiling(length(labels) / max(1, floor(width / entry)))
 }
 
@@ -770,7 +781,8 @@ draw_key <- function(key, foot) {
   legend(graphics::grconvertX(0.5, foot, "user"), graphics::grconvertY(0.01, foot, "user"),
          key$labels, col = key$col, lty = key$lty, pch = key$pch, pt.cex = key$size, lwd = 1.5,
          ncol = ceiling(length(key$labels) / key$rows), xjust = 0.5, yjust = 0, bty = "n",
-         cex = 0.8, seg.len = 3, xpd = NA)
+         cex = 0.8, seg.len = 3, xpd = NA,
+         text.width = max(strwidth(key$labels, cex = 0.8)) + strwidth("m"))
 }
 
 curves_note <- function(curves, ylim) {

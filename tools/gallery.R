@@ -34,6 +34,8 @@ picture("line", plot(gmm(~ waiting, faithful, k = 2)))
 picture("line-density", plot(gmm(~ waiting, faithful, k = 2), "density"))
 picture("line-uncertainty", plot(gmm(~ waiting, faithful, k = 2), "uncertainty"))
 picture("line-marginal", plot(flowers, dims = "Petal.Length"))
+picture("line-many", plot(gmm(rgmm(1e6, gmm_params(c(0.2, 0.5, 0.3), c(-3, 0, 4), c(0.1, 2, 1))),
+                              k = 3, control = gmm_control(n_init = 1))))
 picture("line-few", plot(gmm(faithful$waiting[1:10], k = 1)))
 
 # two
@@ -82,6 +84,12 @@ picture("matrix-params", plot(gmm_params(flowers$proportions, flowers$means, flo
 picture("trace", plot(geyser4, "trace"), width = 9, height = 5)
 picture("trace-short", plot(geyser, "trace"), width = 9, height = 5)
 picture("starts", plot(geyser4, "starts"))
+picture("starts-failed", {
+  set.seed(4)
+  rows <- cbind(x = c(rnorm(8), 50), y = c(rnorm(8), 50))
+  failing <- gmm_control(init = "random", n_init = 30)
+  plot(suppressWarnings(gmm(rows, k = 2, control = failing)), "starts")
+})
 picture("starts-spurious", plot(gmm(faithful, k = 6, control = gmm_control(n_init = 20)), "starts"))
 
 # anomalies and regions
@@ -112,10 +120,20 @@ if (exists("gmm_likelihood")) {
   two <- function(sd) gmm_params(c(0.5, 0.5), c(-4, 1), c(sd, sd)^2)
   likelihood <- gmm_likelihood(two, x = 2.5, theta = c(0.1, 8))
   picture("likelihood", plot(likelihood, at = 1.3, interval = c(-2, 2)), 10, 9)
+  many <- gmm_likelihood(two, rgmm(2000, two(1.5)), seq(0.4, 5, by = 0.02),
+                         prior = function(sd) dgamma(sd, shape = 4, rate = 4))
+  picture("likelihood-prior", plot(many, parameter = quote(sigma)), 10, 9)
+  few <- gmm_likelihood(two, c(2.5, -4.8, 0.3), seq(0.4, 5, by = 0.02),
+                        prior = function(sd) dgamma(sd, shape = 4, rate = 4))
+  picture("likelihood-prior-few", plot(few), 10, 9)
 }
 if (exists("gmm_select")) {
   set.seed(1)
   picture("select", plot(gmm_select(faithful, k = 1:6)), width = 11, height = 7)
+  four <- c("full", "tied", "diag", "spherical")
+  picture("select-four", plot(gmm_select(iris[1:4], 1:9, four)), width = 11, height = 6)
+  picture("select-ends", plot(gmm_select(faithful, 2:3, four), "AIC"), width = 6)
+  picture("select-spurious", plot(gmm_select(iris[c(1:12, 51:62), 1:4], 1:6, four)), width = 11)
   folds <- gmm_select(faithful, k = 1:6, c("full", "tied", "diag", "spherical"), "CV")
   picture("select-cv", plot(folds), width = 11, height = 7)
   merged <- gmm_merge(gmm(faithful, k = 5))

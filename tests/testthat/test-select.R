@@ -363,7 +363,25 @@ test_that("curves: a family each, models that are shared on each, gaps where the
 test_that("limits hold the best family's curve; what is cut off is counted", {
   curves <- select_curves(choice, "BIC")
   limits <- curves_limits(curves)
-  expect_true(all(curves$value[curves$covariance == "EEE"] < limits[2]))
+  expect_true(all(curves$value[curves$covariance == "EEE" & curves$k > 1] < limits[2]))
+  # what is chosen, and its rivals, are not squeezed into a corner by one component or round ones
+  codes <- c("VVV", "EEE", "VEV", "EVE", "EEI", "VVE", "VEE", "EII", "VII")
+  nine <- select_curves(with_test_seed(1, gmm_select(x, 1:4, codes)), "BIC")
+  height <- function(curves) {
+    (curves$value - curves_limits(curves)[1]) / diff(curves_limits(curves))
+  }
+  expect_true(all(height(nine)[nine$k == 1] > 1))
+  expect_gt(sort(height(nine))[8], 0.2)
+  # of four families each has its best model in view
+  four <- nine[nine$covariance %in% c("VVV", "EEE", "EEI", "VII"), ]
+  expect_true(any(four$best))
+  expect_true(all(tapply(height(four), four$covariance, min) < 1))
+  # one component alone, or best
+  one <- four[four$k == 1, ]
+  expect_lte(max(one$value), curves_limits(one)[2])
+  four$value[four$k == 1] <- 1000
+  four$best <- four$k == 1
+  expect_lte(curves_limits(four)[1], 1000)
   expect_true(all(curves$value > limits[1]))
   out <- sum(curves$value > limits[2])
   expect_gt(out, 0)
@@ -389,6 +407,7 @@ test_that("plot() returns its object, restores the graphical parameters, and is 
   expect_silent(draw(choice, criteria = criteria_of(choice$table), xlab = "k", las = 1,
                      cex.axis = 0.7))
   expect_silent(draw(gmm_select(x, 2, "full")))
+  expect_silent(draw(choice, legend = FALSE))
   expect_silent(draw(gmm_select(faithful$waiting, 1:3)))
   expect_silent(draw(gmm_select(cbind(x, both = x[, 1] + x[, 2]), 1:2, c("full", "diag"))))
   by <- function(criterion) list(table = choice$table, criterion = criterion)
