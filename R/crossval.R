@@ -67,7 +67,7 @@ fit_training <- function(grid, data, kept, control, title) {
   data$weights <- data$weights[kept]
   data$scale <- tryCatch(check_scale(data$x, data$weights, "x"), gaussmix_error = identity)
   if (is_error(data$scale)) return(rep(list(data$scale), nrow(grid)))
-  fit_grid(grid, data, control, title = title)
+  fit_grid(grid, data, control, "CV", title)
 }
 
 # The columns CV and CV_se, on the scale of -2 log-likelihood, after ICL.
