@@ -147,6 +147,7 @@ plot_rows <- function(x, max_rows, values = x$x, weights = x$weights) {
   at <- if (n > max_rows) counted[round(seq(1, n, length.out = max_rows))] else counted
   shown <- values[at, , drop = FALSE]
   list(n = n, values = values[counted, , drop = FALSE], weights = weights[counted], shown = shown,
+       at = at,
        class = score(x, shown, "class"), uncertainty = score(x, shown, "uncertainty"))
 }
 

@@ -140,3 +140,11 @@ if (exists("gmm_select")) {
   picture("merge", plot(merged), width = 9, height = 5)
   picture("merge-classes", plot(merged, "classification"))
 }
+
+# known classes
+petals <- gmm_da(Species ~ Petal.Length + Petal.Width, iris)
+picture("classes", plot(petals))
+picture("classes-matrix", plot(gmm_da(Species ~ ., iris)), 9, 9)
+picture("classes-line", plot(gmm_da(Species ~ Petal.Width, iris)))
+set.seed(1)
+picture("classes-mixtures", plot(gmm_da(Species ~ Sepal.Length + Sepal.Width, iris, k = 2)))
