@@ -35,7 +35,7 @@ deal_folds <- function(folds, data) {
 }
 
 # -> what gmm_select() documents as `cv`.
-cross_validate <- function(grid, data, folds, control) {
+cross_validate <- function(grid, data, folds, control, options) {
   fold <- deal_folds(folds, data)
   w <- if (is.null(data$weights)) rep(1, nrow(data$x)) else data$weights
   number <- max(fold)
@@ -44,7 +44,7 @@ cross_validate <- function(grid, data, folds, control) {
   for (f in seq_len(number)) {
     out <- fold == f
     title <- sprintf("gmm_select(): fold %d of %d", f, number)
-    models <- fit_training(grid, data, !out, control, title)
+    models <- fit_training(grid, data, !out, control, title, options)
     rows <- data$x[out, , drop = FALSE]
     for (i in seq_along(models)) {
       if (!is_error(models[[i]])) {
@@ -61,13 +61,13 @@ cross_validate <- function(grid, data, folds, control) {
 
 # The models of a grid fitted to some of the rows, or why there is none; all the same reason where
 # these rows are no data.
-fit_training <- function(grid, data, kept, control, title) {
+fit_training <- function(grid, data, kept, control, title, options) {
   data$rows <- (if (is.null(data$rows)) seq_len(nrow(data$x)) else data$rows)[kept]
   data$x <- data$x[kept, , drop = FALSE]
   data$weights <- data$weights[kept]
   data$scale <- tryCatch(check_scale(data$x, data$weights, "x"), gaussmix_error = identity)
   if (is_error(data$scale)) return(rep(list(data$scale), nrow(grid)))
-  fit_grid(grid, data, control, "CV", title)
+  fit_grid(grid, data, control, "CV", title, options)
 }
 
 # The columns CV and CV_se, on the scale of -2 log-likelihood, after ICL.

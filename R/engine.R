@@ -93,7 +93,8 @@ records_table <- function(records, unit) {
 # with one), see model_lattice(); starts: for each k, named by it, as `start` of engine_fit().
 # certainty: whether the criterion that picks the finalists is ICL.
 # Value: for each cell what engine_fit() gives, but no trace, and with `certainty` and `note`.
-engine_grid <- function(x, w, cells, starts, scale, control, certainty, title) {
+engine_grid <- function(x, w, cells, starts, scale, control, certainty, title,
+                        options = list()) {
   unit <- weight_unit(w)
   n <- nrow(x)
   largest <- max(cells$k)
@@ -112,18 +113,18 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title) {
          parent = cells$parent[i], narrower = cells$narrower[[i]],
          penalty = min(cells$penalty[i], 1e300) / unit)
   })
-  options <- list(
+  run <- list(
     finalists = if (auto) 2L else 0L,
     proposals = if (is.null(control$search)) 40L else control$search,
     more = if (is.null(control$search)) 20L else 0L, use_certainty = as.integer(certainty),
     sample = if (auto) plan$sample else n, max_iter = control$max_iter,
     tol = if (control$tol > 0) max(control$tol, grid_tol) else 0, floor = control$floor,
     spurious = as.double(control$spurious), threads = control$threads,
-    progress = if (control$verbose) title else "",
+    progress = if (control$verbose) title else "", equal = as.integer(isTRUE(options$equal)),
     tune = as.double(c(8, 20, 8, if (auto) 400L %/% length(each) else 0L, 0, 0, 0, 0))
   )
   out <- with_classes(
-    .Call(ffi_gmm_grid, x, if (!is.null(w)) w / unit, as.double(scale), stocks, each, options)
+    .Call(ffi_gmm_grid, x, if (!is.null(w)) w / unit, as.double(scale), stocks, each, run)
   )
   lapply(out, function(cell) {
     cell$starts <- records_table(cell$starts, unit)

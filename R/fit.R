@@ -175,7 +175,7 @@ check_single <- function(x, expected, arg = deparse1(substitute(x))) {
 }
 
 # Arguments -> what the engine takes.
-resolve_options <- function(options, data, k) {
+resolve_options <- function(options, data, k = NULL) {
   proportions <- check_choice(options$proportions, c("free", "equal"), "proportions")
   list(equal = if (proportions == "equal") TRUE, labels = resolve_labels(data, k),
        prior = resolve_prior(options$prior, data, k))

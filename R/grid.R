@@ -39,9 +39,11 @@ model_lattice <- function(grid, d) {
 
 # Each model of the grid -> what fit_model() would return, with `covariance`, `certainty` (the sum
 # of w log(largest posterior)) and `note`; or the error that says why there is no such model.
-fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select()") {
+fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select()",
+                     options = list()) {
+  equal <- isTRUE(options$equal)
   models <- lapply(seq_len(nrow(grid)), function(i) {
-    tryCatch(check_size(data, grid$k[i], grid$covariance[i]), gaussmix_error = identity)
+    tryCatch(check_size(data, grid$k[i], grid$covariance[i], equal), gaussmix_error = identity)
   })
   starts <- lapply(stats::setNames(nm = sort(unique(grid$k[!vapply(models, is_error, NA)]))),
                    function(k) tryCatch(resolve_start(control$init, k, "VVV", data),
@@ -54,23 +56,24 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
   if (length(open) == 0L) return(models)
   asked <- grid[open, ]
   nobs <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights)
-  df <- mapply(df_of, asked$covariance, ncol(data$x), asked$k)
+  df <- mapply(df_of, asked$covariance, ncol(data$x), asked$k, equal)
   cost <- criteria_table(0, df, nobs, 0)[[if (criterion == "CV") "AIC" else criterion]]
   cells <- c(asked, model_lattice(asked, ncol(data$x)), list(penalty = cost))
   out <- engine_grid(data$x, data$weights, cells, Filter(Negate(is_error), starts), data$scale,
-                     control, criterion == "ICL", title)
+                     control, criterion == "ICL", title, options)
   models[open] <- lapply(seq_along(open), function(i) {
     start <- starts[[as.character(asked$k[i])]]
+    out[[i]]$options <- options
     complete_model(out[[i]], data, asked[i, ], start, control)
   })
   models
 }
 
 # More parameters than rows: nothing that a search finds then can be believed.
-check_size <- function(data, k, code) {
+check_size <- function(data, k, code, equal = FALSE) {
   check_rows(data, k)
   rows <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
-  df <- df_of(code, ncol(data$x), k)
+  df <- df_of(code, ncol(data$x), k, equal)
   if (k > 1L && df > rows) {
     gmm_abort("dimension", sprintf("%s but %s.", plural(df, "free parameter"), plural(rows, "row")),
               "Try fewer components, or a narrower `covariance`.")
@@ -100,7 +103,7 @@ finish_model <- function(model, data, control) {
   parameters <- c("proportions", "means", "covariances")
   k <- length(model$proportions)
   out <- engine_fit(data$x, data$weights, model$covariance, k, data$scale, model[parameters],
-                    control, "gmm_select()")
+                    control, "gmm_select()", model$options)
   if (is.null(out$best)) {
     out <- model
     out$trace <- model$best$objective
@@ -112,8 +115,8 @@ finish_model <- function(model, data, control) {
   last$finished <- TRUE
   out$starts <- if (k == 1L) model$starts else rbind(model$starts, last)
   out$reached <- 1L
-  out[c("covariance", "components", "named", "note")] <-
-    model[c("covariance", "components", "named", "note")]
+  same <- c("covariance", "components", "named", "note", "options")
+  out[same] <- model[same]
   out$certainty <- engine_certainty(data$x, data$weights, out, control$threads)
   out
 }

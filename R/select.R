@@ -27,7 +27,8 @@
 #' `VEE`, say) or its own family at k - 1: where it did, EM goes on from there, and EM never falls. There
 #' is one exception, which has a `note`. What EM comes to from there may have a component that is
 #' spurious in the wider family (`"nested_spurious"`), or two that are the same (`"no_gain"`): the model
-#' then keeps its best sound solution.
+#' then keeps its best sound solution. (Components of equal proportions are no case of more such: there
+#' only the narrower families count.)
 #'
 #' A model of several components with more free parameters than there are rows is not searched
 #' (status `"dimension"`).
@@ -79,6 +80,7 @@
 #'   \item{cv}{with cross-validation a list: `fold` (an integer a row fitted), `share` (of the
 #'     weight, a number a fold), `logdensity` (matrix models x folds: mean log-density of the rows
 #'     held out, per unit of weight), `reason` (why a model has none, else `""`)}
+#'   \item{equal}{`TRUE` where `proportions = "equal"`, else it is not there}
 #'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
 #'   and what [gmm_best()] needs (`data`, `solutions`).
 #'
@@ -130,10 +132,12 @@ gmm_select <- function(x, ...) {
 #' @rdname gmm_select
 #' @export
 gmm_select.default <- function(x, k = 1:9, covariance = NULL, criterion = "BIC", ..., folds = 10,
-                               weights = NULL, na.action = na.fail, control = gmm_control()) {
+                               weights = NULL, proportions = c("free", "equal"),
+                               na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
-  select_model(data, k, covariance, criterion, folds, control, match.call())
+  options <- list(proportions = proportions)
+  select_model(data, k, covariance, criterion, folds, options, control, match.call())
 }
 
 #' @rdname gmm_select
@@ -143,13 +147,15 @@ gmm_select.data.frame <- gmm_select.default
 #' @rdname gmm_select
 #' @export
 gmm_select.formula <- function(x, data = NULL, k = 1:9, covariance = NULL, criterion = "BIC", ...,
-                               folds = 10, weights = NULL, subset = NULL, na.action = na.fail,
+                               folds = 10, weights = NULL, subset = NULL,
+                               proportions = c("free", "equal"), na.action = na.fail,
                                control = gmm_control()) {
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame())
-  select_model(data, k, covariance, criterion, folds, control, call)
+  options <- list(proportions = proportions)
+  select_model(data, k, covariance, criterion, folds, options, control, call)
 }
 
 # Lower is better, for each.
@@ -159,28 +165,29 @@ criteria <- c("BIC", "AIC", "AICc", "ICL", "CV")
 criteria_of <- function(table) intersect(criteria, names(table))
 
 # From clean data to the object.
-select_model <- function(data, k, covariance, criterion, folds, control, call) {
+select_model <- function(data, k, covariance, criterion, folds, options, control, call) {
   call[[1L]] <- quote(gmm_select)
   k <- check_wholes(k)
   codes <- resolve_covariances(covariance, ncol(data$x))
   wanted <- check_criteria(criterion, criteria)
   criterion <- wanted[1L]
   control <- check_control(control)
+  options <- resolve_options(options, data)
   if ("CV" %in% wanted) folds <- check_folds(folds, data)
   check_start_serves(control$init, k)
   grid <- model_grid(codes, k, ncol(data$x))
-  models <- fit_grid(grid, data, control, criterion)
-  table <- grid_table(grid, models, ncol(data$x))
+  models <- fit_grid(grid, data, control, criterion, options = options)
+  table <- grid_table(grid, models, ncol(data$x), options)
   if (all(table$status != "ok")) refuse_all(models[[1L]], table, ncol(data$x))
   nobs <- Find(Negate(is_error), models)$nobs
-  cv <- if ("CV" %in% wanted) cross_validate(grid, data, folds, control)
+  cv <- if ("CV" %in% wanted) cross_validate(grid, data, folds, control, options)
   if (!is.null(cv)) table <- add_cv(table, cv, nobs)
   best <- integer()
   repeat { # what is finished may rise, and only it
     more <- setdiff(vapply(criteria_of(table), best_row, 0L, table = table, nobs = nobs), best)
     if (length(more) == 0L) break
     models[more] <- lapply(models[more], finish_model, data, control)
-    finished <- grid_table(grid[more, ], models[more], ncol(data$x))
+    finished <- grid_table(grid[more, ], models[more], ncol(data$x), options)
     table[more, names(finished)] <- finished
     best <- c(best, more)
   }
@@ -191,6 +198,7 @@ select_model <- function(data, k, covariance, criterion, folds, control, call) {
     control = stored_control(control), call = call
   ))
   select$cv <- cv
+  select$equal <- options$equal
   if (!control$keep) {
     select$solutions[] <- lapply(best, solution_fit, select = select)
     select$data$x <- NULL
@@ -228,7 +236,7 @@ check_start_serves <- function(init, k) {
 
 # ---- the grid --------------------------------------------------------------------------
 
-grid_table <- function(grid, models, d) {
+grid_table <- function(grid, models, d, options) {
   values <- lapply(models, function(model) {
     if (is_error(model)) {
       return(list(loglik = NA_real_, nobs = NA_real_, certainty = NA_real_, converged = NA,
@@ -242,7 +250,7 @@ grid_table <- function(grid, models, d) {
   })
   column <- function(name) vapply(values, `[[`, values[[1L]][[name]], name)
   loglik <- column("loglik")
-  df <- mapply(df_of, grid$covariance, d, grid$k, USE.NAMES = FALSE)
+  df <- mapply(df_of, grid$covariance, d, grid$k, isTRUE(options$equal), USE.NAMES = FALSE)
   cbind(grid, loglik = loglik, df = df,
         criteria_table(loglik, df, column("nobs"), column("certainty")),
         converged = column("converged"),
@@ -388,8 +396,9 @@ format.gmm_select <- function(x, digits = 4, ...) {
   d <- dimension_of(x)
   chosen <- x$table[x$chosen, ]
   c(
-    sprintf("Choice among %s: k = %s; %s", plural(nrow(x$table), "Gaussian mixture"),
-            span(unique(x$table$k)), families_text(unique(x$table$name))),
+    sprintf("Choice among %s: k = %s; %s%s", plural(nrow(x$table), "Gaussian mixture"),
+            span(unique(x$table$k)), families_text(unique(x$table$name)),
+            if (isTRUE(x$equal)) "; equal proportions" else ""),
     data_text(x$rows, d, if (!is.null(x$data$weights)) number(x$nobs),
               length(x$data$na.action)),
     sprintf("chosen by %s (lower is better): %s, %s %s",

@@ -112,7 +112,7 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
 /* stocks: a list for each k, ascending, see read_stock(); cells: a list of list(family, k, wave,
    parent, narrower, penalty), parent and narrower counted from 1, parent 0: none. control:
    list(finalists, proposals, more, use_certainty, sample, max_iter, tol, floor, spurious (3),
-   threads, progress). */
+   threads, progress, equal). */
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control) {
   struct gm_rows rows = ffi_rows(x, w);
   const double* thresholds = ffi_doubles(ffi_field(control, "spurious"), 3, "spurious");
@@ -145,7 +145,8 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
   const struct gm_bounds bounds = {
       .floor = ffi_number(ffi_field(control, "floor"), "floor"),
-      .scale = ffi_doubles(scale, rows.d, "scale")};
+      .scale = ffi_doubles(scale, rows.d, "scale"),
+      .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
 
   struct ffi_watch watch = {
       .progress = &progress,

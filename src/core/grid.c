@@ -403,7 +403,8 @@ static void make_start(struct worker* w, int i) {
   w->seeder.given_label = stock->label;
   w->seeder.given_resp = stock->resp;
   w->seeder.work = gm_stats_init(&stats, widest(), params.d, params.k, w->seed_mem);
-  (void)!gm_seed_params(start_kind(stock, i), &w->seeder, (uint32_t)i, &params, &stats, err);
+  (void)!gm_seed_params(start_kind(stock, i), &w->seeder, (uint32_t)i, &params, &stats,
+                        err);
 }
 
 static void try_starts(struct worker* w, int item) {
@@ -492,13 +493,20 @@ static enum gm_note raise_above(struct worker* w, struct gm_cell* cell,
   return note;
 }
 
+/* The i-th cell that this one contains, its parent as the last; -1: none. Components of equal
+   proportions are no case of more such. */
+static int contained(const struct run_of_grid* run, const struct gm_cell* cell, int i) {
+  if (i < cell->n_narrower) return cell->narrower[i];
+  return run->seeder->bounds->equal ? -1 : cell->parent;
+}
+
 static void raise_cell(struct worker* w, int item) {
   const struct gm_grid* grid = w->run->grid;
   struct gm_cell* cell = grid->cell + w->run->item[item];
   open_cell(w, cell);
   restore(w, cell);
   for (int i = 0; i <= cell->n_narrower; i++) {
-    const int at = i < cell->n_narrower ? cell->narrower[i] : cell->parent;
+    const int at = contained(w->run, cell, i);
     if (at < 0 || !grid->cell[at].changed || !below(cell, grid->cell + at)) continue;
     const enum gm_note note = raise_above(w, cell, grid->cell + at);
     if (!cell->note) cell->note = note;
@@ -519,7 +527,7 @@ static int raise_all(struct run_of_grid* run, int k, struct gm_error* err) {
       if (cell->wave != wave) continue;
       int low = 0;
       for (int j = 0; j <= cell->n_narrower && !low; j++) {
-        const int at = j < cell->n_narrower ? cell->narrower[j] : cell->parent;
+        const int at = contained(run, cell, j);
         low = at >= 0 && grid->cell[at].changed && below(cell, grid->cell + at);
       }
       if (low) run->item[items++] = i;

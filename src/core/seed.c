@@ -388,7 +388,8 @@ static void exchange(struct gm_params* params, int i, int j) {
 
 /* Components of a start come in any order, those of known labels do not: the nearest pair of class
    and component first, and so on. work: (d + 2) k. */
-static void align(const struct gm_seeder* seeder, struct gm_params* params, double* work) {
+static void align(const struct gm_seeder* seeder, struct gm_params* params,
+                  double* work) {
   const struct gm_rows* rows = seeder->rows;
   const int d = params->d, k = params->k;
   double* centre = work;

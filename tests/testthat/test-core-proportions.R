@@ -158,6 +158,35 @@ test_that("there is no likelihood-ratio test of k against k + 1", {
   expect_gm_error(gmm_lrt(fit), "argument", "needs free proportions")
 })
 
+test_that("a choice among models of equal proportions", {
+  choice <- with_test_seed(1, gmm_select(faithful, 1:4, proportions = "equal"))
+  table <- choice$table
+  expect_match(format(choice)[1], "; equal proportions", fixed = TRUE)
+  expect_true(choice$equal)
+  free <- mapply(function(code, k) gmm_families(2, k)$parameters[codes == code],
+                 table$covariance, table$k, USE.NAMES = FALSE)
+  expect_equal(table$df, free - (table$k - 1))
+  expect_true(all(table$note != "no_gain"))
+  for (code in c("EII", "VEV", "VVV")) { # as high as gmm() comes, and the same model
+    row <- which(table$covariance == code & table$k == 3)
+    fit <- with_test_seed(2, gmm(faithful, 3, code, proportions = "equal"))
+    expect_gte(table$loglik[row], fit$loglik - 0.01)
+  }
+  for (row in which(table$covariance == "EEE" & table$k > 1)) {
+    wider <- table[table$covariance == "VVV" & table$k == table$k[row], ]
+    expect_true(wider$loglik >= table$loglik[row] - 1e-6 || wider$note != "")
+  }
+  best <- gmm_best(choice)
+  expect_true(best$equal)
+  expect_identical(unname(best$proportions), rep(1 / best$k, best$k))
+  expect_equal(BIC(best), min(table$BIC[!table$spurious]), tolerance = 1e-9)
+  expect_identical(best$call$proportions, "equal")
+  expect_gm_error(gmm_lrt(choice), "argument", "needs free proportions")
+  cv <- with_test_seed(1, gmm_select(faithful, 1:2, "EEE", "CV", folds = 3, proportions = "equal"))
+  expect_true(all(is.finite(cv$table$CV)))
+  expect_gm_error(gmm_select(faithful, 2, proportions = "same"), "argument", "one of \"free\"")
+})
+
 test_that("bad values and damaged fits are refused", {
   expect_gm_error(gmm(x, 2, proportions = "same"), "argument",
                   "one of \"free\", \"equal\", not \"same\"")
