@@ -6,14 +6,14 @@
 #'
 #' With t_ij the posterior probability of cluster j given row i (the sum of those of its components)
 #' and w_i the row's weight, the entropy is `-sum(w_i t_ij log(t_ij))`: 0 where each row belongs to
-#' one cluster for sure, `n log(g)` where all g clusters are as likely for each row. Components that
-#' overlap are merged first, and the entropy falls fast; once the clusters are apart it hardly falls
-#' any more. Between lies the *elbow*: at each number of clusters from 2 to k - 1 two straight lines
-#' are fitted by least squares, to the entropies up to that number and from that number on; where
-#' they fit best is the elbow. Against the number of clusters, large and small ones count alike;
-#' against the rows that the merges from there to one cluster join (`rescaled`), a merge of large
-#' clusters is expected to save more. The elbow is a suggestion: it is never 1 or k, there is none
-#' for two components, and for three it can only be 2.
+#' one cluster for sure, as one with a known label does, `n log(g)` where all g clusters are as
+#' likely for each row. Components that overlap are merged first, and the entropy falls fast; once
+#' the clusters are apart it hardly falls any more. Between lies the *elbow*: at each number of
+#' clusters from 2 to k - 1 two straight lines are fitted by least squares, to the entropies up to
+#' that number and from that number on; where they fit best is the elbow. Against the number of
+#' clusters, large and small ones count alike; against the rows that the merges from there to one
+#' cluster join (`rescaled`), a merge of large clusters is expected to save more. The elbow is a
+#' suggestion: it is never 1 or k, there is none for two components, and for three it can only be 2.
 #'
 #' @param fit A fit by [gmm()] of two components or more, with its rows.
 #' @param clusters Number of clusters to use, a whole number from 1 to k; `NULL`: the elbow of the

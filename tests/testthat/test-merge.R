@@ -80,6 +80,18 @@ test_that("weight 2 is the row twice, and scaled weights change no merge", {
   expect_identical(weighted$elbow, merged$elbow)
 })
 
+test_that("a row with a known label is certain", {
+  labels <- rep(NA, 272)
+  labels[1:40] <- ifelse(x[1:40, 1] > 3, "long", "short")
+  fit <- with_test_seed(1, gmm(x, 4, labels = labels))
+  ours <- gmm_merge(fit)
+  prob <- predict(fit, type = "prob")
+  prob[1:40, ] <- outer(labels[1:40], colnames(prob), `==`)
+  oracle <- oracle_merge(prob, 1)
+  expect_equal(ours$table$entropy, vapply(oracle, `[[`, 0, "entropy"), tolerance = 1e-10)
+  expect_true(any(grepl("long", levels(predict(ours)))))
+})
+
 test_that("the elbow is where two fitted lines leave the least", {
   entropy <- c(0, 1, 2, 12, 22, 32)
   expect_identical(elbow_of(1:6, entropy), 3L)
