@@ -4,7 +4,8 @@
 #' was chosen: the model, its components, pictures, how sure the assignment is, rows of low density,
 #' and how the fit was found. The pictures are inside the page, and it asks no other host for
 #' anything. It is made from an R Markdown template by package litedown, which needs no pandoc.
-#' Nothing that is stored in the object is evaluated.
+#' Nothing that is stored in the object is evaluated, and names of rows, columns and components are
+#' text, whatever is in them. R's random numbers stay as they are.
 #'
 #' @param x A fit by [gmm()] that holds its rows, or the result of [gmm_select()].
 #' @param file Name of the file to write, ending in `.html`; an older one is replaced.
@@ -29,12 +30,21 @@ gmm_report <- function(x, file, ..., title = "Gaussian mixture report") {
   need_package("litedown", "gmm_report()")
   folder <- tempfile("report")
   dir.create(folder)
-  on.exit(unlink(folder, recursive = TRUE))
+  before <- random_state() # litedown draws numbers
+  on.exit({
+    unlink(folder, recursive = TRUE)
+    assign(".Random.seed", before, envir = globalenv())
+  })
   template <- list.files(system.file("report", package = "gaussmix"), full.names = TRUE)
   file.copy(template, folder)
-  room <- list2env(report_values(fit, select, title), parent = environment(gmm_report))
+  values <- report_values(fit, select, title)
+  room <- list2env(values, parent = environment(gmm_report))
   page <- file.path(folder, "report.html")
   litedown::fuse(file.path(folder, "report.Rmd"), page, envir = room, quiet = TRUE)
+  lines <- readLines(page, encoding = "UTF-8")
+  at <- grep("^<title>", lines)[1L] # where litedown leaves the title as it is
+  lines[at] <- paste0("<title>", values$title, "</title>")
+  writeLines(lines, page, useBytes = TRUE)
   if (!file.copy(page, file, overwrite = TRUE)) {
     gmm_abort("argument", sprintf("`file` can't be written: %s.", file))
   }
@@ -54,18 +64,16 @@ check_report_file <- function(file) {
 
 # What the template shows besides the fit itself.
 report_values <- function(fit, select, title) {
-  call <- paste0("<code>", paste(deparse(fit$call, width.cutoff = 80L, nlines = 3L),
-                                 collapse = " "),
-                 "</code>")
+  call <- paste(deparse(fit$call, width.cutoff = 80L, nlines = 3L), collapse = " ")
   list(
-    fit = fit, select = select, title = title,
+    fit = fit, select = select, title = html_text(title),
     summary_line = sprintf("%s rows and %s, described by %s of %s covariance.",
-                           format(fit_rows(fit), big.mark = ","),
+                           count_text(fit_rows(fit)),
                            plural(ncol(fit$means), "variable"), plural(fit$k, "normal component"),
                            family_label(fit$covariance, ncol(fit$means))),
     found_line = sentence(convergence_text(fit)),
     doubt_line = doubt_text(predict(fit, type = "uncertainty")),
-    call_text = call,
+    call_text = paste0("<code>", html_text(call), "</code>"),
     made_line = sprintf("gaussmix %s, R %s, %s.", utils::packageVersion("gaussmix"), getRversion(),
                         format(Sys.Date()))
   )
@@ -80,3 +88,29 @@ doubt_text <- function(uncertainty) {
 }
 
 sentence <- function(text) paste0(toupper(substring(text, 1L, 1L)), substring(text, 2L), ".")
+
+# Text that HTML and Markdown show as it is: each character that could mean something to either is
+# written by its number.
+html_text <- function(x) {
+  x <- gsub("[[:cntrl:]]", " ", enc2utf8(paste(x)))
+  at <- gregexpr("[!-/:-@\\[-`{-~]", x, perl = TRUE)
+  regmatches(x, at) <- lapply(regmatches(x, at), function(s) {
+    sprintf("&#%d;", vapply(s, utf8ToInt, 0L))
+  })
+  x
+}
+
+# A data frame as a table of HTML, without the names of its rows; numbers to as many digits, alike
+# within a column.
+html_table <- function(x, digits = 4L, note = NULL) {
+  cells <- lapply(x, function(v) {
+    html_text(if (is.double(v)) format(v, digits = digits, trim = TRUE) else v)
+  })
+  row <- function(tag, cells) {
+    paste0("<tr>", paste0("<", tag, ">", cells, "</", tag, ">", collapse = ""), "</tr>")
+  }
+  body <- vapply(seq_len(nrow(x)), function(i) row("td", vapply(cells, `[[`, "", i)), "")
+  c("<div class=\"table\"><table>", "<thead>", row("th", html_text(names(x))), "</thead>",
+    "<tbody>", body, "</tbody>", "</table>", if (!is.null(note)) c("<p>", html_text(note), "</p>"),
+    "</div>")
+}
