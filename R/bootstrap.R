@@ -39,8 +39,9 @@
 #'   \item{replicates}{n_boot x coefficients matrix, a row a replicate}
 #'   \item{runs}{data frame, a row a replicate: `loglik`, `converged`, `spurious`, `reordered` (the
 #'     components had another order than the fit's), `reason` (why it failed, else `""`)}
-#'   \item{type, k, covariance, nobs, call}{what was done: the kind of replicates, number of
-#'     components, code of the family, number of rows or sum of the weights}
+#'   \item{type, k, covariance, equal, nobs, call}{what was done: the kind of replicates, number of
+#'     components, code of the family, whether proportions are equal, number of rows or sum of the
+#'     weights}
 #'   See [confint()][confint.gmm_boot] for what it is good for.
 #' @section Errors: `gaussmix_error_argument` for arguments of a wrong kind, `gaussmix_error_data`
 #'   where the fit holds no rows and they are needed, `gaussmix_error_degenerate` where fewer than
@@ -169,8 +170,8 @@ new_boot <- function(fit, type, runs, call) {
   }
   structure(class = "gmm_boot", list(
     estimate = estimate, replicates = replicates, runs = table, type = type, k = fit$k,
-    covariance = fit$covariance, nobs = fit$nobs, variables = colnames(fit$means),
-    scale = coef_scale(fit), call = call
+    covariance = fit$covariance, equal = isTRUE(fit$equal), nobs = fit$nobs,
+    variables = colnames(fit$means), scale = coef_scale(fit), call = call
   ))
 }
 
@@ -329,6 +330,8 @@ summary.gmm_boot <- function(object, level = 0.95, ...) {
 
 # ---- printing --------------------------------------------------------------------------
 
+equal_text <- function(equal) if (equal) ", equal proportions" else ""
+
 boot_text <- function(x) {
   d <- length(x$variables)
   runs <- x$runs
@@ -339,9 +342,9 @@ boot_text <- function(x) {
               "with a spurious component" = sum(runs$spurious[ok]),
               "with components put into order" = sum(runs$reordered[ok]))
   told <- counts[counts > 0 | names(counts) == "failed"]
-  c(sprintf("%s bootstrap: %s of a fit (%s, %s, %s)", kinds[[x$type]],
+  c(sprintf("%s bootstrap: %s of a fit (%s, %s%s, %s)", kinds[[x$type]],
             plural(nrow(runs), "replicate"), plural(x$k, "component"),
-            family_label(x$covariance, d), plural(d, "variable")),
+            family_label(x$covariance, d), equal_text(x$equal), plural(d, "variable")),
     paste0("replicates: ", paste(c(sum(ok), told), c("fitted", names(told)), collapse = ", ")))
 }
 

@@ -14,8 +14,8 @@
 #' the replicates their statistics would be too small, and too many components found. The fit of k
 #' components to a replicate is started also from the parameters that it was drawn from. Where the
 #' search of k + 1 comes to less than k components have, or to nothing sound, it is started also
-#' from the fit of k with each component split in two; and as k + 1 contain k, the statistic is
-#' never below 0.
+#' from the fit of k with each component split in two; and as k + 1 contain k (equal proportions
+#' apart), the statistic is never below 0.
 #'
 #' A solution with a *spurious* component (see [gmm_control()]) is no evidence of k + 1 groups:
 #' where there is no other, the statistic is 0. A replicate to which k components can't be fitted
@@ -47,7 +47,7 @@
 #'   \item{chosen}{the first k that is not rejected; one more than the last where all are;
 #'     `NA` where the tests ended for another `reason`}
 #'   \item{replicates}{list, for each test the statistics of the replicates}
-#'   \item{covariance, level, n_boot, nobs, call}{what was done}
+#'   \item{covariance, equal, level, n_boot, nobs, call}{what was done}
 #'   and what `print()` says of the data. `as.data.frame()` gives the table. `plot()` draws for each
 #'   test (of many, the last nine) a histogram of the replicates and a line at the statistic of the
 #'   data.
@@ -79,10 +79,12 @@ gmm_lrt <- function(x, ...) {
 #' @rdname gmm_lrt
 #' @export
 gmm_lrt.default <- function(x, k = 1:9, covariance = "full", ..., n_boot = 199, level = 0.05,
-                            cl = NULL, weights = NULL, na.action = na.fail, control = NULL) {
+                            cl = NULL, weights = NULL, proportions = c("free", "equal"),
+                            na.action = na.fail, control = NULL) {
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
-  lrt_bridge(data, k, covariance, n_boot, level, cl, control, match.call())
+  lrt_bridge(data, k, covariance, n_boot, level, cl, control, match.call(),
+             resolve_options(list(proportions = proportions), data, 1L))
 }
 
 #' @rdname gmm_lrt
@@ -93,12 +95,14 @@ gmm_lrt.data.frame <- gmm_lrt.default
 #' @export
 gmm_lrt.formula <- function(x, data = NULL, k = 1:9, covariance = "full", ..., n_boot = 199,
                             level = 0.05, cl = NULL, weights = NULL, subset = NULL,
-                            na.action = na.fail, control = NULL) {
+                            proportions = c("free", "equal"), na.action = na.fail,
+                            control = NULL) {
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame())
-  lrt_bridge(data, k, covariance, n_boot, level, cl, control, call)
+  lrt_bridge(data, k, covariance, n_boot, level, cl, control, call,
+             resolve_options(list(proportions = proportions), data, 1L))
 }
 
 #' @rdname gmm_lrt
@@ -110,7 +114,7 @@ gmm_lrt.gaussmix <- function(x, k = x$k, ..., n_boot = 199, level = 0.05, cl = N
   refuse_options(x, "gmm_lrt()", c("labels", "prior"))
   refuse_equal(x)
   lrt_bridge(stored_data(x), k, x$covariance, n_boot, level, cl, control, match.call(),
-             searching(x$control), fit = x)
+             fit_options(x), searching(x$control), fit = x)
 }
 
 refuse_equal <- function(x) {
@@ -134,7 +138,7 @@ gmm_lrt.gmm_select <- function(x, k = NULL, covariance = NULL, ..., n_boot = 199
   tried <- sort(unique(x$table$k))
   if (is.null(k)) k <- if (length(tried) > 1L) tried[-length(tried)] else tried
   lrt_bridge(stored_data(x$data), k, covariance, n_boot, level, cl, control, match.call(),
-             searching(x$control))
+             usual = searching(x$control))
 }
 
 # Of a fit, or of the data of a choice: what as_gmm_data() gave.
@@ -152,7 +156,7 @@ searching <- function(control) {
 # From clean data to the object. `usual`: the control where none is given, but for its effort.
 # `fit`: one of the same family, whose parameters are a start.
 lrt_bridge <- function(data, k, covariance, n_boot, level, cl, control, call,
-                       usual = gmm_control(), fit = NULL) {
+                       options = list(), usual = gmm_control(), fit = NULL) {
   call[[1L]] <- quote(gmm_lrt)
   k <- check_wholes(k)
   check_single(covariance, "the name or code of a family")
@@ -173,7 +177,7 @@ lrt_bridge <- function(data, k, covariance, n_boot, level, cl, control, call,
   tests <- list()
   for (one in k) {
     start <- if (one <= length(known)) known[[one]]
-    test <- lrt_test(data, one, code, n_boot, cl, control, start, fit_options(fit))
+    test <- lrt_test(data, one, code, n_boot, cl, control, start, options)
     tests <- c(tests, list(test))
     known[[one + 1L]] <- test$more
     if (is.na(test$p) || test$p > level) break
@@ -183,9 +187,9 @@ lrt_bridge <- function(data, k, covariance, n_boot, level, cl, control, call,
   structure(class = "gmm_lrt", list(
     table = do.call(rbind, rows), chosen = chosen_k(test, level),
     replicates = stats::setNames(lapply(tests, `[[`, "replicates"), vapply(tests, `[[`, 0L, "k")),
-    covariance = code, level = level, n_boot = n_boot, nobs = tests[[1L]]$nobs,
-    rows = nrow(data$x), variables = colnames(data$x), weighted = !is.null(data$weights),
-    dropped = length(data$na.action), call = call
+    covariance = code, equal = isTRUE(options$equal), level = level, n_boot = n_boot,
+    nobs = tests[[1L]]$nobs, rows = nrow(data$x), variables = colnames(data$x),
+    weighted = !is.null(data$weights), dropped = length(data$na.action), call = call
   ))
 }
 
@@ -324,8 +328,8 @@ format.gmm_lrt <- function(x, digits = 4, ...) {
   counts <- c("failed" = sum(table$failed),
               "without a sound solution of k + 1 (statistic 0)" = sum(table$unsound))
   counts <- counts[counts > 0]
-  c(sprintf("Bootstrap likelihood-ratio tests: k against k + 1 components, %s",
-            family_label(x$covariance, d)),
+  c(sprintf("Bootstrap likelihood-ratio tests: k against k + 1 components, %s%s",
+            family_label(x$covariance, d), equal_text(x$equal)),
     data_text(x$rows, d, if (x$weighted) number_text(x$nobs, digits + 3L), x$dropped),
     sprintf("%s a test, level %s", plural(x$n_boot, "replicate"), number_text(x$level)),
     utils::capture.output(print(shown, digits = digits, row.names = FALSE)),

@@ -181,3 +181,13 @@ test_that("a fit with a prior is bootstrapped with it", {
   expect_identical(boot$runs$reason, rep("", 5))
   expect_gt(min(boot$replicates[, "cov.1.Sepal.Length.Sepal.Length"]), map$prior$scale[1, 1] / 50)
 })
+
+test_that("equal proportions stay equal", {
+  same <- with_test_seed(1, gmm(faithful, 2, proportions = "equal"))
+  boot <- boot_of(same, 9, "weighted")
+  expect_true(all(boot$replicates[, 1:2] == 0.5))
+  expect_match(format(boot)[1], "(2 components, full (VVV), equal proportions, 2 variables)",
+               fixed = TRUE)
+  expect_equal(confint(boot, 1, level = 0.5, type = "normal"), matrix(0.5, 1, 2),
+               ignore_attr = TRUE)
+})

@@ -131,3 +131,14 @@ test_that("a fit with a prior has no likelihood-ratio test", {
   map <- with_test_seed(1, gmm(two, 2, prior = gmm_prior()))
   expect_gm_error(gmm_lrt(map), "argument", "gmm_lrt() can't take a fit with", "gmm_lrt")
 })
+
+test_that("proportions can be equal, of data and of a fit", {
+  tests <- lrt(faithful, k = 2, n_boot = 19, proportions = "equal")
+  fit <- with_test_seed(1, gmm(faithful, 2, proportions = "equal"))
+  expect_equal(tests$table$loglik, fit$loglik, tolerance = 1e-6)
+  expect_match(format(tests)[1], "full \\(VVV\\), equal proportions$")
+  of_fit <- with_test_seed(1, gmm_lrt(fit, n_boot = 19))
+  expect_true(of_fit$equal)
+  expect_equal(of_fit$table$loglik, fit$loglik, tolerance = 1e-6)
+  expect_gm_error(lrt(two, proportions = "same"), "argument", "`proportions`", "gmm_lrt")
+})
