@@ -137,7 +137,7 @@ gmm_select.default <- function(x, k = 1:9, covariance = NULL, criterion = "BIC",
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
   options <- list(proportions = proportions)
-  select_model(data, k, covariance, criterion, folds, options, control, match.call())
+  select_model(data, k, covariance, criterion, folds, control, match.call(), options)
 }
 
 #' @rdname gmm_select
@@ -155,7 +155,7 @@ gmm_select.formula <- function(x, data = NULL, k = 1:9, covariance = NULL, crite
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame())
   options <- list(proportions = proportions)
-  select_model(data, k, covariance, criterion, folds, options, control, call)
+  select_model(data, k, covariance, criterion, folds, control, call, options)
 }
 
 # Lower is better, for each.
@@ -164,8 +164,9 @@ criteria <- c("BIC", "AIC", "AICc", "ICL", "CV")
 # Those that a table has.
 criteria_of <- function(table) intersect(criteria, names(table))
 
-# From clean data to the object.
-select_model <- function(data, k, covariance, criterion, folds, options, control, call) {
+# From clean data to the object. `options`: as of gmm_bridge().
+select_model <- function(data, k, covariance, criterion, folds, control, call,
+                         options = list(proportions = "free")) {
   call[[1L]] <- quote(gmm_select)
   k <- check_wholes(k)
   codes <- resolve_covariances(covariance, ncol(data$x))
