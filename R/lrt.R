@@ -112,15 +112,8 @@ gmm_lrt.gaussmix <- function(x, k = x$k, ..., n_boot = 199, level = 0.05, cl = N
   check_dots_empty(...)
   need_rows(x, "gmm_lrt()")
   refuse_options(x, "gmm_lrt()", c("labels", "prior"))
-  refuse_equal(x)
   lrt_bridge(stored_data(x), k, x$covariance, n_boot, level, cl, control, match.call(),
              fit_options(x), searching(x$control), fit = x)
-}
-
-refuse_equal <- function(x) {
-  if (!isTRUE(x$equal)) return(invisible())
-  gmm_abort("argument", paste("gmm_lrt() needs free proportions: k + 1 components of equal",
-                              "proportions do not contain k."))
 }
 
 #' @rdname gmm_lrt
@@ -129,7 +122,6 @@ gmm_lrt.gmm_select <- function(x, k = NULL, covariance = NULL, ..., n_boot = 199
                                cl = NULL, control = NULL) {
   check_dots_empty(...)
   check_select(x)
-  refuse_equal(x)
   if (is.null(x$data$x)) {
     gmm_abort("data", "gmm_lrt() needs the rows, and this object holds none.",
               "Choose with gmm_control(keep = TRUE).")
@@ -138,7 +130,7 @@ gmm_lrt.gmm_select <- function(x, k = NULL, covariance = NULL, ..., n_boot = 199
   tried <- sort(unique(x$table$k))
   if (is.null(k)) k <- if (length(tried) > 1L) tried[-length(tried)] else tried
   lrt_bridge(stored_data(x$data), k, covariance, n_boot, level, cl, control, match.call(),
-             usual = searching(x$control))
+             if (isTRUE(x$equal)) list(equal = TRUE), searching(x$control))
 }
 
 # Of a fit, or of the data of a choice: what as_gmm_data() gave.

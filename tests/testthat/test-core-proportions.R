@@ -153,11 +153,6 @@ test_that("a Dirichlet prior says nothing of equal proportions", {
   expect_gte(min(diff(prior$trace)), -1e-9)
 })
 
-test_that("there is no likelihood-ratio test of k against k + 1", {
-  fit <- from_labels("EEE", proportions = "equal")
-  expect_gm_error(gmm_lrt(fit), "argument", "needs free proportions")
-})
-
 test_that("a choice among models of equal proportions", {
   choice <- with_test_seed(1, gmm_select(faithful, 1:4, proportions = "equal"))
   table <- choice$table
@@ -181,7 +176,7 @@ test_that("a choice among models of equal proportions", {
   expect_identical(unname(best$proportions), rep(1 / best$k, best$k))
   expect_equal(BIC(best), min(table$BIC[!table$spurious]), tolerance = 1e-9)
   expect_identical(best$call$proportions, "equal")
-  expect_gm_error(gmm_lrt(choice), "argument", "needs free proportions")
+  expect_true(gmm_lrt(choice, k = 1, n_boot = 19)$equal)
   cv <- with_test_seed(1, gmm_select(faithful, 1:2, "EEE", "CV", folds = 3, proportions = "equal"))
   expect_true(all(is.finite(cv$table$CV)))
   expect_gm_error(gmm_select(faithful, 2, proportions = "same"), "argument", "one of \"free\"")
