@@ -38,8 +38,10 @@ const struct gm_family* ffi_family(SEXP code);
 struct gm_rows ffi_rows(SEXP x, SEXP w);
 /* list(proportions, means (d x k), covariances (d x d x k)) -> params, in R_alloc()ed memory */
 struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);
-/* Their factors; an R error where a covariance is not positive definite. */
-struct gm_factors ffi_factors(const struct gm_params* params);
+/* Their factors; an R error where a covariance is not positive definite. engine: of ffi_engine(), or
+   NULL. */
+struct gm_factors ffi_factors(const struct gm_params* params,
+                              const struct gm_engine* engine);
 
 /* ---- values ---- */
 SEXP ffi_list(int n, const char* const* names);       /* unprotected, to be filled */
@@ -56,6 +58,7 @@ double* ffi_alloc(double doubles); /* R_alloc()ed; an R error where it is too la
 struct ffi_watch { /* lets Ctrl-C and time limits through between stretches of work */
   SEXP unwind;
   jmp_buf back;
+  int stopped;
   double polled, told; /* seconds */
   const struct gm_progress* progress;
   const char* title; /* begins what is told; NULL or empty: nothing is */
@@ -64,7 +67,7 @@ struct ffi_watch { /* lets Ctrl-C and time limits through between stretches of w
 void ffi_watch_start(struct ffi_watch* watch);
 struct gm_engine ffi_engine(SEXP threads, struct ffi_watch* watch);
 /* Goes on with the interrupt or error that stopped the core; returns if nothing did. */
-void ffi_watch_end(struct ffi_watch* watch, const struct gm_error* err);
+void ffi_watch_end(const struct ffi_watch* watch);
 const struct gm_kernel* ffi_kernel_choice(void);
 int ffi_threads(SEXP threads);
 uint64_t ffi_draw_key(void); /* from R's random numbers */

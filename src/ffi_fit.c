@@ -229,11 +229,10 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
       .progress = &progress};
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
   struct gm_prior prior;
-  const struct gm_bounds bounds = {
-      .floor = ffi_number(ffi_field(control, "floor"), "floor"),
-      .scale = ffi_doubles(scale, d, "scale"),
-      .prior = read_prior(ffi_field(control, "prior"), d, &prior),
-      .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
+  struct gm_bounds bounds = {.floor = ffi_number(ffi_field(control, "floor"), "floor"),
+                             .scale = ffi_doubles(scale, d, "scale"),
+                             .prior = read_prior(ffi_field(control, "prior"), d, &prior),
+                             .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
   if (rows.n < 1) Rf_error("internal error: no rows");
   rows.label = read_labels(ffi_field(control, "labels"), rows.n, k);
 
@@ -242,6 +241,7 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
       .title = ffi_string(ffi_field(control, "progress"), "progress")};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(ffi_field(control, "threads"), &watch);
+  bounds.engine = &engine;
 
   struct gm_pool pool = {.spare = result_alloc(family, d, k, quest.em.max_iter)};
   struct gm_seeder seeder = {.rows = &rows, .bounds = &bounds, .engine = &engine};
@@ -254,10 +254,9 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   memset(records, 0, quest.starts * sizeof *records);
 
   struct gm_error err = {0};
-  if (search(&quest, &seeder, sample, &pool, records, &err)) {
-    ffi_watch_end(&watch, &err);
-    for (int i = 0; i < quest.starts; i++) records[i].err = err; /* before any of them */
-  }
+  const int failed = search(&quest, &seeder, sample, &pool, records, &err);
+  ffi_watch_end(&watch);
+  for (int i = 0; i < quest.starts && failed; i++) records[i].err = err; /* before any */
 
   const struct gm_result* best = pool.result;
   SEXP out = PROTECT(ffi_list(10, names));

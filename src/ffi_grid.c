@@ -193,7 +193,7 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
   } else {
     grid_search(&grid, &seeder, weight, &err);
   }
-  ffi_watch_end(&watch, &err);
+  ffi_watch_end(&watch);
 
   SEXP out = PROTECT(Rf_allocVector(VECSXP, grid.cells));
   for (int i = 0; i < grid.cells; i++)

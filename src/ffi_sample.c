@@ -20,10 +20,10 @@ SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_componen
     Rf_error("internal error: `means` must be d x k");
   const struct gm_params params =
       ffi_params(params_list, ffi_family(family), (int)(dk / k));
-  const struct gm_factors f = ffi_factors(&params);
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
+  const struct gm_factors f = ffi_factors(&params, &engine);
   SEXP out = PROTECT(ffi_list(2, names));
   SEXP x = Rf_allocMatrix(REALSXP, n, params.d);
   SET_VECTOR_ELT(out, 0, x);
@@ -33,7 +33,7 @@ SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_componen
   struct gm_error err = {0};
   if (gm_sample_rows(ffi_draw_key(), n, ffi_count(by_component, 0, "by_component"),
                      params.prop, &f, &engine, REAL(x), INTEGER(component), work, &err))
-    ffi_watch_end(&watch, &err);
+    ffi_watch_end(&watch);
   UNPROTECT(2);
   return out;
 }

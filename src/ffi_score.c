@@ -16,17 +16,17 @@ static enum gm_score read_score(SEXP what) {
 SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP threads) {
   const struct gm_rows rows = ffi_rows(x, R_NilValue);
   const struct gm_params params = ffi_params(params_list, ffi_family(family), rows.d);
-  const struct gm_factors f = ffi_factors(&params);
   const enum gm_score what = read_score(what_name);
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
+  const struct gm_factors f = ffi_factors(&params, &engine);
   SEXP out = PROTECT(what == GM_LOGDENS ? Rf_allocVector(REALSXP, rows.n)
                                         : Rf_allocMatrix(REALSXP, (int)rows.n, params.k));
   double* work = ffi_alloc(gm_score_work(&f, engine.threads));
   struct gm_error err = {0};
   if (gm_score_rows(what, &rows, &f, &engine, REAL(out), work, &err))
-    ffi_watch_end(&watch, &err);
+    ffi_watch_end(&watch);
   UNPROTECT(2);
   return out;
 }
@@ -57,15 +57,15 @@ SEXP ffi_gmm_certainty(SEXP x, SEXP w, SEXP family_code, SEXP params_list, SEXP 
   const struct gm_rows rows = ffi_rows(x, w);
   const struct gm_params params =
       ffi_params(params_list, ffi_family(family_code), rows.d);
-  const struct gm_factors f = ffi_factors(&params);
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
+  const struct gm_factors f = ffi_factors(&params, &engine);
   struct gm_error err = {0};
   double value = 0;
   if (gm_certainty(&rows, &f, &engine, &value,
                    ffi_alloc((double)gm_certainty_work(&f, engine.threads)), &err))
-    ffi_watch_end(&watch, &err);
+    ffi_watch_end(&watch);
   UNPROTECT(1);
   return Rf_ScalarReal(value);
 }

@@ -100,13 +100,16 @@ struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d) {
   return params;
 }
 
-struct gm_factors ffi_factors(const struct gm_params* params) {
+struct gm_factors ffi_factors(const struct gm_params* params,
+                              const struct gm_engine* engine) {
   struct gm_factors f;
   struct gm_error err = {0};
   gm_factors_init(&f, params->family, params->d, params->k,
                   ffi_alloc(gm_factors_size(params->family, params->d, params->k)));
-  if (gm_factors_set(&f, params, &err))
+  if (gm_factors_set(&f, params, engine, &err)) {
+    if (engine) ffi_watch_end(engine->tick_data);
     Rf_error("internal error: covariance %d is not positive definite", err.component);
+  }
   return f;
 }
 
@@ -244,10 +247,14 @@ static void jumped(void* data, Rboolean jump) {
 
 static int tick(void* data) {
   struct ffi_watch* watch = data;
+  if (watch->stopped) return 1;
   const double now = seconds();
   if (now - watch->polled < POLL_MS * 1e-3) return 0;
   watch->polled = now;
-  if (setjmp(watch->back)) return 1;
+  if (setjmp(watch->back)) {
+    watch->stopped = 1;
+    return 1;
+  }
   R_UnwindProtect(poll, watch, jumped, watch, watch->unwind);
   return 0;
 }
@@ -264,6 +271,6 @@ struct gm_engine ffi_engine(SEXP threads, struct ffi_watch* watch) {
                             .tick_data = watch};
 }
 
-void ffi_watch_end(struct ffi_watch* watch, const struct gm_error* err) {
-  if (err->code == GM_STOPPED) R_ContinueUnwind(watch->unwind);
+void ffi_watch_end(const struct ffi_watch* watch) {
+  if (watch->stopped) R_ContinueUnwind(watch->unwind);
 }

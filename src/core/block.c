@@ -1,8 +1,9 @@
 /* Fixed row blocks, the parallel loop over them, and the ordered fold.
 
-   for each stretch (slots groups, at most ~0.1 s)      on the caller's thread: fold, tick
+   for each stretch (slots groups, at most ~0.1 s)      on the caller's thread: tick
      for each group of it, in parallel                   one slot each
        for each block of the group, in order
+   fold the slots
 
    What is a block, a group and a stretch depends on d, k and the row index only, so that the bits
    of a result do not depend on the number of threads. */
@@ -14,20 +15,27 @@
 
 #define CACHE_BYTES 524288.0 /* a block's rows, twice, and its k columns stay in L2 */
 #define GROUP_MIN 1e6        /* operations that are worth a slot of their own */
-#define GROUP_MAX 2e8
-#define STRETCH \
-  5e8 /* operations: below ~0.1 s, and long against a time slice, so that a
-                             busy machine does not leave threads waiting for each other */
-#define SLOT_BYTES 8388608.0 /* of all slots, about */
-#define SLOTS_MIN 8
+#define GROUP_MAX 6e7
+/* Operations: below ~0.1 s, and long against a time slice, so that a busy machine does not leave
+   threads waiting for each other. */
+#define STRETCH 5e8
+#define SLOT_BYTES 33554432.0 /* of all slots, about */
+#define SLOTS_MIN 2
 #define SLOTS_MAX 1024
 #define THREAD_MIN 4e6 /* operations that are worth a second thread */
+#define ASK_MIN 1e4    /* ... worth asking whether to stop */
+
+int gm_stop(const struct gm_engine* engine, double operations) {
+  return engine && engine->tick && operations >= ASK_MIN &&
+         engine->tick(engine->tick_data);
+}
 
 struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k) {
   const double rows = CACHE_BYTES / (8.0 * (2.0 * d + k));
   int block = 128;
   while (block < 1024 && 2 * block <= rows) block *= 2;
   const double cost = k * (40.0 + d * (6.0 + (shape == GM_TRIANG ? 2.0 * d : 0.0)));
+  while (block > GM_PAD && SLOTS_MIN * block * cost > STRETCH) block /= 2;
   double blocks = 1024 / block;
   while (blocks < 64 && blocks * block * cost < GROUP_MIN) blocks *= 2;
   while (blocks > 1 && blocks * block * cost > GROUP_MAX) blocks /= 2;
@@ -82,7 +90,6 @@ static void run_group(const struct gm_rows* rows, int k, const struct gm_plan* p
                       const struct gm_job* job, ptrdiff_t group, int slot, double* mem) {
   const ptrdiff_t begin = group * plan->group;
   const ptrdiff_t end = begin + plan->group < rows->n ? begin + plan->group : rows->n;
-  if (job->zero) job->zero(job->data, slot);
   for (ptrdiff_t first = begin; first < end; first += plan->block) {
     const int real = (int)(first + plan->block < end ? plan->block : end - first);
     struct gm_block block = {.first = first,
@@ -107,14 +114,18 @@ int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan,
   const ptrdiff_t groups = (rows->n + plan->group - 1) / plan->group;
   const ptrdiff_t size = thread_size(plan, rows->d, k);
   double* mem = aligned(work);
+  const int used = (int)(groups < plan->slots ? groups : plan->slots);
+  for (int slot = 0; slot < used && job->zero; slot++) job->zero(job->data, slot);
   for (ptrdiff_t start = 0; start < groups; start += plan->slots) {
     const int slots = (int)(groups - start < plan->slots ? groups - start : plan->slots);
     const double rows_left = (double)rows->n - (double)start * (double)plan->group;
-    int threads = engine->threads < slots ? engine->threads : slots;
+    int threads = engine->threads < slots ? engine->threads : slots, stop = 0;
     if (rows_left * plan->cost < THREAD_MIN) threads = 1;
     if (threads == 1) {
-      for (int slot = 0; slot < slots; slot++)
+      for (int slot = 0; slot < slots && !stop; slot++) {
         run_group(rows, k, plan, job, start + slot, slot, mem);
+        stop = gm_stop(engine, (double)plan->group * plan->cost);
+      }
     } else {
 #ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
@@ -122,11 +133,11 @@ int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan,
       for (int slot = 0; slot < slots; slot++)
         run_group(rows, k, plan, job, start + slot, slot, mem + size * gm_thread_id());
     }
-    if (job->fold) job->fold(job->data, slots);
-    if (engine->tick && engine->tick(engine->tick_data)) {
+    if (stop || gm_stop(engine, INFINITY)) {
       *err = (struct gm_error){.code = GM_STOPPED};
       return err->code;
     }
   }
+  if (job->fold) job->fold(job->data, used);
   return GM_OK;
 }

@@ -41,9 +41,8 @@ static int look(const struct gm_home* home, const struct gm_bounds* bounds,
   run->passes++;
   run->loglik = run->objective = stats->total[0];
   if (bounds->prior)
-    run->objective +=
-        gm_log_prior(bounds->prior, params,
-                     work + gm_params_size(params->family, params->d, params->k));
+    run->objective += gm_log_prior(
+        bounds, params, work + gm_params_size(params->family, params->d, params->k));
   if (!isfinite(run->objective)) *err = (struct gm_error){.code = GM_NUMERIC};
   return err->code;
 }

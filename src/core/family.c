@@ -33,14 +33,16 @@ static void bound_matrix(double* cov, int d, const struct gm_bounds* bounds,
   standardise(cov, d, bounds, std);
   if (!gm_exceeds(std, bounds->floor, d, spare)) {
     gm_eigen(std, d, 1, value, spare);
-    for (int b = 0; b < d; b++)
-      for (int a = b; a < d; a++) {
-        double sum = 0;
-        for (int e = 0; e < d; e++)
-          sum += std[a + (ptrdiff_t)d * e] * fmax(value[e], bounds->floor) *
-                 std[b + (ptrdiff_t)d * e];
-        cov[a + (ptrdiff_t)d * b] = sum * scale[a] * scale[b];
+    for (int b = 0; b < d; b++) {
+      double* to = cov + (ptrdiff_t)d * b;
+      memset(to + b, 0, (size_t)(d - b) * sizeof *to);
+      for (int e = 0; e < d; e++) {
+        const double* axis = std + (ptrdiff_t)d * e;
+        const double at_least = fmax(value[e], bounds->floor);
+        for (int a = b; a < d; a++) to[a] += axis[a] * at_least * axis[b];
       }
+      for (int a = b; a < d; a++) to[a] = to[a] * scale[a] * scale[b];
+    }
   }
   gm_mirror(cov, d);
 }
@@ -79,6 +81,7 @@ static void mstep_vvv(const struct gm_scatter* s, const struct gm_bounds* bounds
     for (ptrdiff_t a = 0; a < len; a++)
       cov[a + len * j] = s->s[a + s->stride * j] / s->n[j];
     bound_matrix(cov + len * j, d, bounds, work);
+    if (gm_stop(bounds->engine, pow(d, 3))) return;
   }
 }
 

@@ -39,10 +39,11 @@ struct gm_scatter {
 
 struct
     gm_bounds { /* of the parameters: what keeps covariances away from singular, and more */
-  double floor;                 /* smallest eigenvalue, in units of scale^2 */
-  const double* scale;          /* d: the columns' scales */
-  const struct gm_prior* prior; /* NULL: maximum likelihood */
-  int equal;                    /* 1: all proportions are 1 / k */
+  double floor;                   /* smallest eigenvalue, in units of scale^2 */
+  const double* scale;            /* d: the columns' scales */
+  const struct gm_prior* prior;   /* NULL: maximum likelihood */
+  const struct gm_engine* engine; /* asked between components, see gm_stop(); or NULL */
+  int equal;                      /* 1: all proportions are 1 / k */
 };
 
 struct gm_prior {      /* conjugate, see prior.c */
@@ -102,7 +103,7 @@ double* gm_params_init(struct gm_params* params, const struct gm_family* family,
 void gm_params_copy(struct gm_params* to, const struct gm_params* from);
 
 /* Log density of the prior. work: d^2 + d doubles. */
-double gm_log_prior(const struct gm_prior* prior, const struct gm_params* params,
+double gm_log_prior(const struct gm_bounds* bounds, const struct gm_params* params,
                     double* work);
 
 /* What the kernels read: Cholesky factors and log constants, remade from the parameters before
@@ -126,7 +127,7 @@ ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k);
 double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d,
                         int k, double* mem);
 int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
-                   struct gm_error* err) GM_MUST_CHECK;
+                   const struct gm_engine* engine, struct gm_error* err) GM_MUST_CHECK;
 
 /* ---- rows ---------------------------------------------------------------------------- */
 
@@ -219,7 +220,8 @@ const struct gm_kernel* gm_kernel_find(const char* name);
 
 /* ---- blocks -------------------------------------------------------------------------- */
 
-/* Called on the caller's thread only, between stretches of at most ~0.1 s. Not 0: stop. */
+/* Called on the caller's thread only, between stretches of at most ~0.1 s. Not 0: stop, and then
+   always. */
 typedef int (*gm_tick)(void* data);
 
 struct gm_engine { /* how to compute: never changes what is computed */
@@ -229,9 +231,13 @@ struct gm_engine { /* how to compute: never changes what is computed */
   void* tick_data;
 };
 
+/* Is it time to stop? Asks tick(), after about so many operations; few are not worth the asking. Who can't return a status leaves at once: what it leaves behind is not used, as
+   its caller asks too. */
+int gm_stop(const struct gm_engine* engine, double operations);
+
 /* Blocks of rows are fixed by row index, and groups of blocks by d and k alone. Each group of a
-   stretch has a slot of its own; after the stretch the slots are folded in order. So the result is
-   the same for any number of threads. */
+   stretch has a slot of its own, which groups of the next stretches add to; at the end the slots are
+   folded in order. So the result is the same for any number of threads. */
 struct gm_plan {
   int block;       /* rows in a block, a multiple of GM_PAD */
   ptrdiff_t group; /* rows in a group, a multiple of block */
@@ -335,9 +341,10 @@ struct gm_verdict {  /* of one component */
   int same_as; /* an earlier component that is the same, from 1; 0: none */
 };
 ptrdiff_t gm_verdict_work(const struct gm_family* family, int d);
-void gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
-                    const struct gm_bounds* bounds, const struct gm_spurious* spurious,
-                    struct gm_verdict* verdict, double* work);
+int gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
+                   const struct gm_bounds* bounds, const struct gm_spurious* spurious,
+                   struct gm_verdict* verdict, double* work,
+                   struct gm_error* err) GM_MUST_CHECK;
 
 /* ---- random numbers ------------------------------------------------------------------ */
 

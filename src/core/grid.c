@@ -31,6 +31,7 @@ struct worker {
   struct run_of_grid* run;
   int caller; /* 1: on the caller's thread */
   struct gm_engine engine;
+  struct gm_bounds bounds;
   struct gm_seeder seeder;
   struct gm_progress progress;
   struct gm_quest quest;
@@ -232,6 +233,9 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
     w->seeder.dist = at += p.label;
     w->seeder.work = w->seed_mem;
     w->seeder.engine = &w->engine;
+    w->bounds = *seeder->bounds;
+    w->bounds.engine = &w->engine;
+    w->seeder.bounds = &w->bounds;
   }
 }
 
@@ -565,7 +569,7 @@ static void weigh_certainty(struct worker* w, int item) {
   cell->certainty = 0;
   if (!solved(cell)) return;
   double* work = gm_factors_init(&f, cell->family, rows->d, cell->k, w->search_mem);
-  if (!gm_factors_set(&f, &cell->params, &err))
+  if (!gm_factors_set(&f, &cell->params, &w->engine, &err))
     (void)!gm_certainty(rows, &f, &w->engine, &cell->certainty, work, &err);
 }
 

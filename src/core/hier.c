@@ -269,7 +269,7 @@ ptrdiff_t gm_hier_work(ptrdiff_t n, int d) {
 }
 
 static int stopped(const struct gm_engine* engine, struct gm_error* err) {
-  if (engine->tick && engine->tick(engine->tick_data)) err->code = GM_STOPPED;
+  if (gm_stop(engine, INFINITY)) err->code = GM_STOPPED;
   return err->code;
 }
 

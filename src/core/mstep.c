@@ -4,6 +4,7 @@
      proportion_j = n_j / n,   mean_j = c_j + s_j / n_j,   scatter about it = S_j - s_j s_j' / n_j;
    the family makes the covariances of the last. Proportions that are to be equal are 1 / k. A prior
    is further rows (prior.c). Near convergence s_j vanishes, so that nothing cancels. */
+#include <math.h>
 #include <string.h>
 
 #include "family.h"
@@ -24,10 +25,12 @@ int gm_floored(const struct gm_params* params, const struct gm_bounds* bounds,
   const struct gm_family* family = params->family;
   const ptrdiff_t stride = gm_cov_stride(family, params->d);
   double* own = work + gm_params_size(family, params->d, params->k);
-  for (int j = 0; j < params->k; j++)
+  for (int j = 0; j < params->k; j++) {
     if (gm_below_floor(family->shape, params->d, params->cov + stride * j, bounds,
                        clipped, own))
       return j + 1;
+    if (family->shape == GM_TRIANG && gm_stop(bounds->engine, pow(params->d, 3))) break;
+  }
   return 0;
 }
 
@@ -105,10 +108,10 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
       .d = d, .k = k, .n = n, .total = total, .s = scatter, .stride = stats->stride};
   params->family->mstep(&seen, bounds, params->cov, own);
   const int at = params->family->bounded ? 0 : gm_floored(params, bounds, 0, work);
-  if (at) {
-    gm_mstep_undo(params, work);
-    *err = (struct gm_error){.code = GM_FLOOR, .component = at};
-    return err->code;
-  }
-  return GM_OK;
+  *err = (struct gm_error){.code = gm_stop(bounds->engine, INFINITY) ? GM_STOPPED
+                                   : at                              ? GM_FLOOR
+                                                                     : GM_OK,
+                           .component = at};
+  if (err->code) gm_mstep_undo(params, work);
+  return err->code;
 }

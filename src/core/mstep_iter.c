@@ -8,7 +8,8 @@
    orientation (a common-principal-components step, cf. Flury & Gautschi 1986; Browne & McNicholas
    2014 give another).
 
-   The floor is not kept here: gm_mstep() takes back a step that crosses it. */
+   The floor is not kept here: gm_mstep() takes back a step that crosses it, and one that gm_stop()
+   cuts short. */
 #include <math.h>
 #include <string.h>
 
@@ -89,11 +90,11 @@ void gm_mstep_vee(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   double* lambda = work;
   double* c = lambda + k; /* lower triangle */
   double* inverse = c + len;
-  (void)bounds;
   for (int j = 0; j < k; j++) lambda[j] = 1;
   for (int turn = 0; turn < TURNS; turn++) {
     double moved = 0, log_root = 0;
     int info;
+    if (gm_stop(bounds->engine, pow(d, 3))) return;
     memset(c, 0, (size_t)len * sizeof *c);
     for (int j = 0; j < k; j++)
       for (ptrdiff_t a = 0; a < len; a++) c[a] += s->s[a + s->stride * j] / lambda[j];
@@ -126,21 +127,24 @@ void gm_mstep_vee(const struct gm_scatter* s, const struct gm_bounds* bounds, do
 /* cov_j <- vectors_j diag(value) vectors_j' */
 static void rebuild(double* cov, const double* vectors, const double* value,
                     double factor, int d) {
-  for (int b = 0; b < d; b++)
-    for (int a = b; a < d; a++) {
-      double sum = 0;
-      for (int e = 0; e < d; e++)
-        sum += vectors[a + (ptrdiff_t)d * e] * value[e] * vectors[b + (ptrdiff_t)d * e];
-      cov[a + (ptrdiff_t)d * b] = factor * sum;
+  for (int b = 0; b < d; b++) {
+    double* to = cov + (ptrdiff_t)d * b;
+    memset(to + b, 0, (size_t)(d - b) * sizeof *to);
+    for (int e = 0; e < d; e++) {
+      const double* axis = vectors + (ptrdiff_t)d * e;
+      for (int a = b; a < d; a++) to[a] += axis[a] * value[e] * axis[b];
     }
+    for (int a = b; a < d; a++) to[a] *= factor;
+  }
   gm_mirror(cov, d);
 }
 
 /* Eigenvectors of each scatter into cov's place, eigenvalues (d x k, ascending) into value. */
-static void eigen_scatters(const struct gm_scatter* s, double* vectors, double* value,
-                           double* work) {
+static void eigen_scatters(const struct gm_scatter* s, const struct gm_bounds* bounds,
+                           double* vectors, double* value, double* work) {
   const ptrdiff_t len = (ptrdiff_t)s->d * s->d;
   for (int j = 0; j < s->k; j++) {
+    if (gm_stop(bounds->engine, pow(s->d, 3))) return;
     memcpy(vectors + len * j, s->s + s->stride * j, (size_t)len * sizeof *vectors);
     gm_eigen(vectors + len * j, s->d, 1, value + (ptrdiff_t)s->d * j, work);
   }
@@ -153,13 +157,13 @@ void gm_mstep_eev(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   double* value = work;
   double* shape = value + (ptrdiff_t)d * k;
   double* vectors = shape + d;
-  (void)bounds;
-  eigen_scatters(s, vectors, value, vectors + len * k);
+  eigen_scatters(s, bounds, vectors, value, vectors + len * k);
   for (int a = 0; a < d; a++) {
     shape[a] = 0;
     for (int j = 0; j < k; j++) shape[a] += value[a + (ptrdiff_t)d * j] / s->total;
   }
-  for (int j = 0; j < k; j++) rebuild(cov + len * j, vectors + len * j, shape, 1, d);
+  for (int j = 0; j < k && !gm_stop(bounds->engine, pow(d, 3)); j++)
+    rebuild(cov + len * j, vectors + len * j, shape, 1, d);
 }
 
 void gm_mstep_vev(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
@@ -170,10 +174,9 @@ void gm_mstep_vev(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   double* lambda = value + (ptrdiff_t)d * k;
   double* shape = lambda + k;
   double* vectors = shape + d;
-  (void)bounds;
-  eigen_scatters(s, vectors, value, vectors + len * k);
+  eigen_scatters(s, bounds, vectors, value, vectors + len * k);
   by_turns(d, k, s->n, value, d, lambda, shape);
-  for (int j = 0; j < k; j++)
+  for (int j = 0; j < k && !gm_stop(bounds->engine, pow(d, 3)); j++)
     rebuild(cov + len * j, vectors + len * j, shape, lambda[j], d);
 }
 
@@ -182,10 +185,10 @@ void gm_mstep_evv(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   const int d = s->d, k = s->k;
   const ptrdiff_t len = (ptrdiff_t)d * d;
   double lambda = 0;
-  (void)bounds;
   for (int j = 0; j < k; j++) {
     const double* w = s->s + s->stride * j;
     double log_root = -INFINITY;
+    if (gm_stop(bounds->engine, pow(d, 3))) return;
     memcpy(work, w, (size_t)len * sizeof *work);
     if (gm_cholesky(work, d)) {
       log_root = 0;
@@ -261,12 +264,12 @@ static void rotate(double* m, ptrdiff_t at_a, ptrdiff_t at_b, ptrdiff_t step, in
    C cos 2t + S sin 2t, with p = 1 / value,
      C = sum_j (p_ja - p_jb) (b_aa - b_bb) / 2,   S = sum_j (p_ja - p_jb) b_ab.
    Returns the largest sin t. */
-static double sweep_axes(const struct gm_scatter* s, const double* value, double* turned,
-                         double* axes) {
+static double sweep_axes(const struct gm_scatter* s, const struct gm_bounds* bounds,
+                         const double* value, double* turned, double* axes) {
   const int d = s->d, k = s->k;
   const ptrdiff_t len = (ptrdiff_t)d * d;
   double largest = 0;
-  for (int b = 1; b < d; b++)
+  for (int b = 1; b < d && !gm_stop(bounds->engine, 12.0 * k * d * b); b++)
     for (int a = 0; a < b; a++) {
       double cosine = 0, sine = 0;
       for (int j = 0; j < k; j++) {
@@ -289,8 +292,8 @@ static double sweep_axes(const struct gm_scatter* s, const double* value, double
   return largest;
 }
 
-static void common_orientation(const struct gm_scatter* s, int own_size, double* cov,
-                               double* work) {
+static void common_orientation(const struct gm_scatter* s, const struct gm_bounds* bounds,
+                               int own_size, double* cov, double* work) {
   const int d = s->d, k = s->k;
   const ptrdiff_t len = (ptrdiff_t)d * d;
   double* axes = work;
@@ -298,27 +301,26 @@ static void common_orientation(const struct gm_scatter* s, int own_size, double*
   double* turned = value + (ptrdiff_t)d * k;
   double* spare = turned + len * k;
   current_orientation(s, cov, axes, spare);
-  for (int j = 0; j < k; j++)
+  for (int j = 0; j < k && !gm_stop(bounds->engine, pow(d, 3)); j++)
     turn_scatter(s->s + s->stride * j, axes, d, turned + len * j, spare);
   for (int sweep = 0; sweep < SWEEPS; sweep++) {
     best_values(s, own_size, turned, value);
-    if (sweep_axes(s, value, turned, axes) < 1e-9) break;
+    if (sweep_axes(s, bounds, value, turned, axes) < 1e-9) break;
+    if (gm_stop(bounds->engine, INFINITY)) return;
   }
   best_values(s, own_size, turned, value);
-  for (int j = 0; j < k; j++)
+  for (int j = 0; j < k && !gm_stop(bounds->engine, pow(d, 3)); j++)
     rebuild(cov + len * j, axes, value + (ptrdiff_t)d * j, 1, d);
 }
 
 void gm_mstep_eve(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
                   double* work) {
-  (void)bounds;
-  common_orientation(s, 0, cov, work);
+  common_orientation(s, bounds, 0, cov, work);
 }
 
 void gm_mstep_vve(const struct gm_scatter* s, const struct gm_bounds* bounds, double* cov,
                   double* work) {
-  (void)bounds;
-  common_orientation(s, 1, cov, work);
+  common_orientation(s, bounds, 1, cov, work);
 }
 
 /* The largest of the above. */

@@ -76,7 +76,7 @@ static double factorise(enum gm_shape shape, int d, const double* cov, double* f
 }
 
 int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
-                   struct gm_error* err) {
+                   const struct gm_engine* engine, struct gm_error* err) {
   static const double half_log_2pi = 0.91893853320467274178;
   double logdet = NAN;
   f->mean = params->mean;
@@ -89,6 +89,10 @@ int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
       return err->code;
     }
     f->logc[j] = log(params->prop[j]) - f->d * half_log_2pi - logdet;
+    if (f->shape == GM_TRIANG && f->stride && gm_stop(engine, pow(f->d, 3) / 3)) {
+      *err = (struct gm_error){.code = GM_STOPPED};
+      return err->code;
+    }
   }
   return GM_OK;
 }

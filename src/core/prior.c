@@ -96,8 +96,9 @@ static struct terms look(const struct gm_prior* prior, int d, enum gm_shape shap
   return t;
 }
 
-double gm_log_prior(const struct gm_prior* prior, const struct gm_params* params,
+double gm_log_prior(const struct gm_bounds* bounds, const struct gm_params* params,
                     double* work) {
+  const struct gm_prior* prior = bounds->prior;
   const int d = params->d, k = params->k;
   const enum gm_shape shape = params->family->shape;
   const ptrdiff_t stride = gm_cov_stride(params->family, d);
@@ -105,6 +106,7 @@ double gm_log_prior(const struct gm_prior* prior, const struct gm_params* params
   for (int j = 0; j < k; j++) {
     const struct terms t = look(prior, d, shape, params->cov + stride * j,
                                 params->mean + (ptrdiff_t)d * j, work);
+    if (shape == GM_TRIANG && gm_stop(bounds->engine, pow(d, 3))) return NAN;
     if (prior->alpha > 1) sum += (prior->alpha - 1) * log(params->prop[j]);
     if (prior->kappa > 0)
       sum += prior->constant[1] - (t.logdet + prior->kappa * t.distance) / 2;

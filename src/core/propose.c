@@ -78,7 +78,7 @@ static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double sha
     mean[a] = rows->x[at + rows->ld * a] + sum / weight;
   }
   set_total(seeder, shape, d, 1e-3, cov);
-  for (int b = 0; b < d; b++)
+  for (int b = 0; b < d && !gm_stop(seeder->engine, (double)count * d); b++)
     for (int a = shape == GM_TRIANG ? 0 : b; a < (shape == GM_TRIANG ? d : b + 1); a++) {
       double sum = 0;
       for (ptrdiff_t t = 0; t < count; t++) {

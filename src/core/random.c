@@ -64,7 +64,7 @@ ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key,
       for (int a = 0; a < rows->d; a++) x[count + m * a] = rows->x[i + rows->ld * a];
       w[count++] = drawn;
     }
-    if (i % STRETCH == 0 && engine->tick && engine->tick(engine->tick_data)) return -1;
+    if (i % STRETCH == 0 && gm_stop(engine, STRETCH)) return -1;
   }
   return count;
 }

@@ -103,7 +103,7 @@ static int for_rows(const struct sample* s, const struct gm_engine* engine, doub
       const ptrdiff_t first = b * SAMPLE_BLOCK;
       block(s, first, (int)(first + SAMPLE_BLOCK < s->n ? SAMPLE_BLOCK : s->n - first));
     }
-    if (engine->tick && engine->tick(engine->tick_data)) {
+    if (gm_stop(engine, INFINITY)) {
       *err = (struct gm_error){.code = GM_STOPPED};
       return err->code;
     }

@@ -23,7 +23,7 @@ enum { SHORT_STEPS = 10, BATCH = 8, SETTLE = 20 };
 static int matrix_estep(void* data, const struct gm_params* params,
                         struct gm_stats* stats, struct gm_error* err) {
   struct gm_matrix_home* home = data;
-  if (gm_factors_set(&home->factors, params, err)) return err->code;
+  if (gm_factors_set(&home->factors, params, home->engine, err)) return err->code;
   return gm_estep(home->rows, &home->factors, home->engine, stats, NULL, home->work, err);
 }
 
@@ -59,10 +59,11 @@ static struct gm_home door(struct gm_searcher* s) {
   return (struct gm_home){.estep = matrix_estep, .data = &s->home};
 }
 
-void gm_searcher_judge(const struct gm_searcher* s, struct gm_result* result) {
+int gm_searcher_judge(const struct gm_searcher* s, struct gm_result* result) {
   struct gm_record* record = &result->record;
-  gm_verdict_set(&result->params, &result->stats, s->seeder->bounds, &s->quest->spurious,
-                 result->verdict, s->step);
+  if (gm_verdict_set(&result->params, &result->stats, s->seeder->bounds,
+                     &s->quest->spurious, result->verdict, s->step, &record->err))
+    return record->err.code;
   if (record->run.floored) {
     struct gm_verdict* v = result->verdict + record->run.floored - 1;
     v->on_floor += !v->on_floor;
@@ -74,6 +75,7 @@ void gm_searcher_judge(const struct gm_searcher* s, struct gm_result* result) {
     record->on_floor += result->verdict[j].on_floor;
     record->repeated += result->verdict[j].same_as > 0;
   }
+  return GM_OK;
 }
 
 /* How many components more must not be believed. A run that ended with two the same has missed the
@@ -107,10 +109,10 @@ int gm_searcher_run(struct gm_searcher* s, struct gm_result* result,
                     const struct gm_em_control* em) {
   const struct gm_home home = door(s);
   struct gm_record* record = &result->record;
-  if (!gm_em(&home, s->seeder->bounds, em, &result->params, &result->stats, result->trace,
-             s->step, &record->run, &record->err))
-    gm_searcher_judge(s, result);
-  return record->err.code;
+  if (gm_em(&home, s->seeder->bounds, em, &result->params, &result->stats, result->trace,
+            s->step, &record->run, &record->err))
+    return record->err.code;
+  return gm_searcher_judge(s, result);
 }
 
 /* Puts the spare where it belongs in the pool, if it does: of the same optimum the better stays. */
@@ -223,7 +225,7 @@ static int hopeless(void* data, const struct gm_run* run, double left) {
                         gm_searcher_margin(race->s, race->best.run.objective, SAME);
   const int behind = run->objective + REACH * left < target;
   if (!behind && (run->iterations < SETTLE || run->iterations % SETTLE)) return 0;
-  gm_searcher_judge(race->s, race->result);
+  if (gm_searcher_judge(race->s, race->result)) return 1;
   const int more = flaws(&race->result->record, &race->best);
   return more > 0 || (behind && more == 0);
 }

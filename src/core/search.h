@@ -29,7 +29,7 @@ struct gm_searcher {
 void gm_searcher_init(struct gm_searcher* s, const struct gm_quest* quest,
                       const struct gm_seeder* seeder, struct gm_pool* pool, double* work);
 /* The verdict on the result's components, and its counts. */
-void gm_searcher_judge(const struct gm_searcher* s, struct gm_result* result);
+int gm_searcher_judge(const struct gm_searcher* s, struct gm_result* result);
 /* Which of two runs comes first: fewest components that are the same as another, fewest spurious
    ones, fewest eigenvalues on the floor, the objective. */
 int gm_better(const struct gm_record* a, const struct gm_record* b);

@@ -324,7 +324,7 @@ int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
     return err->code;
   seeder->weight = stats.nk[0];
   seeder->weight2 = stats.nk2[0];
-  return gm_factors_set(&seeder->white, &seeder->total, err);
+  return gm_factors_set(&seeder->white, &seeder->total, NULL, err);
 }
 
 /* ---- the door ---- */

@@ -74,9 +74,9 @@ ptrdiff_t gm_verdict_work(const struct gm_family* family, int d) {
   return 3 * length + d + gm_eigen_work(d);
 }
 
-void gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
-                    const struct gm_bounds* bounds, const struct gm_spurious* spurious,
-                    struct gm_verdict* verdict, double* work) {
+int gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
+                   const struct gm_bounds* bounds, const struct gm_spurious* spurious,
+                   struct gm_verdict* verdict, double* work, struct gm_error* err) {
   const struct gm_family* family = params->family;
   const int d = params->d, k = params->k, rows = rows_needed(family, d);
   const ptrdiff_t length = gm_cov_length(family->shape, d);
@@ -110,5 +110,10 @@ void gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats
         !(v->size >= spurious->size * rows) ||
         (v->size < spurious->thin_size * rows && !(v->eigenvalue >= spurious->thin)) ||
         v->on_floor;
+    if (family->shape == GM_TRIANG && gm_stop(bounds->engine, 3 * pow(d, 3))) {
+      *err = (struct gm_error){.code = GM_STOPPED};
+      return err->code;
+    }
   }
+  return GM_OK;
 }

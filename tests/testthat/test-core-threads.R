@@ -129,3 +129,25 @@ test_that("progress of a long fit is a message of ours", {
   )
   expect_match(told, "^gmm\\(\\): start [0-9]+ of 1000")
 })
+
+test_that("a limit on processor time is kept where variables and components are many", {
+  over <- function(limit, code) {
+    begin <- sum(proc.time()[1:2])
+    expect_error({
+      setTimeLimit(cpu = limit, transient = TRUE)
+      code
+    }, "time limit")
+    spent <- sum(proc.time()[1:2]) - begin
+    setTimeLimit()
+    spent - limit
+  }
+  x <- with_test_seed(1, matrix(rnorm(600 * 300), 600))
+  control <- gmm_control(threads = 1, verbose = FALSE)
+  # one component of the M-step takes about 0.05 s, all of them many times that
+  for (family in c("VVV", "EVE", "VEV")) {
+    expect_lt(over(0.4, gmm(x, 40, family, control = control)), 1)
+  }
+  m <- gmm_params(rep(1 / 40, 40), matrix(0, 40, 300), diag(300))
+  expect_lt(over(0.2, for (i in 1:1000) predict(m, x, type = "prob")), 1)
+  expect_s3_class(gmm(faithful, 2), "gmm")
+})
