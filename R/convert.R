@@ -1,8 +1,8 @@
 # From other software and back. A method of as_gmm() reads an object into
 #   proportions, means, covariances, covariance   as gmm_params() takes them
 #   source                                        the package or function it comes from
-# and, where the object holds them, x and weights (the rows), loglik and nobs; convert() makes an
-# object of ours of that. Objects are read by their fields and slots: no other package is needed.
+# and, where there are such, equal (TRUE: proportions equal by the model), x and weights (the rows),
+# loglik and nobs; convert() makes an object of ours of that. Objects are read by their fields and slots: no other package is needed.
 
 #' Mixtures from other software
 #'
@@ -80,7 +80,7 @@ as_gmm.gaussmix <- function(object, ..., x = NULL, weights = NULL) {
   check_dots_empty(...)
   validate_gmm(object, "object")
   if (is.null(x)) return(object)
-  model <- c(as_parameters(object), list(source = "another fit"))
+  model <- c(as_parameters(object), list(source = "another fit", equal = object$equal))
   if (!object$blueprint$named) {
     colnames(model$means) <- NULL
     model$covariances <- unname(model$covariances)

@@ -125,6 +125,10 @@ test_that("flexmix, mixture and Rmixmod: log-likelihood, posteriors, df", {
   weighted <- as_gmm(frozen$mixmod_weights$object)
   expect_same_mixture(weighted, frozen$mixmod_weights, "weights")
   expect_equal(weights(weighted), rep(1:2, 75))
+  equal <- as_gmm(frozen$mixmod_equal$object)
+  expect_same_mixture(equal, frozen$mixmod_equal, "equal proportions")
+  expect_equal(BIC(equal), frozen$mixmod_equal$bic, tolerance = 1e-12)
+  expect_identical(as_gmm(equal, x = frozen$x)$df, equal$df)
 })
 
 test_that("k-means: shares, centres and the clusters' covariances", {
@@ -238,6 +242,8 @@ test_that("JSON brings each mixture back to the bit", {
   again <- gmm_from_json(gmm_to_json(unnamed))
   expect_identical(again[c("means", "covariances")], unnamed[c("means", "covariances")])
   expect_false(again$blueprint$named)
+  equal <- as_gmm(frozen$mixmod_equal$object)
+  expect_identical(logLik(gmm_from_json(gmm_to_json(equal))), logLik(equal))
   expect_identical(BIC(again), BIC(unnamed))
 })
 
