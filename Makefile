@@ -10,7 +10,7 @@ SOURCES := $(shell find DESCRIPTION NAMESPACE LICENSE R src man demo inst \
 
 C_FILES := $(shell find src -name '*.[ch]' 2>/dev/null)
 
-.PHONY: help install demo test check check-hard rules lint format docs figures gallery san valgrind bench clean
+.PHONY: help install demo test check check-hard rules lint format docs vignettes figures gallery san valgrind bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,7 +35,7 @@ $(STAMP): $(SOURCES) | setup-run
 
 install: $(STAMP) ## install the package into .lib
 
-demo: setup-demo $(STAMP) ## fit real and simulated data; pictures and a report into demo-output
+demo: setup-demo $(STAMP) ## fit real and simulated data; pictures and pages into demo-output
 	@Rscript tools/demo.R
 
 test: setup-test $(STAMP) ## run the tests
@@ -61,6 +61,9 @@ format: ## put the C sources into the house style
 docs: setup-docs ## write man/ and NAMESPACE from the comments
 	@Rscript -e 'roxygen2::roxygenise(load_code = "source")'
 
+vignettes: setup-vignettes $(STAMP) ## build the vignettes into doc/
+	@Rscript tools/vignettes.R
+
 figures: $(STAMP) ## draw the pictures of README.md
 	@Rscript tools/figures.R
 
@@ -77,4 +80,4 @@ bench: setup-test $(STAMP) ## time the engine against other implementations, see
 	@Rscript bench/run.R
 
 clean: ## remove what these targets made
-	rm -rf $(LIB) demo-output gallery *.Rcheck gaussmix_*.tar.gz
+	rm -rf $(LIB) demo-output gallery doc *.Rcheck gaussmix_*.tar.gz

@@ -2,6 +2,7 @@
 #
 #   Rscript tools/setup.R run     what gaussmix needs: Imports in DESCRIPTION
 #   Rscript tools/setup.R demo    that, and litedown for the report
+#   Rscript tools/setup.R vignettes  that, MASS and cluster
 #   Rscript tools/setup.R test    that, and what its tests use: Suggests
 #   Rscript tools/setup.R lint    lintr and clang-format
 #   Rscript tools/setup.R docs    roxygen2
@@ -78,6 +79,7 @@ switch(
   what,
   run = ensure(wanted("Imports")),
   demo = ensure(c(wanted("Imports"), litedown = "0")),
+  vignettes = ensure(c(wanted("Imports"), litedown = "0", MASS = "0", cluster = "0")),
   test = {
     run <- wanted("Imports")
     ensure(c(run, wanted("Suggests")), required = c(names(run), "testthat"))
@@ -88,5 +90,5 @@ switch(
     if (!nzchar(Sys.which("clang-format"))) from_debian("clang-format")
     if (!nzchar(Sys.which("clang-format"))) stop("clang-format is needed.", call. = FALSE)
   },
-  stop("`what` must be run, demo, test, lint or docs.")
+  stop("`what` must be run, demo, vignettes, test, lint or docs.")
 )
