@@ -217,6 +217,7 @@ run_engine <- function(data, k, code, control, title, options) {
   if (k == 1L && is.integer(start)) out$starts$kind <- "closed form"
   out$components <- attr(start, "components")
   out$named <- !is.character(start)
+  out$from_floor <- is.list(start) && on_floor(start$covariances, data$scale, control$floor)
   out
 }
 
@@ -309,7 +310,10 @@ check_survivors <- function(out, data, k, code, control) {
   off_floor <- ran & runs$on_floor == 0L
   # components that are the same say nothing for a mixture whose other runs all collapse
   sound <- any(off_floor & (runs$repeated == 0L | out$named)) || all(off_floor[ran])
-  if (!is.null(out$best) && (control$floor > default || sound)) return(invisible())
+  # who goes on from a fit on the floor has been told, and is told again
+  if (!is.null(out$best) && (control$floor > default || sound || isTRUE(out$from_floor))) {
+    return(invisible())
+  }
   collinear <- if (families[[code]]$shape == "full") collinear_columns(x)
   ways <- c(if (k > 1L) "fewer components",
             if (families[[code]]$shape == "full") "a narrower `covariance`",
@@ -338,6 +342,15 @@ check_survivors <- function(out, data, k, code, control) {
     plural(out$best$iterations, "iteration")), hint,
     component = worst, iteration = out$best$iterations, size = out$verdict$size[worst],
     starts = out$starts)
+}
+
+# Has a covariance an eigenvalue on the floor, to rounding?
+on_floor <- function(covariances, scale, floor) {
+  d <- length(scale)
+  any(apply(covariances, 3L, function(s) {
+    values <- eigen(matrix(s, d) / tcrossprod(scale), TRUE, only.values = TRUE)$values
+    min(values) <= floor * 1.001 + 8 * d * .Machine$double.eps * values[1L]
+  }))
 }
 
 # A component on the floor that is one row: an outlier, or a row of very large weight.

@@ -345,3 +345,25 @@ test_that("Genz and Bretz's error covers, and their limit of dimensions is told"
   expect_gm_error(pgmm(rep(0, 1001), wide), "dimension", "not on 1001", "pgmm")
   expect_equal(c(pgmm(c(0, rep(Inf, 1000)), wide)), 0.5)
 })
+
+test_that("errors of densities read well", {
+  plane <- gmm_params(c(.4, .6), rbind(c(a = 0, b = 1), c(3, 4)), diag(2))
+  line <- gmm_params(c(.4, .6), c(0, 3), c(1, 4))
+  expect_snapshot(show_conditions(
+    dgmm(1),
+    dgmm(fit = plane),
+    dgmm("a", line),
+    dgmm(matrix(0, 2, 3), plane),
+    dgmm(0, line, log = NA),
+    pgmm(fit = line),
+    pgmm(cbind(a = 1, b = 2), plane, lower = cbind(a = 1:3, b = 2)),
+    pgmm(0, line, abseps = 0),
+    qgmm(.5, plane),
+    qgmm(fit = line),
+    qgmm(c(.2, 1.5), line),
+    qgmm(.5, line, log.p = TRUE),
+    rgmm(fit = line),
+    rgmm(2.5, line),
+    rgmm(3, line, "sorted")
+  ))
+})

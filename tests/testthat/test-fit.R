@@ -432,3 +432,33 @@ test_that("with keep = FALSE no rows stay behind, in the call neither", {
   expect_identical(whole$call$x, x)
   expect_identical(update(whole, k = 1)$loglik, whole$loglik)
 })
+
+test_that("going on from a fit on the floor warns again", {
+  expect_gm_warning(fit <- with_test_seed(4, gmm(swiss, 4, control = gmm_control(
+    search = 0, n_init = 5))), "spurious", "on the floor")
+  skip_if(sum(fit$verdict$on_floor) == 0)
+  expect_gm_warning(again <- gmm(swiss, 4, control = gmm_control(init = fit)), "spurious",
+                    "on the floor")
+  expect_equal(again$loglik, fit$loglik, tolerance = 1e-6)
+})
+
+test_that("conditions of fits read well", {
+  spike <- c(with_test_seed(1, rnorm(100)), rep(5, 40))
+  collinear <- with(faithful, cbind(eruptions, waiting, both = eruptions + waiting))
+  slow <- gmm_control(init = rep(1:2, 136), max_iter = 3)
+  labels <- gmm_control(init = rep(1:2, each = 20), max_iter = 1, tol = 0)
+  few <- gmm_control(init = rep(1:2, c(269, 3)), max_iter = 0)
+  expect_snapshot(show_conditions(
+    gmm(),
+    gmm(faithful),
+    gmm(faithful, 1:3),
+    gmm(faithful, 2, c("full", "tied")),
+    gmm(faithful[1:3, ], 4),
+    gmm(rep(c(1, 5, 9), each = 20), 3),
+    gmm(spike, 2, control = gmm_control(init = rep(1:2, c(100, 40)))),
+    gmm(collinear, 2),
+    gmm(faithful, 2, control = slow),
+    gmm(c(1:20, 1:20), 2, control = labels),
+    gmm(faithful, 2, control = few)
+  ))
+})

@@ -215,3 +215,30 @@ test_that("too few distinct rows for the hierarchical start are an error", {
   expect_gm_error(start_only("hierarchical", "EII", data = rep(1:3, 10), k = 4), "degenerate",
                   "component 4 empty")
 })
+
+test_that("errors of starts read well", {
+  use <- function(init, k = 3) gmm(faithful, k, control = gmm_control(init = init))
+  start <- list(proportions = c(.2, .3, .5), means = faithful[c(1, 2, 4), ],
+                covariances = diag(c(1, 100)))
+  start$means <- as.matrix(start$means)
+  change <- function(field, value) replace(start, field, list(value))
+  expect_snapshot(show_conditions(
+    use("kmean"),
+    use(NULL),
+    use(rep(1:3, 5)),
+    use(rep(1:2, 136)),
+    use(replace(groups, 7, NA)),
+    use(replace(groups, groups == 2, 1)),
+    use(matrix(.5, 272, 2)),
+    use(matrix(.5, 272, 3)),
+    use(matrix(1 / 3, 271, 3)),
+    use(start, k = 2),
+    use(start[-1]),
+    use(change("proportions", c(.2, .3, .4))),
+    use(change("proportions", c(.4, .6, 0))),
+    use(change("means", unname(start$means)[, 1, drop = FALSE])),
+    use(change("means", start$means[c(1, 1, 2), ])),
+    use(change("covariances", diag(c(1, -1)))),
+    use(function(x, k) use)
+  ))
+})
