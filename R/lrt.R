@@ -51,10 +51,10 @@
 #'   and what `print()` says of the data. `as.data.frame()` gives the table. `plot()` draws for each
 #'   test (of many, the last nine) a histogram of the replicates and a line at the statistic of the
 #'   data.
-#' @section Errors: As for [gmm()]; `gaussmix_error_argument` for a fit with a prior or with equal
-#'   proportions, of which k components are no case of k + 1; `gaussmix_error_start` where `init` gives a start for one `k`;
-#'   `gaussmix_error_data` where the object holds no rows; `gaussmix_error_degenerate` where already
-#'   the first fit has a spurious component.
+#' @section Errors: As for [gmm()]; `gaussmix_error_argument` for a fit with a prior or with labels;
+#'   `gaussmix_error_start` where `init` gives a start for one `k`; `gaussmix_error_data` where the
+#'   object holds no rows; `gaussmix_error_degenerate` where already the first fit has a spurious
+#'   component.
 #' @references McLachlan, G. J. (1987) On bootstrapping the likelihood ratio test statistic for the
 #'   number of components in a normal mixture. *Applied Statistics* 36, 318-324.
 #'   \doi{10.2307/2347790}
