@@ -1,6 +1,7 @@
 /* Tests and times the kernels of src/core without R.
 
-     cc -O2 -Wall -Wextra -Wpedantic -o driver tools/core_driver.c src/core/kernel*.c -lm
+     cc -O2 -Wall -Wextra -Wpedantic -o driver tools/core_driver.c src/core/kernel*.c \
+        src/core/block.c -lm
      ./driver                       tests every path that runs here against the reference
                                     and long double; exit status 1 on a failure
      ./driver time                  ms per pass of each stage, one thread, P1 to P4
@@ -407,6 +408,45 @@ static void test_invariance(const struct gm_kernel* kernel, enum gm_shape shape,
   problem_free(&p);
 }
 
+/* ---- chances to stop ----------------------------------------------------------------- */
+
+static long ticks;
+
+static int count_tick(void* data) { return ++ticks == *(const long*)data; }
+
+static void no_block(void* data, const struct gm_block* block, int slot) {
+  (void)slot;
+  *(double*)data += block->rows;
+}
+
+/* Between two ticks lie 5e8 operations at most, or those of two smallest blocks. */
+static void test_ticks(int d, int k, int threads) {
+  const struct gm_plan plan = gm_plan_make(GM_TRIANG, d, k);
+  const ptrdiff_t stretch = plan.group * plan.slots, n = 3 * stretch;
+  const double most = fmax(5e8, 2 * GM_PAD * plan.cost);
+  long never = -1, second = 2;
+  double seen = 0;
+  double* x = reals(n);
+  double* work = reals(gm_blocks_work(&plan, d, k, threads));
+  struct gm_rows rows = {.n = n, .ld = 0, .d = d, .x = x};
+  struct gm_engine engine = {.threads = threads, .tick = count_tick, .tick_data = &never};
+  const struct gm_job job = {.block = no_block, .data = &seen};
+  struct gm_error err = {0};
+  ticks = 0;
+  check(!gm_blocks(&rows, k, &plan, &engine, &job, work, &err), "ticks", "status",
+        err.code, 0);
+  check(seen == (double)n, "ticks", "rows", seen, (double)n);
+  const double between = (double)n * plan.cost / (double)ticks;
+  check(between <= most, "ticks", "operations between", between, most);
+  engine.tick_data = &second;
+  ticks = 0;
+  check(gm_blocks(&rows, k, &plan, &engine, &job, work, &err) == GM_STOPPED, "ticks",
+        "stopped", err.code, GM_STOPPED);
+  check(ticks == 2, "ticks", "after the stop", (double)ticks, 2);
+  free(x);
+  free(work);
+}
+
 static void test_all(void) {
   static const int d[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 16, 18, 31, 50};
   static const int k[] = {1, 2, 3, 5, 11};
@@ -441,6 +481,12 @@ static void test_all(void) {
     }
     test_functions(kernel);
     printf("%-9s %ld checks\n", kernel->name, checks - before);
+  }
+  for (int threads = 1; threads <= 4; threads += 3) {
+    test_ticks(10, 5, threads);
+    test_ticks(200, 5, threads);
+    test_ticks(500, 10, threads);
+    test_ticks(500, 40, threads);
   }
   printf("%ld passed, %ld failed\n", checks - failures, failures);
 }

@@ -5,6 +5,11 @@ set -eu
 lib=$(mktemp -d)
 trap 'rm -rf "$lib"' EXIT
 
+gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -o "$lib/driver" \
+  tools/core_driver.c src/core/kernel*.c src/core/block.c -lm
+"$lib/driver"
+rm "$lib/driver"
+
 R_MAKEVARS_USER="$(pwd)/tools/san.Makevars" sh tools/install.sh "$lib" --no-test-load
 R_LIBS="$lib:$R_LIBS" \
   ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=1 \
