@@ -17,7 +17,7 @@
 #' @param ... Must be empty.
 #' @param separate `TRUE` or `FALSE`: does each class have a mixture of its own? By default where
 #'   `k` is more than 1. See below.
-#' @param priors Prior probabilities of the classes, in the order of their levels or named; at least
+#' @param priors Prior probabilities of the classes, in the order of their levels or named; above
 #'   0, with the sum 1. `NULL`: the classes' shares of the rows (of the weights).
 #' @param weights Case weights, as for [gmm()]. With a formula, evaluated in `data`.
 #' @param subset Rows to use, an expression evaluated in `data`.
@@ -207,7 +207,7 @@ drop_rows <- function(data, lost, policy) {
 
 # Some of the rows as data of their own: of a fold, or of a class.
 some_rows <- function(data, index) {
-  data$x <- take_rows(data$x, index)
+  data$x <- take_rows(data$x, seq_len(nrow(data$x))[index])
   data$weights <- data$weights[index]
   data$class <- data$class[index]
   data$scale <- check_scale(data$x, data$weights, "x")
@@ -226,8 +226,8 @@ check_priors <- function(priors, classes) {
                                          "probabilities of the classes"), some(classes)
     ), priors))
   }
-  if (anyNA(priors) || any(priors < 0) || abs(sum(priors) - 1) > 1e-8) {
-    gmm_abort("argument", sprintf("`priors` must be at least 0 with the sum 1, not %s.",
+  if (anyNA(priors) || any(priors <= 0) || abs(sum(priors) - 1) > 1e-8) {
+    gmm_abort("argument", sprintf("`priors` must be above 0 with the sum 1, not %s.",
                                   some(number_text(priors))))
   }
   if (!is.null(names(priors))) priors <- priors[classes]
@@ -424,17 +424,35 @@ predict.gmm_da <- function(object, newdata, type = c("class", "prob", "logdensit
 }
 
 classify <- function(fit, x, type, rows = seq_len(nrow(x))) {
-  scores <- class_scores(fit, x, fit$control$threads)
-  top <- row_max(scores)
-  prob <- exp(scores - top)
-  total <- rowSums(prob)
-  if (type == "logdensity") {
-    return(stats::setNames(ifelse(top == -Inf, -Inf, top + log(total)), rownames(x)))
-  }
-  prob <- without_limits(prob / total, rows)
-  rownames(prob) <- rownames(x)
+  mixture <- whole_mixture(fit)
+  engine_type <- if (type == "logdensity") type else "prob"
+  out <- engine_score(x, mixture, engine_type, fit$control$threads)
+  if (type == "logdensity") return(stats::setNames(out, rownames(x)))
+  members <- outer(class_of_components(fit), seq_along(fit$classes), `==`)
+  prob <- without_limits(out, rows) %*% members
+  dimnames(prob) <- list(rownames(x), fit$classes)
   if (type == "prob") return(prob)
   stats::setNames(factor(most_probable(prob), seq_along(fit$classes), fit$classes), rownames(x))
+}
+
+# The number of its class, for each component of the whole mixture.
+class_of_components <- function(fit) {
+  rep(seq_along(fit$models), vapply(fit$models, `[[`, 0L, "k"))
+}
+
+# All components of all classes. Its family says nothing.
+whole_mixture <- function(fit) {
+  stack <- function(field) lapply(fit$models, `[[`, field)
+  member <- class_of_components(fit)
+  number <- ifelse(member %in% member[duplicated(member)], paste0(" ", sequence(table(member))), "")
+  d <- length(fit$blueprint$names)
+  params <- list(
+    proportions = unlist(stack("proportions")) * fit$priors[member],
+    means = do.call(rbind, stack("means")),
+    covariances = array(unlist(stack("covariances")), c(d, d, length(member))), covariance = "VVV"
+  )
+  new_params(name_parameters(params, paste0(fit$classes[member], number), fit$blueprint$names),
+             fit$blueprint$named, quote(gmm_da()))
 }
 
 check_da <- function(object, arg = "fit") {
@@ -530,7 +548,7 @@ error_rate <- function(counts) (sum(counts) - sum(diag(counts))) / sum(counts)
 error_text <- function(counts) {
   total <- sum(counts)
   sprintf("%.1f %% (%s of %s)", 100 * error_rate(counts),
-          format(total - sum(diag(counts)), digits = 4), format(total, digits = 7))
+          count_text(total - sum(diag(counts))), count_text(total))
 }
 
 #' @rdname gmm_da
@@ -657,7 +675,7 @@ fit_without <- function(fit, data, out, f) {
       stop(e)
     }
   )
-  c(learnt, list(control = fit$control))
+  c(learnt, list(control = fit$control, blueprint = fit$blueprint))
 }
 
 # One family; or components and family of each class.
@@ -713,10 +731,9 @@ plot.gmm_da <- function(x, dims = NULL, ..., ellipses = 0.95, boundaries = NULL,
   dims <- plot_dims(mixture, dims)
   if (is.null(boundaries)) boundaries <- ncol(x$x) == 2L
   boundaries <- check_flag(boundaries) && length(dims) == 2L
-  sizes <- vapply(x$models, `[[`, 0L, "k")
-  member <- rep(seq_along(sizes), sizes)
+  member <- class_of_components(x)
   view <- plot_view(mixture, "classification", ellipses, NULL, FALSE, max_rows, legend, col, pch)
-  view$style <- lapply(component_style(length(sizes), col, pch), `[`, member)
+  view$style <- lapply(component_style(length(x$classes), col, pch), `[`, member)
   view$groups <- x$classes[member]
   rows <- plot_rows(mixture, max_rows, x$x, x$weights)
   own <- as.integer(x$class[rows$at])
@@ -737,21 +754,6 @@ plot.gmm_da <- function(x, dims = NULL, ..., ellipses = 0.95, boundaries = NULL,
   }
   draw_mixture(mixture, dims, view, main, sub, ...)
   invisible(x)
-}
-
-# All components of all classes. Its family says nothing.
-whole_mixture <- function(fit) {
-  stack <- function(field) lapply(fit$models, `[[`, field)
-  sizes <- vapply(fit$models, `[[`, 0L, "k")
-  number <- ifelse(rep(sizes, sizes) > 1L, paste0(" ", sequence(sizes)), "")
-  names <- paste0(rep(fit$classes, sizes), number)
-  d <- ncol(fit$x)
-  params <- list(
-    proportions = unlist(stack("proportions")) * rep(fit$priors, sizes),
-    means = do.call(rbind, stack("means")),
-    covariances = array(unlist(stack("covariances")), c(d, d, sum(sizes))), covariance = "VVV"
-  )
-  new_params(name_parameters(params, names, colnames(fit$x)), fit$blueprint$named, quote(gmm_da()))
 }
 
 # Where the two most probable classes are equally so given two variables: a data frame, a row a

@@ -93,9 +93,9 @@ test_that("the interfaces agree; columns go by name; rows of NA, new levels of n
   holes[2, 3] <- NA
   expect_identical(is.na(predict(by_frame, holes)), c("1" = FALSE, "51" = TRUE, "101" = FALSE))
   expect_identical(rownames(predict(by_frame, holes, type = "prob")), c("1", "51", "101"))
-  far <- data.frame(a = 1e6, b = 0, c = 0, d = 0)
+  far <- data.frame(a = c(1e6, 1e200), b = 0, c = 0, d = 0)
   names(far) <- names(iris)[1:4]
-  expect_equal(sum(predict(by_frame, far, type = "prob")), 1)
+  expect_equal(unname(rowSums(predict(by_frame, far, type = "prob"))), c(1, 1))
   two <- gmm_da(Species ~ Petal.Width, iris, subset = Species != "setosa")
   expect_identical(two$classes, c("versicolor", "virginica"))
   logged <- gmm_da(I(Petal.Width > 1.5) ~ log(Sepal.Length) + Sepal.Width, iris)
@@ -140,6 +140,8 @@ test_that("cross-validation: stratified, seeded, each row by a fit that did not 
   expect_equal(cv$prob[out, ], predict(other, iris[out, ], type = "prob"), ignore_attr = TRUE,
                tolerance = 1e-10)
   expect_identical(unname(cv$chosen[4, "covariance"]), other$covariance)
+  line <- gmm_da(iris$Petal.Width, iris$Species) # rows without names
+  expect_lt(gmm_da_cv(line, cv$fold)$error, 0.1)
   expect_gm_error(gmm_da_cv(fit, rep(1:2, c(50, 100))), "argument", "\"setosa\"", "gmm_da_cv")
   expect_gm_error(gmm_da_cv(fit, 151), "argument", "folds")
   apart <- gmm_da(iris[1:2], iris$Species, k = 2, covariance = "diag",
