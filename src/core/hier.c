@@ -9,7 +9,7 @@
    Rows that are the same are one row with the sum of their weights, and the rows are sorted: the
    order in which they are given changes nothing. Ties go to the first rows.
 
-   The cost of each union is kept: n^2 / 2 doubles. A join takes up to n new ones, which are made
+   What each union costs more is kept: n^2 / 2 doubles. A join takes up to n new ones, which are made
    LANES at a time, so that the compiler vectorises their decompositions LDL'. Where there are more
    than AXES variables the first principal components stand for them. */
 #include <math.h>
@@ -21,6 +21,7 @@
 enum { AXES = 10, ENTRIES = AXES * (AXES + 1) / 2, LANES = 8 };
 #define ADDED 1.0  /* m, in rows of mean weight */
 #define PRIOR 0.1  /* of the total covariance */
+#define GRAIN 1e-9 /* of costs, for a row */
 #define FLAT 1e-10 /* of the largest eigenvalue: no extent in that direction */
 
 /* ---- the distinct rows ---- */
@@ -149,6 +150,12 @@ static double* join_of(const struct groups* g, ptrdiff_t i, ptrdiff_t j) {
   return g->join + (i > j ? i * (i - 1) / 2 + j : j * (j - 1) / 2 + i);
 }
 
+/* Rounded, so that what is a tie but for the rounding of sums is one. */
+static void set_join(const struct groups* g, int i, int j, double cost) {
+  const double grain = g->added * GRAIN;
+  *join_of(g, i, j) = grain * rint((cost - g->own[i] - g->own[j]) / grain);
+}
+
 /* cost of LANES groups of weights n; s: their scatters, overwritten. */
 static void group_costs(const struct groups* g, const double n[LANES],
                         double s[ENTRIES][LANES], double cost[LANES]) {
@@ -174,6 +181,25 @@ static void group_costs(const struct groups* g, const double n[LANES],
   for (int l = 0; l < LANES; l++) cost[l] = (n[l] + g->added) * log(det[l]);
 }
 
+/* What the unions of row i with each row before it cost: the scatter is of rank one. */
+static void set_row_joins(const struct groups* g, int i) {
+  const int q = g->q;
+  const double prior = g->added * PRIOR;
+  const double* mi = g->mean + (ptrdiff_t)q * i;
+  double last = 0, base = 0;
+  for (int j = 0; j < i; j++) {
+    const double* mj = g->mean + (ptrdiff_t)q * j;
+    const double n = g->weight[i] + g->weight[j], share = g->weight[i] * g->weight[j] / n;
+    double apart = 0;
+    for (int a = 0; a < q; a++) apart += (mi[a] - mj[a]) * (mi[a] - mj[a]);
+    if (n != last) { /* of most rows it is the same */
+      last = n;
+      base = q * log(prior / (n + g->added));
+    }
+    set_join(g, i, j, (n + g->added) * (base + log1p(share * apart / prior)));
+  }
+}
+
 /* Sets what the unions of group i with the first m open groups cost. */
 static void set_joins(const struct groups* g, int i, int m) {
   const int q = g->q;
@@ -196,8 +222,7 @@ static void set_joins(const struct groups* g, int i, int m) {
     }
     group_costs(g, n, s, cost);
     for (int l = 0; l < lanes; l++)
-      if (other[l] != i)
-        *join_of(g, i, other[l]) = cost[l] - g->own[i] - g->own[other[l]];
+      if (other[l] != i) set_join(g, i, other[l], cost[l]);
   }
 }
 
@@ -301,7 +326,7 @@ int gm_hier_set(const struct gm_rows* rows, const double* scale,
     const double m = g.added;
     g.own[i] = (g.weight[i] + m) * g.q * log(m * PRIOR / (g.weight[i] + m));
     g.open[i] = i;
-    set_joins(&g, i, i);
+    set_row_joins(&g, i);
     find_least(&g, i);
     if (stopped(engine, err)) return err->code;
   }

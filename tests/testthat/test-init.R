@@ -195,8 +195,10 @@ test_that("to the hierarchical start weight 2 is the row twice, and weight 0 no 
 
 test_that("the hierarchical start does not depend on units, nor on a variable that others give", {
   fit <- start_only("hierarchical", k = 4)
-  moved <- start_only("hierarchical", data = sweep(x, 2, c(1e-6, 1e5), `*`) + 7, k = 4)
-  expect_equal(moved$proportions, fit$proportions)
+  for (unit in list(c(1e-6, 1e5), c(1 / 3, 7), c(1e3, 1 / 60))) { # ties stay ties
+    moved <- start_only("hierarchical", data = sweep(x, 2, unit, `*`), k = 4)
+    expect_equal(moved$proportions, fit$proportions)
+  }
   twice <- start_only("hierarchical", "diag", data = cbind(x, x[, 1] + x[, 2]), k = 4)
   expect_equal(twice$means[, 1:2], fit$means, tolerance = 1e-12)
 })
