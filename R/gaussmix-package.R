@@ -6,11 +6,13 @@
 #'
 #' * fit: [gmm()], tuned by [gmm_control()]; the shapes of covariance are in [gmm_families()].
 #' * choose: [gmm_select()] compares numbers of components and shapes, [gmm_best()] gives the fit.
-#' * build without data: [gmm_params()].
+#' * build without data: [gmm_params()]; from other packages [as_gmm()], from a file
+#'   [gmm_from_json()].
 #' * use: `predict()` assigns rows to groups, hard or soft; [dgmm()], [pgmm()] and [qgmm()] give
 #'   densities, probabilities and quantiles; [rgmm()] and `simulate()` draw; [gmm_marginal()] and
 #'   [gmm_conditional()] take the mixture apart, and `predict(type = "conditional")` is mixture
 #'   regression.
+#' * classify: [gmm_da()] learns from rows of known classes.
 #' * flag: [gmm_anomaly()] finds the odd rows, with p-values; [gmm_region()] and [gmm_hdr()] give
 #'   regions and their probability, drawn.
 #' * judge: `logLik()`, `AIC()`, `BIC()` (lower is better), `vcov()`, `confint()`, `plot()`;
