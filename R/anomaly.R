@@ -657,8 +657,8 @@ score_curve <- function(x, max_rows) {
 }
 
 # Precision by recall, as steps: between two recalls that are reached there is only the precision of
-# the larger one, and a straight line would promise more (Davis and Goadrich). The area below them is
-# the average precision.
+# the larger one, and a straight line would promise more (Davis and Goadrich). The area below them
+# is the average precision.
 recall_steps <- function(curve) {
   data.frame(recall = curve$recall, precision = c(curve$precision[2L], curve$precision[-1L]))
 }

@@ -248,8 +248,8 @@ posterior <- function(theta, problem) {
 
 # What there is to know of a function f, the logarithm of a nonnegative one, with `values` on the
 # grid: local maxima, the best of them, the logarithm of the area below exp(f), and the points that
-# cut the range into pieces without narrow peaks inside. NULL: exp(f) is 0 at all of the grid. `what`
-# is what exp(f) is called.
+# cut the range into pieces without narrow peaks inside. NULL: exp(f) is 0 at all of the grid.
+# `what` is what exp(f) is called.
 explore <- function(theta, values, f, what) {
   if (max(values) == -Inf) return(NULL)
   maxima <- local_maxima(theta, values, f)

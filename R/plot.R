@@ -183,7 +183,7 @@ plot_curves <- function(x, dim, limits) {
   list(x = at, density = rowSums(parts), components = parts)
 }
 
-# The histogram of one variable as a density: `breaks` and `heights`. Bins are not wider than `most`,
+# The histogram of one variable as a density: `breaks` and `heights`. Bins are no wider than `most`,
 # as far as that takes no more than `max_bins`. Equal values have one bin, four times as wide.
 plot_bins <- function(values, weights = NULL, most = Inf, max_bins = 100) {
   wanted <- max(grDevices::nclass.FD(values), ceiling(diff(range(values)) / most))

@@ -704,8 +704,8 @@ select_curves <- function(x, criterion) {
 }
 
 # The best models of all families, of more than four those of three in four: the others may lie far
-# above. Of the best family the curve, as far as it stays within three times the median distance from
-# the best model. One component is often worse by far than any two, and sets no limit. Spurious
+# above. Of the best family the curve, as far as it stays within three times the median distance
+# from the best model. One component is often worse by far than any two, and sets no limit. Spurious
 # models, which may be much too good, take a third of the height at most.
 curves_limits <- function(curves) {
   best <- curves[curves$best, ]

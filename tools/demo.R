@@ -9,7 +9,7 @@ png("demo-output/%02d.png", width = 1000, height = 800, res = 130)
 demo("gaussmix", package = "gaussmix", ask = FALSE)
 invisible(dev.off())
 
-# The demo's source with a head, as litedown turns it into a page: lines that begin with #' are text.
+# The demo's source with a head, as litedown turns it into a page: lines that begin by #' are text.
 demo_page <- function(file) {
   head <- c(
     "#' ---", "#' title: gaussmix at work", "#' output:", "#'   html:", "#'     meta:",
