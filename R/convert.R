@@ -257,11 +257,11 @@ read_sklearn <- function(object) {
 }
 
 # Numbers, or lists of lists of numbers, the outermost index first -> numbers, with dim where they
-# came as lists; NULL where they are ragged or not numbers.
-nested_array <- function(x) {
+# came as lists; NULL where they are ragged, not numbers, or deeper than anything here.
+nested_array <- function(x, depth = 3L) {
   if (is.numeric(x) && !is.object(x)) return(x)
-  if (!is.list(x) || is.object(x) || length(x) == 0L) return(NULL)
-  parts <- lapply(x, nested_array)
+  if (!is.list(x) || is.object(x) || length(x) == 0L || depth == 0L) return(NULL)
+  parts <- lapply(x, nested_array, depth = depth - 1L)
   if (any(vapply(parts, is.null, NA))) return(NULL)
   sizes <- unique(lapply(parts, function(part) {
     if (is.null(dim(part)) && length(part) == 1L) integer() else dim_or_length(part)
@@ -634,7 +634,7 @@ json_text <- function(json) {
     gmm_abort("argument", must_be("json", "JSON text or the name of a file", json))
   }
   if (!startsWith(trimws(json[1L]), "{")) {
-    if (length(json) > 1L || !file.exists(json)) {
+    if (length(json) > 1L || !utils::file_test("-f", json)) {
       gmm_abort("argument", must_be(
         "json", "JSON text, which begins with a brace, or the name of a file", json
       ))

@@ -267,6 +267,8 @@ test_that("damaged or newer JSON is refused, and the field named", {
   expect_snapshot_output(show_conditions(
     gmm_from_json(3),
     gmm_from_json("no such file"),
+    gmm_from_json("."),
+    gmm_from_json(change("[0.25, 0.75]", paste0(strrep("[", 3000), 1, strrep("]", 3000)))),
     gmm_from_json("{\"format\": "),
     gmm_from_json("{}"),
     gmm_from_json(change("\"gaussmix\"", "\"pmml\"")),
