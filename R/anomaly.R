@@ -57,7 +57,8 @@
 #'
 #' @param fit A fit by [gmm()], also with `keep = FALSE`; or, where `threshold` or `false_alarm` is
 #'   given, a mixture by [gmm_params()].
-#' @param newdata Rows to judge, as for [predict()][predict.gaussmix]. Left out: the training rows.
+#' @param newdata Rows to judge, as for [predict()][predict.gaussmix]; those with missing values are
+#'   not judged (NA). Left out: the training rows.
 #' @param rate The share of the training rows' weight to flag at most, at least 0 and below 1.
 #' @param ... Must be empty.
 #' @param threshold A log-density to use in place of the one that follows from `rate`.
@@ -177,6 +178,7 @@ gmm_anomaly <- function(fit, newdata, rate = 0.04, ..., threshold = NULL, false_
   } else {
     new <- new_data(fit, newdata)$x
     score <- stats::predict(fit, new, type = "logdensity")
+    score[missing_rows(new)] <- NA # a density of fewer variables has another unit
     weights <- NULL
   }
   flag <- score < threshold

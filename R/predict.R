@@ -3,9 +3,14 @@
 #' Classes, posterior probabilities and densities of the rows fitted or of new ones.
 #'
 #' Columns of `newdata` are matched by name, in any order; missing ones are an error, further
-#' columns of a data frame are ignored. A row with missing values gets NA. A row so far out that all
-#' its densities are 0 in double precision still gets the posterior of the nearest component; one
-#' with an infinite value has log-density `-Inf` and no posterior (NA).
+#' columns of a data frame are ignored. A row so far out that all its densities are 0 in double
+#' precision still gets the posterior of the nearest component; one with an infinite value has
+#' log-density `-Inf` and no posterior (NA).
+#'
+#' A row with missing values gets the exact result of the variables that are there: the posterior,
+#' density and distance of their marginal mixture ([gmm_marginal()]). A row that is wholly missing
+#' has log-density 0 and the proportions as posterior. Densities of rows with different variables
+#' missing have different units, and can't be compared.
 #'
 #' @section Conditional prediction (mixture regression):
 #' With `type = "conditional"`, the variables that `newdata` lacks are predicted from those that it
@@ -27,7 +32,7 @@
 #'   out: the rows fitted.
 #' @param type What to predict, see the value.
 #' @param na.action What to do with rows of `newdata` with missing values: `na.pass` (the default:
-#'   their results are NA), `na.omit`, `na.exclude` (as `na.pass`) or `na.fail`.
+#'   the exact result of what is there), `na.omit`, `na.exclude` (NA in their place) or `na.fail`.
 #' @param ... Must be empty.
 #' @param level For `"conditional"`: the probability of the intervals, above 0 and below 1; `NULL`
 #'   for none (they take most of the time).
@@ -78,17 +83,51 @@ predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density
     return(stats::napredict(object$na.action, score(object, object$x, type)))
   }
   new <- new_data(object, newdata, na.action)
-  if (all(new$ok)) return(stats::napredict(new$na.action, score(object, new$x, type, new$rows)))
-  out <- score(object, new$x[new$ok, , drop = FALSE], type, new$rows[new$ok])
-  index <- rep(NA_integer_, nrow(new$x))
-  index[new$ok] <- seq_len(sum(new$ok))
-  if (is.matrix(out)) {
-    out <- out[index, , drop = FALSE]
-    rownames(out) <- rownames(new$x)
+  out <- if (all(new$ok)) {
+    score(object, new$x, type, new$rows)
   } else {
-    out <- stats::setNames(out[index], rownames(new$x))
+    score_observed(object, new$x, type, new$rows)
+  }
+  stats::napredict(new$na.action, out)
+}
+
+# The value of predict() where values are missing: by each pattern of them, of the marginal mixture
+# of the variables that are there. Of a row that is wholly missing nothing is known: log-density 0,
+# and the proportions.
+score_observed <- function(object, x, type, rows) {
+  out <- score(object, matrix(0, nrow(x), ncol(x), dimnames = dimnames(x)), type)
+  for (same in missing_patterns(x)) {
+    there <- which(!is.na(x[same[1L], ]))
+    if (length(there) == 0L) {
+      values <- score_nothing(object, length(same), type)
+    } else {
+      part <- marginal_mixture(object, there, object$call)
+      part$control <- object$control # the number of threads
+      values <- score(part, x[same, there, drop = FALSE], type, rows[same])
+    }
+    if (is.matrix(out)) out[same, ] <- values else out[same] <- values
   }
   out
+}
+
+# Numbers of the rows that have the same variables, for each pattern.
+missing_patterns <- function(x) {
+  pattern <- apply(is.na(x), 1L, function(lost) paste(which(lost), collapse = ","))
+  split(seq_len(nrow(x)), pattern)
+}
+
+score_nothing <- function(object, n, type) {
+  prob <- matrix(object$proportions, n, object$k, byrow = TRUE)
+  names <- rownames(object$means)
+  switch(type,
+    class = factor(most_probable(prob), seq_along(names), names),
+    prob = prob,
+    uncertainty = uncertainty(prob),
+    density = rep(1, n),
+    logdensity = rep(0, n),
+    component = log(prob),
+    mahalanobis = 0 * prob
+  )
 }
 
 # x: double matrix without NA -> the value of predict(). `rows`: the user's numbers of these rows.

@@ -122,7 +122,7 @@ test_that("predictions are the sums over each cluster's components", {
   expect_identical(predict(merged, x), predict(merged))
   expect_identical(predict(merged, clusters = 5), predict(five))
   new <- data.frame(waiting = c(60, NA), eruptions = c(3, 2), row.names = c("a", "b"))
-  expect_identical(is.na(predict(merged, new)), c(a = FALSE, b = TRUE))
+  expect_identical(is.na(predict(merged, new)), c(a = FALSE, b = FALSE))
   expect_identical(dim(predict(merged, new[0, ], "prob", clusters = 2)), c(0L, 2L))
   gaps <- x
   gaps[c(2, 9), 1] <- NA

@@ -50,20 +50,52 @@ test_that("columns are matched by name", {
   expect_gm_error(predict(fit, data.frame(a = 1, b = 2)), "names", "`eruptions`")
 })
 
-test_that("rows with missing values get NA, the others their value", {
-  new <- faithful[1:4, ]
-  new$waiting[2] <- NA
-  new$eruptions[3] <- NaN
-  want <- predict(fit, faithful[1:4, ], type = "prob")
-  got <- predict(fit, new, type = "prob")
-  expect_identical(got[c(1, 4), ], want[c(1, 4), ])
-  expect_true(all(is.na(got[2:3, ])))
-  expect_identical(rownames(got), rownames(want))
-  expect_identical(is.na(predict(fit, new)), stats::setNames(c(FALSE, TRUE, TRUE, FALSE), 1:4))
+test_that("rows with missing values get the exact result of what is there", {
+  new <- as.matrix(iris[c(1, 60, 120, 70, 10, 4), 1:4])
+  new[2, 3] <- NA
+  new[3, c(1, 4)] <- NaN
+  new[5, 3] <- NA
+  new[6, ] <- NA
+  for (fit in lapply(c("full", "tied", "diag", "spherical"), function(code) {
+    with_test_seed(1, gmm(iris[1:4], 3, code, control = gmm_control(n_init = 2, search = 0)))
+  })) {
+    logs <- function(row, there) {
+      vapply(1:3, function(j) {
+        log(fit$proportions[j]) + mvtnorm::dmvnorm(
+          new[row, there], fit$means[j, there],
+          as.matrix(fit$covariances[there, there, j]), log = TRUE)[[1L]]
+      }, 0) |> stats::setNames(1:3)
+    }
+    component <- predict(fit, new, type = "component")
+    expect_identical(rownames(component), rownames(new))
+    expect_equal(component[2, ], logs(2, c(1, 2, 4)), tolerance = 1e-12)
+    expect_equal(component[3, ], logs(3, 2:3), tolerance = 1e-12)
+    expect_equal(component[5, ], logs(5, c(1, 2, 4)), tolerance = 1e-12)
+    complete <- c(1, 4)
+    for (type in c("class", "prob", "density", "logdensity", "component", "mahalanobis",
+                   "uncertainty")) {
+      got <- predict(fit, new, type = type)
+      alone <- predict(fit, new[complete, ], type = type)
+      expect_identical(if (is.matrix(got)) got[complete, ] else got[complete], alone, info = type)
+      expect_false(anyNA(got), info = type)
+    }
+    sums <- log(rowSums(exp(component)))
+    expect_equal(predict(fit, new, type = "logdensity")[1:5], sums[1:5], tolerance = 1e-12)
+    expect_identical(predict(fit, new, type = "logdensity")[[6]], 0)
+    expect_equal(predict(fit, new, type = "prob"), exp(component - sums), tolerance = 1e-12)
+    expect_identical(predict(fit, new, type = "prob")[6, ], fit$proportions)
+    expect_identical(predict(fit, new, type = "class"),
+                     stats::setNames(factor(most_probable(predict(fit, new, type = "prob")), 1:3),
+                                     rownames(new)))
+  }
+  flowers <- data.frame(new)
+  expect_equal(predict(fit, flowers[4:1]), predict(fit, new))
   expect_length(predict(fit, new, na.action = na.omit), 2)
-  expect_length(predict(fit, new, na.action = na.exclude), 4)
+  expect_identical(unname(is.na(predict(fit, new, na.action = na.exclude))),
+                   c(FALSE, TRUE, TRUE, FALSE, TRUE, TRUE))
   expect_gm_error(predict(fit, new, na.action = na.fail), "missing")
-  expect_true(all(is.na(predict(fit, new[2:3, ], type = "logdensity"))))
+  expect_identical(unname(is.na(gmm_anomaly(fit, flowers)$score)),
+                   c(FALSE, TRUE, TRUE, FALSE, TRUE, TRUE))
 })
 
 test_that("far rows keep finite log-densities, and posteriors that sum to 1", {
@@ -133,7 +165,7 @@ test_that("infinite rows are named by their numbers in newdata", {
   new <- faithful[11:16, ]
   new$waiting[c(1, 3)] <- NA
   new$eruptions[c(4, 6)] <- Inf
-  for (policy in list(na.pass, na.omit, na.exclude)) {
+  for (policy in list(na.omit, na.exclude)) {
     w <- expect_gm_warning(predict(fit, new, na.action = policy), "infinite", "no posterior: 4, 6.")
     expect_identical(w$rows, c(4L, 6L))
   }
