@@ -82,7 +82,7 @@ seed_kinds <- c("kmeans++", "kmeans++ (whitened)", "nearest rows", "random (scal
 records_table <- function(records, unit) {
   records <- list2DF(records)
   for (name in c("objective", "loglik", "gain")) records[[name]] <- unit * records[[name]]
-  records$kind <- seed_kinds[records$kind + 1L]
+  if (is.integer(records$kind)) records$kind <- seed_kinds[records$kind + 1L]
   records$finished <- records$state == 1L
   records$converged <- as.logical(records$converged)
   records$converged[!records$finished & !records$converged] <- NA
@@ -92,13 +92,13 @@ records_table <- function(records, unit) {
 # cells: list(covariance, k, wave, parent, penalty, each with an element a cell, and narrower, a list
 # with one), see model_lattice(); starts: for each k, named by it, as `start` of engine_fit().
 # certainty: whether the criterion that picks the finalists is ICL.
-# Value: for each cell what engine_fit() gives, but no trace, and with `certainty` and `note`.
+# Value: for each cell what engine_fit() gives, but no trace, and with `certainty` and `note`; starts,
+# best and verdict are lists, which cell_tables() makes data frames of.
 engine_grid <- function(x, w, cells, starts, scale, control, certainty, title,
                         options = list()) {
   unit <- weight_unit(w)
   n <- nrow(x)
-  largest <- max(cells$k)
-  plan <- search_plan("auto", n, ncol(x), largest, control)
+  size <- as.integer(max(2000, 20 * max(cells$k) * (ncol(x) + 1)))
   auto <- identical(control$init, "auto")
   stocks <- lapply(names(starts), function(k) {
     start <- starts[[k]]
@@ -116,31 +116,49 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title,
   run <- list(
     finalists = if (auto) 2L else 0L,
     proposals = if (is.null(control$search)) 40L else control$search,
-    more = if (is.null(control$search)) 20L else 0L, use_certainty = as.integer(certainty),
-    sample = if (auto) plan$sample else n, max_iter = control$max_iter,
-    tol = if (control$tol > 0) max(control$tol, grid_tol) else 0, floor = control$floor,
+    more = if (is.null(control$search)) 20L else 0L,
+    moves = if (auto) moves_each(length(each), control) else 0L,
+    use_certainty = as.integer(certainty),
+    sample = if (auto && n > 2L * size) size else n, max_iter = control$max_iter,
+    tol = if (control$tol > 0) max(control$tol, grid_tol(length(each))) else 0, floor = control$floor,
     spurious = as.double(control$spurious), threads = control$threads,
-    progress = if (control$verbose) title else "", equal = as.integer(isTRUE(options$equal)),
-    tune = as.double(c(8, 20, 8, if (auto) 400L %/% length(each) else 0L, 0, 0, 0, 0))
+    progress = if (control$verbose) title else "", equal = as.integer(isTRUE(options$equal))
   )
   out <- with_classes(
     .Call(ffi_gmm_grid, x, if (!is.null(w)) w / unit, as.double(scale), stocks, each, run)
   )
   lapply(out, function(cell) {
-    cell$starts <- records_table(cell$starts, unit)
     cell$note <- c("", "nested_spurious", "no_gain")[cell$note + 1L]
     if (is.null(cell$best)) return(cell)
-    cell$best <- records_table(cell$best, unit)
+    numbers <- c("objective", "loglik", "gain")
+    cell$best[numbers] <- lapply(cell$best[numbers], `*`, unit)
+    cell$best$converged <- as.logical(cell$best$converged)
     cell$means <- t(cell$means)
     cell$nobs <- unit * cell$total
     cell$certainty <- unit * cell$certainty
-    cell$verdict <- read_verdict(cell$verdict)
     cell
   })
 }
 
+# The tables of a cell, which few of a grid need.
+cell_tables <- function(cell, unit) {
+  left_out <- 3L
+  cell$starts <- records_table(cell$starts, unit)
+  cell$starts <- cell$starts[cell$starts$state != left_out, ]
+  if (is.null(cell$best)) return(cell)
+  cell$best <- records_table(cell$best, 1)
+  cell$verdict <- read_verdict(cell$verdict)
+  cell
+}
+
 # The gain that is left, per unit of weight, when a model of a grid is done.
-grid_tol <- 1e-6
+grid_tol <- function(cells) if (cells > 30L) 1e-5 else 1e-7
+
+# Proposals without success for each model: the fewer models, the more.
+moves_each <- function(cells, control) {
+  moves <- max(400L %/% cells - 3L, 0L)
+  if (is.null(control$search)) moves else min(moves, control$search)
+}
 
 read_verdict <- function(verdict) {
   verdict <- list2DF(verdict)

@@ -145,6 +145,13 @@ df_of <- function(code, d, k, equal = FALSE) {
   eval(df_formula(code), list(d = as.double(d), k = as.double(k))) - equal * (k - 1)
 }
 
+# Of many at once.
+df_each <- function(codes, d, k, equal = FALSE) {
+  df <- double(length(codes))
+  for (code in unique(codes)) df[codes == code] <- df_of(code, d, k[codes == code], equal)
+  df
+}
+
 df_formula <- function(code) {
   bquote(k - 1 + k * d + .(families[[code]]$parameters))
 }

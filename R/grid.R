@@ -15,7 +15,7 @@ model_key <- function(code, k, d) {
 model_grid <- function(codes, k, d) {
   grid <- expand.grid(k = k, covariance = codes, stringsAsFactors = FALSE)
   key <- mapply(model_key, grid$covariance, grid$k, d)
-  width <- mapply(df_of, grid$covariance, max(d, 2L), grid$k + 1L)
+  width <- df_each(grid$covariance, max(d, 2L), grid$k + 1L)
   narrowest <- order(width)
   kept <- sort(narrowest[!duplicated(key[narrowest])])
   code <- grid$covariance[kept]
@@ -41,9 +41,9 @@ model_lattice <- function(grid, d) {
 # of w log(largest posterior)) and `note`; or the error that says why there is no such model.
 fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select()",
                      options = list()) {
-  equal <- isTRUE(options$equal)
+  df <- df_each(grid$covariance, ncol(data$x), grid$k, isTRUE(options$equal))
   models <- lapply(seq_len(nrow(grid)), function(i) {
-    tryCatch(check_size(data, grid$k[i], grid$covariance[i], equal), gaussmix_error = identity)
+    tryCatch(check_size(data, grid$k[i], df[i]), gaussmix_error = identity)
   })
   starts <- lapply(stats::setNames(nm = sort(unique(grid$k[!vapply(models, is_error, NA)]))),
                    function(k) tryCatch(resolve_start(control$init, k, "VVV", data),
@@ -56,8 +56,7 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
   if (length(open) == 0L) return(models)
   asked <- grid[open, ]
   nobs <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights)
-  df <- mapply(df_of, asked$covariance, ncol(data$x), asked$k, equal)
-  cost <- criteria_table(0, df, nobs, 0)[[if (criterion == "CV") "AIC" else criterion]]
+  cost <- criteria_table(0, df[open], nobs, 0)[[if (criterion == "CV") "AIC" else criterion]]
   cells <- c(asked, model_lattice(asked, ncol(data$x)), list(penalty = cost))
   out <- engine_grid(data$x, data$weights, cells, Filter(Negate(is_error), starts), data$scale,
                      control, criterion == "ICL", title, options)
@@ -70,10 +69,9 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
 }
 
 # More parameters than rows: nothing that a search finds then can be believed.
-check_size <- function(data, k, code, equal = FALSE) {
+check_size <- function(data, k, df) {
   check_rows(data, k)
   rows <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
-  df <- df_of(code, ncol(data$x), k, equal)
   if (k > 1L && df > rows) {
     gmm_abort("dimension", sprintf("%s but %s.", plural(df, "free parameter"), plural(rows, "row")),
               "Try fewer components, or a narrower `covariance`.")
@@ -83,23 +81,32 @@ check_size <- function(data, k, code, equal = FALSE) {
 # What run_engine() and fit_model() add to what the engine gives.
 complete_model <- function(out, data, model, start, control) {
   out$covariance <- model$covariance
-  out$starts <- starts_table(out$starts)
-  if (model$k == 1L && is.integer(start)) out$starts$kind <- "closed form"
-  out$named <- !is.character(start) && !any(out$best$kind %in% c("split", "proposal"))
-  tried <- tryCatch(check_survivors(out, data, model$k, model$covariance, control),
-                    gaussmix_error = identity)
-  if (is_error(tried)) {
-    if (model$k > 1L) tried$remedy <- remedies_tried
-    return(tried)
-  }
+  out$named <- !is.character(start) && !isTRUE(seed_kinds[out$best$kind + 1L] %in% moved_kinds)
   out$components <- if (out$named) attr(start, "components")
-  out
+  out$closed <- model$k == 1L && is.integer(start)
+  if (!is.null(out$best) && out$best$on_floor == 0L && out$best$repeated == 0L) return(out)
+  tried <- tryCatch(check_survivors(model_tables(out, data), data, model$k, model$covariance,
+                                    control), gaussmix_error = identity)
+  if (!is_error(tried)) return(out)
+  if (model$k > 1L) tried$remedy <- remedies_tried
+  tried
+}
+
+# After these the components are no longer those of the start.
+moved_kinds <- c("split", "proposal")
+
+model_tables <- function(model, data) {
+  model <- cell_tables(model, weight_unit(data$weights))
+  model$starts <- starts_table(model$starts)
+  if (model$closed) model$starts$kind <- "closed form"
+  model
 }
 
 remedies_tried <- "Starts from other families and from k - 1 ended no better."
 
 # EM goes on at the tolerance asked for. `starts` gets a row for the run that gave the result.
 finish_model <- function(model, data, control) {
+  model <- model_tables(model, data)
   parameters <- c("proportions", "means", "covariances")
   k <- length(model$proportions)
   out <- engine_fit(data$x, data$weights, model$covariance, k, data$scale, model[parameters],

@@ -20,7 +20,8 @@
 #' each takes its covariances from their moments. Short runs rank them. Each model is also started from what the other families came to at the same k, and
 #' from its own family's solution with a component less, each component of which is split in turn; swaps
 #' and merge-and-split moves follow, the more the fewer models there are. The best is run on until what
-#' is left to gain is below 1e-6 a row (or `tol`, if that is more). The two best by the criterion are
+#' is left to gain is below 1e-7 a row, or 1e-5 where there are more than 30 models (or `tol`, if that
+#' is more). The two best by the criterion are
 #' searched as widely as [gmm()] does (`search`), and those that the criteria choose are run on to `tol`.
 #'
 #' No model ends below one that it contains, that is below a narrower family at the same k (`EEE` within
@@ -33,7 +34,7 @@
 #' A model of several components with more free parameters than there are rows is not searched
 #' (status `"dimension"`).
 #'
-#' Where there are more than twice as many rows as max(4000, 20 k (d + 1)), k the largest, all this is
+#' Where there are more than twice as many rows as max(2000, 20 k (d + 1)), k the largest, all this is
 #' done on a sample of that size, and each model goes on from there on all rows. Besides the data, memory
 #' is needed for the parameters of all models, and for each thread for a copy or two of the largest
 #' model's. Where the rows are few, the models go over threads, else the rows. No result depends on the
@@ -246,12 +247,12 @@ grid_table <- function(grid, models, d, options) {
                                  collapse = " "), note = ""))
     }
     list(loglik = model$best$loglik, nobs = model$nobs, certainty = model$certainty,
-         converged = model$best$converged, spurious = any(model$verdict$spurious),
+         converged = model$best$converged, spurious = any(model$verdict$spurious > 0),
          status = "ok", reason = "", note = model$note)
   })
   column <- function(name) vapply(values, `[[`, values[[1L]][[name]], name)
   loglik <- column("loglik")
-  df <- mapply(df_of, grid$covariance, d, grid$k, isTRUE(options$equal), USE.NAMES = FALSE)
+  df <- df_each(grid$covariance, d, grid$k, isTRUE(options$equal))
   cbind(grid, loglik = loglik, df = df,
         criteria_table(loglik, df, column("nobs"), column("certainty")),
         converged = column("converged"),

@@ -91,6 +91,36 @@ static SEXP cell_list(const struct gm_grid* grid, const struct gm_cell* cell,
   return out;
 }
 
+#define FILL 1e6 /* numbers: more rows are not copied */
+
+/* The same rows, filled up with rows of weight 0 to whole packs, so that no pass need do it. The
+   labels among the starts become as long. */
+static struct gm_rows fill_up(const struct gm_rows* rows, struct gm_stock* stock,
+                              int stocks) {
+  const ptrdiff_t n = rows->n, m = (n + GM_PAD - 1) / GM_PAD * GM_PAD;
+  if (m == n || (double)n * rows->d > FILL) return *rows;
+  for (int s = 0; s < stocks; s++)
+    if (stock[s].kind == GM_SEED_MATRIX) return *rows;
+  for (int s = 0; s < stocks; s++) {
+    if (stock[s].kind != GM_SEED_LABELS) continue;
+    int* label = (int*)R_alloc(m, sizeof *label);
+    for (ptrdiff_t i = 0; i < m; i++) label[i] = stock[s].label[i < n ? i : n - 1];
+    stock[s].label = label;
+  }
+  struct gm_rows full = *rows;
+  double* x = ffi_alloc((double)m * rows->d);
+  double* w = ffi_alloc((double)m);
+  for (ptrdiff_t i = 0; i < m; i++) {
+    const ptrdiff_t from = i < n ? i : n - 1;
+    for (int a = 0; a < rows->d; a++) x[i + m * a] = rows->x[from + rows->ld * a];
+    w[i] = i >= n ? 0 : rows->w ? rows->w[i] : 1;
+  }
+  full.n = full.ld = m;
+  full.x = x;
+  full.w = w;
+  return full;
+}
+
 static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
                         double weight, struct gm_error* err) {
   const struct gm_rows* rows = seeder->rows;
@@ -111,7 +141,7 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
 
 /* stocks: a list for each k, ascending, see read_stock(); cells: a list of list(family, k, wave,
    parent, narrower, penalty), parent and narrower counted from 1, parent 0: none. control:
-   list(finalists, proposals, more, use_certainty, sample, max_iter, tol, floor, spurious (3),
+   list(finalists, proposals, more, moves, use_certainty, sample, max_iter, tol, floor, spurious (3),
    threads, progress, equal). */
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control) {
   struct gm_rows rows = ffi_rows(x, w);
@@ -129,6 +159,7 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
       .finalists = ffi_count(ffi_field(control, "finalists"), 0, "finalists"),
       .proposals = ffi_count(ffi_field(control, "proposals"), 0, "proposals"),
       .more = ffi_count(ffi_field(control, "more"), 0, "more"),
+      .moves = ffi_count(ffi_field(control, "moves"), 0, "moves"),
       .use_certainty = ffi_count(ffi_field(control, "use_certainty"), 0, "use_certainty"),
       .scale = 1,
       .em = {.max_iter = ffi_count(ffi_field(control, "max_iter"), 0, "max_iter"),
@@ -137,7 +168,6 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
                    .thin_size = thresholds[1],
                    .thin = thresholds[2]},
       .progress = &progress};
-  memcpy(grid.tune, ffi_doubles(ffi_field(control, "tune"), 8, "tune"), sizeof grid.tune);
   for (int i = 0; i < grid.stocks; i++)
     stock[i] = read_stock(VECTOR_ELT(stocks, i), &rows);
   for (int i = 0; i < grid.cells; i++)
@@ -191,6 +221,8 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
             ffi_alloc((double)gm_grid_work(&grid, &rows, engine.threads, 1)), &err);
     }
   } else {
+    const struct gm_rows full = fill_up(&rows, stock, grid.stocks);
+    seeder.rows = &full;
     grid_search(&grid, &seeder, weight, &err);
   }
   ffi_watch_end(&watch);

@@ -449,7 +449,7 @@ struct gm_record { /* of one run */
   double begin;           /* objective that it began with, where that was asked for */
   double seen;            /* of what is in a pool: the objective on the rows searched */
 };
-enum gm_state { GM_SHORT, GM_FINISHED, GM_DUPLICATE };
+enum gm_state { GM_SHORT, GM_FINISHED, GM_DUPLICATE, GM_LEFT_OUT };
 
 struct gm_result { /* the caller's memory */
   struct gm_params params;
@@ -544,7 +544,7 @@ struct gm_grid {
   struct gm_em_control em;
   struct gm_spurious spurious;
   struct gm_progress* progress;
-  double tune[8];
+  int moves; /* proposals without success for each cell */
 };
 
 /* work: gm_grid_work() doubles; refine: for gm_grid_refine(). */

@@ -22,7 +22,14 @@
 #include "search.h"
 #include "threads.h"
 
-#define SMALL_SPLIT 0.1 /* in standard deviations: hardly changes the density */
+enum {
+  STEPS = 12,     /* of a start's short run, and as many of the best one's */
+  NEAR_STEPS = 8, /* of one from a neighbour */
+  FAMILIES = 4,   /* that a start is tried in */
+  FINISHED = 2    /* of the best ones, the second as a race */
+};
+#define SPLIT 0.6       /* reach of a split, in standard deviations */
+#define SMALL_SPLIT 0.1 /* of one that hardly changes the density */
 #define CELLS_MAX 1e8   /* operations of an E-step below which cells go over threads */
 
 static const struct gm_family* widest(void) { return gm_family_find("VVV"); }
@@ -50,6 +57,7 @@ struct run_of_grid {
   const struct gm_stock* stock; /* of the current k, and its starts: */
   double* starts;
   struct gm_error* start_err;
+  int items;
   int* item;     /* cells of the current step */
   double* first; /* solutions of step 1, one a cell of the current k */
 };
@@ -411,25 +419,36 @@ static void make_start(struct worker* w, int i) {
                         err);
 }
 
+/* Of the starts that are drawn a cell takes some, the next cell others, each start FAMILIES of them:
+   what it comes to elsewhere step 2 passes on. The first one all take. */
+static int own_start(const struct run_of_grid* run, int item, int i) {
+  const int drawn = run->stock->starts - 1;
+  int own = (FAMILIES * drawn + run->items - 1) / run->items;
+  if (own > drawn || run->stock->kind != GM_SEED_MIXED) own = drawn;
+  return i == 0 || (i - 1 + item * (drawn - own)) % drawn < own;
+}
+
 static void try_starts(struct worker* w, int item) {
   const struct run_of_grid* run = w->run;
   struct gm_cell* cell = run->grid->cell + run->item[item];
-  const int steps = (int)run->grid->tune[0];
   cell->record.state = GM_SHORT;
   open_cell(w, cell);
-  for (int i = 0; i < run->stock->starts; i++) {
+  const int starts = run->stock->starts;
+  for (int i = 0; i < starts; i++) {
     const enum gm_seed kind = start_kind(run->stock, i);
-    if (run->start_err[i].code) {
-      cell->records[i] = (struct gm_record){.kind = kind,
-                                            .err = run->start_err[i],
-                                            .run = {.objective = NAN, .loglik = NAN}};
-      continue;
-    }
+    struct gm_record* record = cell->records + i;
+    *record = (struct gm_record){.kind = kind,
+                                 .state = GM_LEFT_OUT,
+                                 .err = run->start_err[i],
+                                 .run = {.objective = NAN, .loglik = NAN}};
+    if (!own_start(run, item, i)) continue;
+    record->state = GM_SHORT;
+    if (record->err.code) continue;
     init_start(run, i, &w->wide);
-    attempt(w, kind, steps, cell->records + i);
+    attempt(w, kind, STEPS, record);
   }
   struct gm_em_control em = w->quest.em;
-  if (em.max_iter > run->grid->tune[1]) em.max_iter = (int)run->grid->tune[1];
+  if (em.max_iter > STEPS) em.max_iter = STEPS;
   if (w->pool.count) {
     gm_searcher_run(&w->s, w->pool.result, &em);
     keep(w, cell);
@@ -442,27 +461,26 @@ static void try_neighbours(struct worker* w, int item) {
   const struct run_of_grid* run = w->run;
   const struct gm_grid* grid = run->grid;
   struct gm_cell* cell = grid->cell + run->item[item];
-  const int steps = (int)grid->tune[2];
-  const double* first = run->first;
   open_cell(w, cell);
   restore(w, cell);
+  double* first = run->first;
   for (int i = 0; run->item[i] >= 0; i++) {
     const struct gm_cell* other = grid->cell + run->item[i];
     struct gm_params params;
-    first = gm_params_init(&params, other->family, w->seeder.rows->d, other->k,
-                           (double*)first);
-    if (i == item || !solved(other) || grid->tune[4]) continue;
+    first = gm_params_init(&params, other->family, w->seeder.rows->d, other->k, first);
+    if (i == item || !solved(other)) continue;
     widen_all(w, &params);
-    attempt(w, GM_SEED_FAMILY, steps, NULL);
+    attempt(w, GM_SEED_FAMILY, NEAR_STEPS, NULL);
   }
-  if (cell->parent >= 0 && solved(grid->cell + cell->parent) && !grid->tune[5])
+  if (cell->parent >= 0 && solved(grid->cell + cell->parent))
     for (int c = 0; c < cell->k - 1; c++) {
-      split(w, &grid->cell[cell->parent].params, c, 0.6);
-      attempt(w, GM_SEED_SPLIT, steps, NULL);
+      split(w, &grid->cell[cell->parent].params, c, SPLIT);
+      attempt(w, GM_SEED_SPLIT, NEAR_STEPS, NULL);
     }
   struct gm_error err = {0};
+  if (w->pool.count > FINISHED) w->pool.count = FINISHED;
   if (gm_searcher_refine(&w->s, &err)) return;
-  w->quest.proposals = (int)grid->tune[3];
+  w->quest.proposals = grid->moves;
   if (cell->k > 1 && gm_searcher_propose(&w->s, &err)) return;
   keep(w, cell);
 }
@@ -630,6 +648,7 @@ int gm_grid_search(const struct gm_grid* grid, const struct gm_seeder* seeder,
     for (int c = 0; c < grid->cells; c++)
       if (grid->cell[c].k == run.stock->k) run.item[items++] = c;
     run.item[items] = -1;
+    run.items = items;
     if (each(&run, run.stock->starts, make_start, err) ||
         each(&run, items, try_starts, err))
       return err->code;

@@ -16,8 +16,24 @@ void gm_mirror(double* m, int d) {
     for (int a = b + 1; a < d; a++) m[b + (ptrdiff_t)d * a] = m[a + (ptrdiff_t)d * b];
 }
 
+/* LAPACK's overhead is large against d^3 / 3 operations below this. */
+enum { SMALL = 12 };
+
 int gm_cholesky(double* a, int d) {
   int info;
+  if (d <= SMALL) {
+    for (int j = 0; j < d; j++) {
+      double* column = a + (ptrdiff_t)d * j;
+      for (int e = 0; e < j; e++) {
+        const double* left = a + (ptrdiff_t)d * e;
+        for (int i = j; i < d; i++) column[i] -= left[j] * left[i];
+      }
+      if (!(column[j] > 0)) return 0;
+      column[j] = sqrt(column[j]);
+      for (int i = j + 1; i < d; i++) column[i] /= column[j];
+    }
+    return 1;
+  }
   F77_CALL(dpotrf)("L", &d, a, &d, &info FCONE);
   /* LAPACK lets a NaN through in a pivot that it compares */
   for (int i = 0; i < d && !info; i++) info = !(a[i + (ptrdiff_t)d * i] > 0);

@@ -31,17 +31,30 @@ static double normalise(double* v, int d) {
 
 /* ---- along the axes ---- */
 
-/* lambda_j B. By turns: lambda_j = sum_a w_ja / B_a / (d n_j), B = sum_j w_j / lambda_j. */
+/* lambda <- in proportion to the current sizes, of covariances of one shape (1: none yet); there the
+   turns begin. length: of a covariance; step: between its variances. */
+static void current_sizes(int d, int k, const double* cov, ptrdiff_t length,
+                          ptrdiff_t step, double* lambda) {
+  for (int j = 0; j < k; j++) {
+    lambda[j] = 1;
+    if (!(cov[0] > 0)) continue;
+    double trace = 0;
+    for (int a = 0; a < d; a++) trace += cov[step * a + length * j];
+    lambda[j] = trace / d;
+  }
+}
+
+/* lambda_j B. By turns: B = sum_j w_j / lambda_j, lambda_j = sum_a w_ja / B_a / (d n_j). lambda: in
+   and out. */
 static void by_turns(int d, int k, const double* n, const double* w, ptrdiff_t stride,
                      double* lambda, double* b) {
-  for (int a = 0; a < d; a++) {
-    b[a] = 0;
-    for (int j = 0; j < k; j++) b[a] += w[a + stride * j];
-  }
-  normalise(b, d);
-  for (int j = 0; j < k; j++) lambda[j] = 1;
   for (int turn = 0; turn < TURNS; turn++) {
     double moved = 0;
+    for (int a = 0; a < d; a++) {
+      b[a] = 0;
+      for (int j = 0; j < k; j++) b[a] += w[a + stride * j] / lambda[j];
+    }
+    normalise(b, d);
     for (int j = 0; j < k; j++) {
       double sum = 0;
       for (int a = 0; a < d; a++) sum += w[a + stride * j] / b[a];
@@ -50,11 +63,6 @@ static void by_turns(int d, int k, const double* n, const double* w, ptrdiff_t s
       lambda[j] = sum;
     }
     if (moved < STILL) return;
-    for (int a = 0; a < d; a++) {
-      b[a] = 0;
-      for (int j = 0; j < k; j++) b[a] += w[a + stride * j] / lambda[j];
-    }
-    normalise(b, d);
   }
 }
 
@@ -62,6 +70,7 @@ void gm_mstep_vei(const struct gm_scatter* s, const struct gm_bounds* bounds, do
                   double* work) {
   (void)bounds;
   double* b = work + s->k;
+  current_sizes(s->d, s->k, cov, s->d, 1, work);
   by_turns(s->d, s->k, s->n, s->s, s->stride, work, b);
   for (int j = 0; j < s->k; j++)
     for (int a = 0; a < s->d; a++) cov[a + (ptrdiff_t)s->d * j] = work[j] * b[a];
@@ -90,7 +99,7 @@ void gm_mstep_vee(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   double* lambda = work;
   double* c = lambda + k; /* lower triangle */
   double* inverse = c + len;
-  for (int j = 0; j < k; j++) lambda[j] = 1;
+  current_sizes(d, k, cov, len, d + 1, lambda);
   for (int turn = 0; turn < TURNS; turn++) {
     double moved = 0, log_root = 0;
     int info;
@@ -174,6 +183,7 @@ void gm_mstep_vev(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   double* lambda = value + (ptrdiff_t)d * k;
   double* shape = lambda + k;
   double* vectors = shape + d;
+  current_sizes(d, k, cov, len, d + 1, lambda);
   eigen_scatters(s, bounds, vectors, value, vectors + len * k);
   by_turns(d, k, s->n, value, d, lambda, shape);
   for (int j = 0; j < k && !gm_stop(bounds->engine, pow(d, 3)); j++)
