@@ -392,8 +392,9 @@ class_scores <- function(fit, x, threads = NULL) {
 #'   out: the rows learnt from.
 #' @param type `"class"`, `"prob"` (of the classes, given the row) or `"logdensity"` (of the row,
 #'   whatever its class).
-#' @param na.action What to do with rows of `newdata` with missing values: `na.pass` (their results
-#'   are NA), `na.omit`, `na.exclude` or `na.fail`.
+#' @param na.action What to do with rows of `newdata` with missing values: `na.pass` (they are
+#'   classified by what is there, exactly), `na.omit`, `na.exclude` (their results are NA) or
+#'   `na.fail`.
 #' @param ... Must be empty.
 #' @return One element or row per row of `newdata`, with the row names kept: a factor with the
 #'   levels `object$classes`; a matrix with a column a class; or a numeric vector.
@@ -413,23 +414,17 @@ predict.gmm_da <- function(object, newdata, type = c("class", "prob", "logdensit
     return(stats::napredict(object$na.action, classify(object, object$x, type)))
   }
   new <- new_data(object, newdata, na.action)
-  out <- classify(object, new$x[new$ok, , drop = FALSE], type, new$rows[new$ok])
-  if (all(new$ok)) return(stats::napredict(new$na.action, out))
-  index <- rep(NA_integer_, nrow(new$x))
-  index[new$ok] <- seq_len(sum(new$ok))
-  if (!is.matrix(out)) return(stats::setNames(out[index], rownames(new$x)))
-  out <- out[index, , drop = FALSE]
-  rownames(out) <- rownames(new$x)
-  out
+  stats::napredict(new$na.action, classify(object, new$x, type, new$rows))
 }
 
 classify <- function(fit, x, type, rows = seq_len(nrow(x))) {
   mixture <- whole_mixture(fit)
-  engine_type <- if (type == "logdensity") type else "prob"
-  out <- engine_score(x, mixture, engine_type, fit$control$threads)
-  if (type == "logdensity") return(stats::setNames(out, rownames(x)))
+  what <- if (type == "logdensity") type else "prob"
+  mixture$control <- fit$control # the number of threads
+  out <- if (anyNA(x)) score_observed(mixture, x, what, rows) else score(mixture, x, what, rows)
+  if (type == "logdensity") return(out)
   members <- outer(class_of_components(fit), seq_along(fit$classes), `==`)
-  prob <- without_limits(out, rows) %*% members
+  prob <- out %*% members
   dimnames(prob) <- list(rownames(x), fit$classes)
   if (type == "prob") return(prob)
   stats::setNames(factor(most_probable(prob), seq_along(fit$classes), fit$classes), rownames(x))

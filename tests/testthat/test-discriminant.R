@@ -91,7 +91,12 @@ test_that("the interfaces agree; columns go by name; rows of NA, new levels of n
   expect_identical(nrow(predict(by_frame, iris[0, ], type = "prob")), 0L)
   holes <- iris[c(1, 51, 101), ]
   holes[2, 3] <- NA
-  expect_identical(is.na(predict(by_frame, holes)), c("1" = FALSE, "51" = TRUE, "101" = FALSE))
+  part <- predict(by_frame, holes, type = "prob")
+  without <- gmm_da(iris[c(1, 2, 4)], iris$Species, covariance = "diag")
+  expect_equal(part[2, ], predict(without, holes[c(1, 2, 4)], type = "prob")[2, ],
+               tolerance = 1e-12)
+  excluded <- predict(by_frame, holes, na.action = na.exclude)
+  expect_identical(is.na(excluded), c("1" = FALSE, "51" = TRUE, "101" = FALSE))
   expect_identical(rownames(predict(by_frame, holes, type = "prob")), c("1", "51", "101"))
   far <- data.frame(a = c(1e6, 1e200), b = 0, c = 0, d = 0)
   names(far) <- names(iris)[1:4]
