@@ -45,6 +45,7 @@
 #'   estimation and model-based clustering. *Journal of Classification* 24, 155-181, sections 2 and
 #'   3.
 #'   \doi{10.1007/s00357-007-0004-5}
+#'   mclust 6.1.3 finds, for its prior degrees of freedom `dof`, the mode for `df = dof - 2`.
 #' @seealso [gmm()], [gmm_likelihood()], which draws a posterior of one parameter
 #' @examples
 #' gmm(faithful, k = 2, prior = gmm_prior())

@@ -154,3 +154,15 @@ test_that("bad priors are refused by name", {
   expect_gm_error(gmm(x, 2, prior = gmm_prior(df = 1)), "dimension", "df")
   expect_snapshot(print(gmm_prior(df = 5, scale = c(1, 2))))
 })
+
+test_that("modes are those of mclust, whose `dof` is 2 more", {
+  frozen <- readRDS(test_path("fixtures", "prior.rds"))
+  for (code in names(frozen$fits)) {
+    want <- frozen$fits[[code]]
+    fit <- suppressWarnings(gmm(x, 3, code, prior = do.call(gmm_prior, frozen$prior),
+                                control = gmm_control(init = frozen$groups, tol = 1e-15)))
+    expect_equal(unname(fit$means), want$means, tolerance = 1e-5)
+    expect_equal(unname(fit$covariances), want$covariances, tolerance = 1e-5)
+    expect_equal(unname(fit$proportions), want$proportions, tolerance = 1e-5)
+  }
+})
