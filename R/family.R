@@ -88,16 +88,21 @@ families_1d <- c(E = "EEE", V = "VVV")
 #' (`V`) or those of the axes or of a sphere (`I`); and a plain name. `covariance =` takes either,
 #' in the case shown. For one variable only the variances are left: `"E"` (equal, as tied) and `"V"`
 #' (varying, as full; diag and spherical are then the same). Objects hold the code of three letters
-#' also then; what is printed has the one letter.
+#' also then; what is printed has the one letter. The vignette *families* has the mathematics.
+#'
+#' `plot()` draws an example of each family in the table: three components, by the ellipses that hold
+#' 95 % of each (for `d = 1` by their densities), all on one scale.
 #'
 #' @param d Number of variables, a whole number of at least 1, or `NULL`.
 #' @param k Number of components, a whole number of at least 1, or `NULL`.
-#' @return A data frame with a row a family (for `d = 1` the two that differ) and the columns
+#' @return For `gmm_families()` a data frame of class `gmm_families`, with a row a family (for
+#'   `d = 1` the two that differ) and the columns
 #'   `code`, `name`, `description` and `parameters`: the number of free parameters of the
 #'   whole mixture, `k - 1` proportions, `k * d` means and those of the covariances. It is a number
 #'   where `d` and `k` are given, else the formula as text, with what is given filled in. With
-#'   `gmm(proportions = "equal")` they are `k - 1` less.
-#' @section Errors: `gaussmix_error_argument` where `d` or `k` is not a whole number of at least 1.
+#'   `gmm(proportions = "equal")` they are `k - 1` less. `plot()` returns `x`, invisibly.
+#' @section Errors: `gaussmix_error_argument` where `d` or `k` is not a whole number of at least 1,
+#'   and where `plot()` is given a table without families.
 #' @references Celeux, G. and Govaert, G. (1995) Gaussian parsimonious clustering models. *Pattern
 #'   Recognition* 28, 781-793. \doi{10.1016/0031-3203(94)00125-6}
 #'
@@ -106,6 +111,7 @@ families_1d <- c(E = "EEE", V = "VVV")
 #' @examples
 #' gmm_families()
 #' gmm_families(d = 4, k = 3)
+#' plot(gmm_families())
 #' @export
 gmm_families <- function(d = NULL, k = NULL) {
   if (!is.null(d)) d <- as.double(check_whole(d))
@@ -119,10 +125,52 @@ gmm_families <- function(d = NULL, k = NULL) {
   values <- Filter(Negate(is.null), list(d = d, k = k))
   counts <- lapply(codes, function(code) fold(do.call(substitute, list(df_formula(code), values))))
   field <- function(name) vapply(families[codes], `[[`, "", name, USE.NAMES = FALSE)
-  data.frame(
+  table <- data.frame(
     code = shown, name = field("name"), description = field("description"),
     parameters = if (length(values) == 2L) unlist(counts) else vapply(counts, deparse1, "")
   )
+  structure(table, class = c("gmm_families", "data.frame"))
+}
+
+#' @rdname gmm_families
+#' @param x A table by `gmm_families()`, or some rows of it.
+#' @param ... Graphical parameters, passed to the plots of the families; see [plot.gaussmix()].
+#' @export
+plot.gmm_families <- function(x, ...) {
+  if (!length(x$code) || !all(x$code %in% c(names(families), names(families_1d)))) {
+    gmm_abort("argument", "`x` must be a table of families with its column `code`.",
+              "Take rows of gmm_families().")
+  }
+  columns <- min(5L, nrow(x))
+  old <- par(mfrow = c(ceiling(nrow(x) / columns), columns), mar = c(1, 1, 2.5, 1))
+  on.exit(par(old))
+  for (code in x$code) {
+    example <- family_example(code)
+    d <- ncol(example$means)
+    settings <- list(contours = NULL, boundaries = FALSE, legend = FALSE, sub = "", axes = FALSE,
+                     main = family_label(example$covariance, d), xlab = "", ylab = "")
+    if (d > 1L) {
+      settings <- c(settings, list(xlim = c(-4, 10.5), ylim = c(-3.5, 11), asp = 1))
+    }
+    do.call(plot, c(list(example), utils::modifyList(settings, list(...))))
+  }
+  invisible(x)
+}
+
+# Three components of two variables (one for "E" and "V") that obey a family and no narrower one:
+# Sigma_j = size_j D(angle_j) diag(ratio_j, 1 / ratio_j) D(angle_j)'.
+family_example <- function(code) {
+  size <- if (startsWith(code, "E")) c(1, 1, 1) else c(0.4, 1, 1.5)
+  if (nchar(code) == 1L) return(gmm_params(rep(1 / 3, 3), c(0, 3, 7), size, covariance = code))
+  letter <- strsplit(code, "")[[1L]]
+  ratio <- switch(letter[2L], I = c(1, 1, 1), E = c(2, 2, 2), V = c(1.2, 2, 2.6))
+  angle <- switch(letter[3L], I = c(0, 0, 0), E = c(30, 30, 30), V = c(-30, 30, 80)) * pi / 180
+  covariances <- lapply(1:3, function(j) {
+    d <- matrix(c(cos(angle[j]), sin(angle[j]), -sin(angle[j]), cos(angle[j])), 2L)
+    size[j] * d %*% diag(c(ratio[j], 1 / ratio[j])) %*% t(d)
+  })
+  gmm_params(rep(1 / 3, 3), rbind(c(x = 0, y = 0), c(7, 0), c(3.5, 6)), covariances,
+             covariance = code)
 }
 
 # A name or code, as the user gives it, -> code.

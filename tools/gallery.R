@@ -64,6 +64,8 @@ picture("plane-families", {
          main = code, xlab = "", ylab = "")
   }
 }, width = 15, height = 9)
+picture("families", plot(gmm_families()), width = 10)
+picture("families-line", plot(gmm_families(d = 1)), width = 7, height = 3)
 picture("plane-colours-recycled", plot(gmm_params(
   rep(1 / 12, 12), cbind(x = rep(1:4, 3), y = rep(1:3, each = 4)), diag(2) / 12,
   covariance = "tied")))

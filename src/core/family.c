@@ -2,10 +2,11 @@
 
    Each M-step maximises the expected complete-data log-likelihood over the covariances,
      -1/2 sum_j { n_j log|Sigma_j| + tr(Sigma_j^-1 S_j) },
-   under the family's restriction and the floor (Celeux & Govaert 1995, section 2.2). With the
-   floor the maximum is still exact: for a free or common covariance its eigenvalues in standardised
-   coordinates are clipped, for a diagonal one its elements, for a spherical one its variance. The
-   families of mstep_iter.c share a part; clipping would break that, so they are not bounded. */
+   under the family's restriction and the floor (Celeux & Govaert 1995, section 2.2; vignette
+   "families", sections "The M-step" and "The floor"). With the floor the maximum is still exact:
+   for a free or common covariance its eigenvalues in standardised coordinates are clipped, for a
+   diagonal one its elements, for a spherical one its variance. The families of mstep_iter.c share a
+   part; clipping would break that, so they are not bounded. */
 #include <float.h>
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* M-steps of the families that share a part of the covariance and let another part vary
-   (Celeux & Govaert 1995, section 4). With Sigma_j = lambda_j D_j A_j D_j', det A_j = 1, each
-   minimises
+   (Celeux & Govaert 1995, section 4; vignette "families", sections "Closed forms", "By turns" and
+   "A common orientation"). With Sigma_j = lambda_j D_j A_j D_j', det A_j = 1, each minimises
      F = sum_j { n_j log det Sigma_j + tr(Sigma_j^-1 W_j) },
    W_j the scatter of component j: in closed form, or by turns over the parts until they stand
    still. Each turn lowers F, so EM stays monotone. For a common orientation (EVE, VVE) the turns

@@ -59,3 +59,23 @@ test_that("the table reads well", {
   expect_snapshot(print(gmm_families(d = 4, k = 3), right = FALSE))
   expect_snapshot(gmm_families(d = 4)$parameters)
 })
+
+test_that("the example of a family obeys it, and no narrower one", {
+  for (code in c(gmm_families()$code, "E", "V")) {
+    example <- family_example(code) # gmm_params() refuses covariances outside of the family
+    d <- ncol(example$means)
+    expect_identical(example$covariance, resolve_covariance(code, d))
+    table <- gmm_families(d = d, k = 3)
+    for (narrower in table$code[table$parameters < example$df]) {
+      expect_gm_error(gmm_params(example$proportions, example$means, example$covariances,
+                                 covariance = narrower), "argument", "`covariances`")
+    }
+  }
+})
+
+test_that("the families are drawn, all or some", {
+  expect_identical(draw(gmm_families()), gmm_families())
+  expect_identical(draw(gmm_families(d = 1)), gmm_families(d = 1))
+  expect_identical(draw(gmm_families()[3, ], cex.main = 2), gmm_families()[3, ])
+  expect_gm_error(plot(gmm_families()["name"]), "argument", "column `code`")
+})
