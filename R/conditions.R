@@ -38,9 +38,10 @@
 #' | `identical` | two components of the fit are the same |
 #' | `infinite` | rows of new data are infinite, so that they have no posterior |
 #' | `information` | there are no standard errors: the information is not positive definite |
-#' | `accuracy` | the error of a probability by quadrature is above the one asked for; too few replicates |
-#' | `resolution` | p-values are too coarse for their number: too few draws or rows held out |
-#' | `comparison` | criteria are compared between fits to different numbers of rows, or with a prior |
+#' | `accuracy` | the error of a probability by quadrature is above the one asked for; too few
+#' replicates | | `resolution` | p-values are too coarse for their number: too few draws or rows
+#' held out | | `comparison` | criteria are compared between fits to different numbers of rows, or
+#' with a prior |
 #'
 #' @section Messages:
 #' Messages have the class `gaussmix_message`.
@@ -106,5 +107,6 @@ function_name <- function(fun) {
 # "predict.gaussmix" -> "predict"
 generic_name <- function(name) {
   name <- sub("^as_gmm\\..*", "as_gmm", name) # its methods are for classes of other packages
-  sub("\\.(((summary|profile)\\.)?(gaussmix|gmm(_[a-z]+)?)|default|data\\.frame|formula)$", "", name)
+  sub("\\.(((summary|profile)\\.)?(gaussmix|gmm(_[a-z]+)?)|default|data\\.frame|formula)$", "",
+      name)
 }

@@ -66,8 +66,8 @@
 #' there are more than ten variables, by their first ten principal components.
 #'
 #' The work grows with the square of the number of rows: about half a second for 2000 rows of
-#' ten variables. Where there are more, 2000 of them, drawn in proportion to the weights (and always the
-#' same ones), are grouped, and EM goes on from there on all rows.
+#' ten variables. Where there are more, 2000 of them, drawn in proportion to the weights (and always
+#' the same ones), are grouped, and EM goes on from there on all rows.
 #'
 #' It is fast and repeatable, but it is one start: where groups overlap, `"auto"` finds a better
 #' optimum more often than not.

@@ -2,7 +2,8 @@
 #   proportions, means, covariances, covariance   as gmm_params() takes them
 #   source                                        the package or function it comes from
 # and, where there are such, equal (TRUE: proportions equal by the model), x and weights (the rows),
-# loglik and nobs; convert() makes an object of ours of that. Objects are read by their fields and slots: no other package is needed.
+# loglik and nobs; convert() makes an object of ours of that. Objects are read by their fields and
+# slots: no other package is needed.
 
 #' Mixtures from other software
 #'

@@ -89,11 +89,11 @@ records_table <- function(records, unit) {
   records
 }
 
-# cells: list(covariance, k, wave, parent, penalty, each with an element a cell, and narrower, a list
-# with one), see model_lattice(); starts: for each k, named by it, as `start` of engine_fit().
+# cells: list(covariance, k, wave, parent, penalty, each with an element a cell, and narrower, a
+# list with one), see model_lattice(); starts: for each k, named by it, as `start` of engine_fit().
 # certainty: whether the criterion that picks the finalists is ICL.
-# Value: for each cell what engine_fit() gives, but no trace, and with `certainty` and `note`; starts,
-# best and verdict are lists, which cell_tables() makes data frames of.
+# Value: for each cell what engine_fit() gives, but no trace, and with `certainty` and `note`;
+# starts, best and verdict are lists, which cell_tables() makes data frames of.
 engine_grid <- function(x, w, cells, starts, scale, control, certainty, title,
                         options = list()) {
   unit <- weight_unit(w)
@@ -120,7 +120,8 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title,
     moves = if (auto) moves_each(length(each), control) else 0L,
     use_certainty = as.integer(certainty),
     sample = if (auto && n > 2L * size) size else n, max_iter = control$max_iter,
-    tol = if (control$tol > 0) max(control$tol, grid_tol(length(each))) else 0, floor = control$floor,
+    tol = if (control$tol > 0) max(control$tol, grid_tol(length(each))) else 0,
+    floor = control$floor,
     spurious = as.double(control$spurious), threads = control$threads,
     progress = if (control$verbose) title else "", equal = as.integer(isTRUE(options$equal))
   )

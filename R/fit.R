@@ -46,8 +46,8 @@
 #'   each row given, NA where not known; or `NULL`: none is known. Each level is a component; the
 #'   first components are the levels, in their order, and those beyond are free. With a formula,
 #'   evaluated in `data`.
-#' @param proportions `"free"`, or `"equal"`: all components have the proportion `1 / k`, which saves
-#'   `k - 1` parameters. Components are then ordered by their means.
+#' @param proportions `"free"`, or `"equal"`: all components have the proportion `1 / k`, which
+#'   saves `k - 1` parameters. Components are then ordered by their means.
 #' @param prior The result of [gmm_prior()], for the mode of the posterior density in place of the
 #'   maximum of the likelihood; or `NULL`: none.
 #' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in

@@ -6,8 +6,8 @@
 # s_ij and H_ij the gradient and the Hessian of component j's term at row i (Louis 1982):
 #   -information = sum_i w_i { sum_j r_ij (H_ij + s_ij s_ij') - s_i s_i' },   s_i = sum_j r_ij s_ij
 #
-# The free parameters are, in this order, the first k - 1 proportions (which equal ones are not), the
-# means by component, those of the covariances in the order of coef().
+# The free parameters are, in this order, the first k - 1 proportions (which equal ones are not),
+# the means by component, those of the covariances in the order of coef().
 
 # ---- coefficients ----------------------------------------------------------------------
 

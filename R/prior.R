@@ -28,8 +28,8 @@
 #' prior weighs a tenth.
 #'
 #' @param ... Must be empty: all arguments go by name.
-#' @param alpha Dirichlet parameter of each proportion, a number of at least 1; 1 favours none. Below
-#'   1 there is no mode inside. With `gmm(proportions = "equal")` it is not used.
+#' @param alpha Dirichlet parameter of each proportion, a number of at least 1; 1 favours none.
+#'   Below 1 there is no mode inside. With `gmm(proportions = "equal")` it is not used.
 #' @param mean Prior mean: d numbers; or `NULL`: the (weighted) mean of the data.
 #' @param kappa How many rows the prior mean is worth, a number of at least 0; with 0 it says
 #'   nothing of the means.

@@ -54,7 +54,9 @@ test_that("the same seed gives the same bits, whatever the number of threads", {
     expect_identical(gmm_best(other)$trace, gmm_best(tables[[1]])$trace)
   }
   again <- with_test_seed(2, gmm_select(iris[1:4], 3:4))
-  expect_false(identical(again$table$loglik, with_test_seed(1, gmm_select(iris[1:4], 3:4))$table$loglik))
+  expect_false(identical(again$table$loglik, with_test_seed(1,
+                                                            gmm_select(iris[1:4],
+                                                                       3:4))$table$loglik))
 })
 
 test_that("many rows are searched in a sample, and each model is of all of them", {
@@ -91,7 +93,9 @@ test_that("duplicated columns and ties give values or reasons", {
 })
 
 test_that("starts are those asked for", {
-  kinds <- function(...) unique(gmm_best(gmm_select(x, 2, "EEE", control = gmm_control(...)))$starts$kind)
+  kinds <- function(...) {
+    unique(gmm_best(gmm_select(x, 2, "EEE", control = gmm_control(...)))$starts$kind)
+  }
   expect_true(all(kinds(init = "kmeans++") %in% c("kmeans++", "another family")))
   expect_true("random" %in% kinds(init = "random"))
   expect_true("hierarchical" %in% kinds(init = "hierarchical"))

@@ -1,8 +1,9 @@
 # Mixtures of other packages, as they return them, with what each says about its rows.
 #
 # Run in this folder: R_LIBS=<library with mclust, flexmix, mixture and Rmixmod> Rscript convert.R
-# (needs jsonlite and Debian's python3-sklearn too). Writes ../fixtures/convert.rds. Objects are stripped of what only their own
-# package's methods use (functions, environments, calls), so that they are small.
+# (needs jsonlite and Debian's python3-sklearn too). Writes ../fixtures/convert.rds. Objects are
+# stripped of what only their own package's methods use (functions, environments, calls), so that
+# they are small.
 
 suppressPackageStartupMessages({
   library(mclust)
