@@ -45,9 +45,10 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
   models <- lapply(seq_len(nrow(grid)), function(i) {
     tryCatch(check_size(data, grid$k[i], df[i]), gaussmix_error = identity)
   })
-  starts <- lapply(stats::setNames(nm = sort(unique(grid$k[!vapply(models, is_error, NA)]))),
-                   function(k) tryCatch(resolve_start(control$init, k, "VVV", data),
-                                        gaussmix_error = identity))
+  wanted <- sort(unique(grid$k[!vapply(models, is_error, NA)]))
+  starts <- lapply(stats::setNames(nm = wanted), function(k) {
+    tryCatch(resolve_start(control$init, k, "VVV", data), gaussmix_error = identity)
+  })
   for (i in which(!vapply(models, is_error, NA))) {
     start <- starts[[as.character(grid$k[i])]]
     if (is_error(start)) models[[i]] <- start

@@ -141,7 +141,9 @@ prior_to_c <- function(prior, k, share, equal) {
     if (df > 0) {
       df * sum(log(diag(root))) - df * d / 2 * log(2) - d * (d - 1) / 4 * log(pi) -
         sum(lgamma((df + 1 - seq_len(d)) / 2))
-    } else 0
+    } else {
+      0
+    }
   )
   c(unclass(prior), list(root = root, constant = constant, share = share))
 }
