@@ -6,21 +6,22 @@
 #' for each of them. [gmm_best()] returns the fit of the model chosen, and `summary()` shows the
 #' choices of all criteria side by side.
 #'
-#' Models that are the same distribution (one component, whether full or tied; one variable, whether
-#' full, diagonal or spherical) are fitted once and shown under the simplest of the names asked for.
-#' A model that can't be fitted has a reason in place of values. One with a *spurious* component
-#' (see [gmm_control()]) keeps its values, which are too good to be true, and is chosen only where
-#' all models have one. Values within 1e-8 a row are a tie, which goes to fewer parameters, then to
-#' fewer components.
+#' Models that are the same distribution (one component, whether full or tied; one variable,
+#' whether full, diagonal or spherical) are fitted once and shown under the simplest of the names
+#' asked for. A model that can't be fitted has a reason in place of values. One with a *spurious*
+#' component (see [gmm_control()]) keeps its values, which are too good to be true, and is chosen
+#' only where all models have one. Values within 1e-8 a row are a tie, which goes to fewer
+#' parameters, then to fewer components.
 #'
 #' @section How the models are fitted:
 #' Together, and not one by one as [gmm()] would: so a grid is fast, and a model may be a little
 #' better or worse than by [gmm()] alone. For each k, the groups of the hierarchical start and
-#' `n_init` starts of seven kinds in turn (see [gmm_control()]) are made once and shared by all
-#' families: each takes its covariances from their moments. Short runs rank them. Each model is also
-#' started from what the other families came to at the same k, and from its own family's solution
-#' with a component less, each component of which is split in turn; swaps and merge-and-split moves
-#' follow, the more the fewer models there are. The best is run on until what is left to gain is
+#' `n_init` starts of seven kinds in turn (see [gmm_control()]) are made once and shared by the
+#' families: each takes its covariances from their moments, and where there are many families, each
+#' takes a part of the starts. Short runs rank them. Each model is also started from what the other
+#' families came to at the same k, and from its own family's solution with a component less, each
+#' component of which is split in turn. Swaps and merge-and-split moves follow where there are at
+#' most 100 models, the more the fewer they are. The best is run on until what is left to gain is
 #' below 1e-7 a row, or 1e-5 where there are more than 30 models (or `tol`, if that is more). The
 #' two best by the criterion are searched as widely as [gmm()] does (`search`), and those that the
 #' criteria choose are run on to `tol`.
@@ -29,22 +30,24 @@
 #' within `VEE`, say) or its own family at k - 1: where it did, EM goes on from there, and EM never
 #' falls. There is one exception, which has a `note`. What EM comes to from there may have a
 #' component that is spurious in the wider family (`"nested_spurious"`), or two that are the same
-#' (`"no_gain"`): the model then keeps its best sound solution. (Components of equal proportions are
-#' no case of more such: there only the narrower families count.)
+#' (`"no_gain"`): the model then keeps its best sound solution. (Components of equal proportions
+#' are no case of more such: there only the narrower families count.)
 #'
 #' A model of several components with more free parameters than there are rows is not searched
 #' (status `"dimension"`).
 #'
 #' Where there are more than twice as many rows as max(2000, 20 k (d + 1)), k the largest, all this
 #' is done on a sample of that size, and each model goes on from there on all rows. Besides the
-#' data, memory is needed for the parameters of all models, and for each thread for a copy or two of
-#' the largest model's. Where the rows are few, the models go over threads, else the rows. No result
-#' depends on the number of threads.
+#' data, memory is needed for the parameters of all models, for the starts of one k (`n_init` + 1
+#' full models), and for each thread for about ten copies of the largest model's parameters. Where
+#' the rows are few, the models go over threads, else the rows. No result depends on the number of
+#' threads.
 #'
 #' With `init = "kmeans++"` or `"random"` the `n_init` starts are of that kind, with
 #' `"hierarchical"` there is one, and no moves are proposed. Labels, responsibilities or parameters
 #' serve one k and are the only start for each family (parameters through the moments of their
-#' components). A `function(x, k)` is called once for each k.
+#' components), besides what the models give each other. A `function(x, k)` is called once for each
+#' k.
 #'
 #' @section Cross-validation:
 #' With `"CV"` among `criterion`, the rows are dealt into `folds` parts at random (by R's random
