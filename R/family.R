@@ -90,8 +90,8 @@ families_1d <- c(E = "EEE", V = "VVV")
 #' (varying, as full; diag and spherical are then the same). Objects hold the code of three letters
 #' also then; what is printed has the one letter. The vignette *families* has the mathematics.
 #'
-#' `plot()` draws an example of each family in the table: three components, by the ellipses that hold
-#' 95 % of each (for `d = 1` by their densities), all on one scale.
+#' `plot()` draws an example of each family in the table: three components, by the ellipses that
+#' hold 95 % of each (for `d = 1` by their densities), all on one scale.
 #'
 #' @param d Number of variables, a whole number of at least 1, or `NULL`.
 #' @param k Number of components, a whole number of at least 1, or `NULL`.
