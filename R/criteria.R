@@ -47,7 +47,7 @@ gmm_criteria <- function(fit, ...) {
     }
     need_fit(fits[[i]], "gmm_criteria()")
   }
-  warn_of_priors(fit, ...)
+  warn_of_priors(fits)
   nobs <- vapply(fits, `[[`, 0, "nobs")
   if (diff(range(nobs)) > 1e-8 * max(nobs)) {
     gmm_warn("comparison", sprintf("The fits differ in their number of rows: %s.",

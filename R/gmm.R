@@ -257,29 +257,32 @@ logLik.gaussmix <- function(object, ...) {
 }
 
 # stats' own methods, by way of logLik(); not by NextMethod(), which could reach the "gmm" methods
-# of another package.
-criterion_by_stats <- function(generic, call, envir) {
+# of another package. Rows are named by the arguments as written; each is evaluated once.
+criterion_by_stats <- function(generic, fits, call, ...) {
+  warn_of_priors(fits)
   method <- utils::getS3method(generic, "default", envir = asNamespace("stats"))
-  call[[1L]] <- as.name(generic)
-  eval(call, stats::setNames(list(method), generic), envir)
+  written <- as.list(call)[-1L]
+  if (!is.null(names(written))) written <- written[names(written) != "k"]
+  texts <- vapply(seq_along(fits), function(i) {
+    if (is.language(written[[i]])) deparse1(written[[i]]) else paste0("fit", i)
+  }, "")
+  names(fits) <- paste0("fit", seq_along(fits))
+  out <- eval(as.call(c(list(method), lapply(names(fits), as.name), list(...))), fits)
+  if (length(fits) > 1L) rownames(out) <- make.unique(texts)
+  out
 }
 
 #' @rdname logLik.gaussmix
 #' @export
 AIC.gaussmix <- function(object, ..., k = 2) {
-  warn_of_priors(object, ...)
-  criterion_by_stats("AIC", match.call(), parent.frame())
+  criterion_by_stats("AIC", list(object, ...), match.call(), k = k)
 }
 
 #' @rdname logLik.gaussmix
 #' @export
-BIC.gaussmix <- function(object, ...) {
-  warn_of_priors(object, ...)
-  criterion_by_stats("BIC", match.call(), parent.frame())
-}
+BIC.gaussmix <- function(object, ...) criterion_by_stats("BIC", list(object, ...), match.call())
 
-warn_of_priors <- function(...) {
-  fits <- list(...)
+warn_of_priors <- function(fits) {
   if (length(fits) > 1L && !all(vapply(fits, function(fit) is.null(fit[["prior"]]), TRUE))) {
     gmm_warn("comparison", "A fit with a prior is not at its largest likelihood.",
              "AIC and BIC compare such largest likelihoods: those of fits without a prior.")

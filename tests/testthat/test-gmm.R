@@ -189,3 +189,19 @@ test_that("in one dimension the families are E and V", {
 test_that("one component has a closed form", {
   expect_identical(gmm(faithful, 1)$starts$kind, "closed form")
 })
+
+test_that("AIC() and BIC() evaluate each fit once, and name it as it was written", {
+  count <- 0
+  one <- function(k) {
+    count <<- count + 1
+    gmm(faithful, k)
+  }
+  two <- gmm(faithful, 2)
+  table <- BIC(one(1), two, one(1))
+  expect_identical(count, 2)
+  expect_identical(rownames(table), c("one(1)", "two", "one(1).1"))
+  expect_identical(table["two", "BIC"], BIC(two))
+  expect_identical(AIC(one(1), k = 3), AIC(gmm(faithful, 1), k = 3))
+  expect_identical(count, 3)
+  expect_identical(do.call(BIC, list(two, two))$BIC, rep(BIC(two), 2))
+})
