@@ -424,7 +424,7 @@ mclust_parts <- function(fit) {
   if (letters[["size"]] == "E") scale <- scale[1L]
   if (code == "EII") return(list(Sigma = s[[1L]], sigmasq = scale, scale = scale))
   if (code == "VII") return(list(sigmasq = scale, scale = scale))
-  axes <- switch(letters[["orientation"]],
+  axes <- switch(EXPR = letters[["orientation"]],
     I = rep(list(diag(d)), k),
     E = rep(list(common_axes(s)), k),
     V = lapply(s, function(m) eigen(m, symmetric = TRUE)$vectors)
@@ -436,7 +436,7 @@ mclust_parts <- function(fit) {
   if (letters[["shape"]] == "E") shape <- shape[, 1L]
   Filter(Negate(is.null), list(
     Sigma = if (code == "EEI") s[[1L]], scale = scale, shape = shape,
-    orientation = switch(letters[["orientation"]], E = axes[[1L]],
+    orientation = switch(EXPR = letters[["orientation"]], E = axes[[1L]],
                          V = array(unlist(axes), c(d, d, k)))
   ))
 }

@@ -49,7 +49,7 @@ start_responsibilities <- function(init, k, data) {
                              "each row."))
   }
   check_no_empty(colSums(resp), "init")
-  structure(resp / sums, components = colnames(init))
+  structure(resp / sums, components = checked_names(colnames(init), "start"))
 }
 
 start_labels <- function(init, k, data) {
@@ -70,7 +70,8 @@ start_labels <- function(init, k, data) {
     ))
   }
   check_no_empty(tabulate(labels, k), "init")
-  structure(labels, components = if (!is.numeric(init)) as.character(levels))
+  names <- if (!is.numeric(init)) checked_names(as.character(levels), "start")
+  structure(labels, components = names)
 }
 
 check_no_empty <- function(size, arg) {

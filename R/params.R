@@ -254,8 +254,14 @@ variable_names <- function(means, covariances) {
 component_names <- function(means, proportions, class = "names") {
   names <- if (is.null(rownames(means))) names(proportions) else rownames(means)
   if (!any_names(names)) return(as.character(seq_len(nrow(means))))
+  checked_names(names, class)
+}
+
+# Names of components, or NULL where there are none.
+checked_names <- function(names, class) {
+  if (!any_names(names)) return(NULL)
   if (anyNA(names) || any(names == "") || anyDuplicated(names)) {
-    gmm_abort(class, sprintf("The names of the components must be distinct, not %s.",
+    gmm_abort(class, sprintf("The names of the components must be distinct and not empty, not %s.",
                              some(dQuote(names, FALSE))))
   }
   names
@@ -504,6 +510,17 @@ validate_fit <- function(object, about, need, array_of) {
   }
   table("starts", start_columns)
   table("verdict", verdict_columns, object$k)
+  names <- rownames(object$means)
+  verdict <- object$verdict
+  if (!identical(verdict$component, names) || !all(verdict$same_as %in% c("", names))) {
+    refuse(about, "verdict", "with the components in their order", "otherwise")
+  }
+  if (any(verdict$size < 0, na.rm = TRUE) || any(verdict$on_floor > d)) {
+    refuse(about, "verdict", "with sizes of at least 0, and at most d eigenvalues on the floor",
+           "otherwise")
+  }
+  check("reached", function(v) v <= nrow(object$starts), "at most the number of starts")
+  if (is.null(object$weights)) check("nobs", function(v) v == n, number_text(n))
 }
 
 fit_fields <- c("loglik", "objective", "nobs", "converged", "iterations", "passes", "trace",

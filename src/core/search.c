@@ -176,6 +176,12 @@ static int run_start(struct gm_searcher* s, int i, const struct gm_em_control* e
   return records[i].err.code == GM_STOPPED;
 }
 
+/* Nothing that was finished is off the floor, or has components that differ. */
+static int lost(const struct gm_pool* pool) {
+  const struct gm_record* best = &pool->result[0].record;
+  return !pool->count || best->on_floor || best->repeated;
+}
+
 static int run_starts(struct gm_searcher* s, struct gm_record* records,
                       struct gm_error* err) {
   const struct gm_quest* quest = s->quest;
@@ -190,7 +196,8 @@ static int run_starts(struct gm_searcher* s, struct gm_record* records,
     }
     if (records[i].state == GM_FINISHED) gm_searcher_offer(s);
   }
-  for (int n = 0; n < quest->finish && !all; n++) {
+  /* further ones while all that are finished lie on the floor */
+  for (int n = 0; !all && (n < quest->finish || lost(s->pool)); n++) {
     int best = -1;
     for (int i = 0; i < quest->starts; i++)
       if (!records[i].err.code && records[i].state == GM_SHORT &&

@@ -4,6 +4,20 @@ start_only <- function(init, ..., data = x, k = 3) {
   gmm(data, k, ..., control = gmm_control(init = init, max_iter = 0))
 }
 
+test_that("names of components that a start gives must be names", {
+  group <- 1L + (faithful$eruptions > 3)
+  resp <- diag(2)[group, ]
+  for (names in list(c("u", "u"), c("a", NA), c("a", ""))) {
+    colnames(resp) <- names
+    expect_gm_error(gmm(faithful, 2, control = gmm_control(init = resp)), "start", "distinct")
+  }
+  colnames(resp) <- c("", "")
+  expect_identical(rownames(gmm(faithful, 2, control = gmm_control(init = resp))$means),
+                   c("1", "2"))
+  missing <- addNA(factor(c("a", NA)[group]))
+  expect_gm_error(gmm(faithful, 2, control = gmm_control(init = missing)), "start")
+})
+
 test_that("labels start at the M-step of the labels, in their order", {
   for_each_case(k = 3, d = 2, f = function(family, d, k) {
     fit <- start_only(groups, family)

@@ -4,6 +4,14 @@ search_fit <- function(data, k, covariance = "full", seed = 1, ..., weights = NU
 }
 finished <- function(fit) which(!is.na(fit$starts$converged) & fit$starts$iterations > 0)
 
+test_that("starts are finished until one is off the floor", {
+  spiky <- with_test_seed(3, round(rbind(matrix(rnorm(160), 80), matrix(1, 20, 2)), 1))
+  reached <- vapply(c(1, 6, 7), function(seed) {
+    with_test_seed(seed, suppressWarnings(gmm(spiky, 2)))$loglik
+  }, 0)
+  expect_true(all(is.finite(reached)))
+})
+
 test_that("40 short runs of seven kinds in turn, the best n_init of them converged", {
   fit <- search_fit(x, 3, n_init = 6, search = 0)
   starts <- fit$starts
