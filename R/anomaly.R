@@ -410,12 +410,12 @@ format.gmm_anomaly <- function(x, digits = 4, ...) {
             if (n$judged == 0L) "" else share),
     if (!is.null(x$false_alarm)) {
       sprintf("flagged: log-density below %s, at the false-alarm rate %s", number(x$threshold),
-              number_text(x$false_alarm))
+              shown_number(x$false_alarm))
     } else if (is.null(x$rate)) {
       sprintf("flagged: log-density below %s, the threshold given", number(x$threshold))
     } else {
       sprintf("flagged: log-density below %s, from the training rows at rate %s",
-              number(x$threshold), number_text(x$rate))
+              number(x$threshold), shown_number(x$rate))
     },
     if (n$tied > 0L) {
       sprintf("not flagged: %s that %s with the threshold", plural(n$tied, "row"),
@@ -436,14 +436,13 @@ pvalue_text <- function(x) {
     simulation = paste("p-values: by", reference_text(reference), "of the mixture"),
     conformal = paste("p-values: conformal, by", reference_text(reference)))
   if (reference$n > 0L) {
-    source <- sprintf("%s, none below %s", source, number_text(reference$resolution, 3L))
+    source <- sprintf("%s, none below %s", source, shown_number(reference$resolution, 3L))
   }
   if (reference$adjust == "none") return(source)
-  count <- function(n) format(n, big.mark = ",", scientific = FALSE)
-  c(source, sprintf("adjusted for %s %s (%s): %s at or below %s", count(x$n[["judged"]]),
+  c(source, sprintf("adjusted for %s %s (%s): %s at or below %s", count_text(x$n[["judged"]]),
                     if (x$n[["judged"]] == 1L) "row" else "rows", reference$adjust,
-                    count(sum(x$adjusted <= reference$level, na.rm = TRUE)),
-                    number_text(reference$level)))
+                    count_text(sum(x$adjusted <= reference$level, na.rm = TRUE)),
+                    shown_number(reference$level)))
 }
 
 extremes_text <- function(x, number) {

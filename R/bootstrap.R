@@ -361,7 +361,7 @@ summary_lines <- function(summary, digits, most) {
   rest <- nrow(table) - nrow(shown)
   c(summary$text,
     sprintf("bias and standard error (se); percentile intervals, %s %%%s",
-            number_text(100 * summary$level, 6L),
+            shown_number(100 * summary$level, 6L),
             if (summary$few) " (too few replicates: the ends are their extremes)" else ""),
     utils::capture.output(print(shown, digits = digits)),
     if (rest > 0L) sprintf("and %s: see summary()", plural(rest, "coefficient more",

@@ -128,9 +128,17 @@ scalar_text <- function(x) {
 }
 
 # Does not depend on options(digits, OutDec, scipen).
-number_text <- function(x, digits = 15L) {
+number_text <- function(x, digits = 15L, mark = ".") {
   if (!is.numeric(x)) return(paste(x))
-  vapply(x, format, "", digits = digits, decimal.mark = ".", scientific = 0L, USE.NAMES = FALSE)
+  vapply(x, format, "", digits = digits, decimal.mark = mark, scientific = 0L, USE.NAMES = FALSE)
+}
+
+# What is printed has the decimal mark of options(OutDec), as what format() and print() make.
+shown_number <- function(x, digits = 15L) number_text(x, digits, getOption("OutDec"))
+
+# With so many decimals.
+fixed_text <- function(x, decimals) {
+  sub(".", getOption("OutDec"), sprintf("%.*f", decimals, x), fixed = TRUE)
 }
 
 # "1,250,000", whatever options(OutDec, scipen) are.

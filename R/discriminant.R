@@ -514,7 +514,7 @@ format.gmm_da <- function(x, digits = 4, ...) {
 # "classes: a (50 rows), b (100 rows)"; with a mixture each a line a class.
 class_lines <- function(x) {
   size <- tabulate(x$class, length(x$classes))
-  given <- if (!is.null(x$given_priors)) sprintf(", prior %.3g", x$priors) else ""
+  given <- if (!is.null(x$given_priors)) paste(", prior", shown_number(x$priors, 3L)) else ""
   if (!x$separate) {
     texts <- sprintf("%s (%s%s)", x$classes, vapply(size, plural, "", "row"), given)
     return(paste("classes:", some(texts, 8L)))
@@ -542,7 +542,7 @@ error_rate <- function(counts) (sum(counts) - sum(diag(counts))) / sum(counts)
 # "2.0 % (3 of 150)"
 error_text <- function(counts) {
   total <- sum(counts)
-  sprintf("%.1f %% (%s of %s)", 100 * error_rate(counts),
+  sprintf("%s %% (%s of %s)", fixed_text(100 * error_rate(counts), 1L),
           count_text(total - sum(diag(counts))), count_text(total))
 }
 
@@ -682,8 +682,8 @@ chosen_models <- function(learnt) {
 #' @rdname gmm_da_cv
 #' @export
 print.gmm_da_cv <- function(x, ...) {
-  cat(sprintf("%d-fold cross-validation: error %s, standard error %.1f %%\n", max(x$fold),
-              error_text(x$confusion), 100 * x$se))
+  cat(sprintf("%d-fold cross-validation: error %s, standard error %s %%\n", max(x$fold),
+              error_text(x$confusion), fixed_text(100 * x$se, 1L)))
   print(x$confusion)
   for (column in colnames(x$chosen)) {
     counts <- sort(table(x$chosen[, column]), decreasing = TRUE)

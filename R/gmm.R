@@ -76,9 +76,9 @@ format.gaussmix <- function(x, digits = 4, ...) {
   head <- sprintf("Gaussian mixture: %s, %s", plural(x$k, "component"),
                   family_label(x$covariance, d))
   shares <- if (isTRUE(x$equal) && x$k > 1L) {
-    sprintf("equal proportions: %.3f each", x$proportions[[1L]])
+    sprintf("equal proportions: %s each", fixed_text(x$proportions[[1L]], 3L))
   } else {
-    paste("proportions:", some(sprintf("%.3f", x$proportions), 10L))
+    paste("proportions:", some(fixed_text(x$proportions, 3L), 10L))
   }
   number <- function(v) format(v, digits = digits + 3L)
   quality <- if (!is.null(x$loglik)) {
@@ -106,7 +106,7 @@ format.gaussmix <- function(x, digits = 4, ...) {
 # Of a mixture without rows.
 origin_text <- function(x, digits) {
   if (!is.null(x$given)) {
-    return(paste("given", some(paste(names(x$given), "=", number_text(x$given, digits)))))
+    return(paste("given", some(paste(names(x$given), "=", shown_number(x$given, digits)))))
   }
   origin <- if (is.null(x$source)) "given parameters" else paste("parameters from", x$source)
   paste0(origin, ", no ", if (is.null(x$loglik)) "data" else "rows held")
@@ -167,7 +167,8 @@ effective_rows <- function(w) if (!is.null(w)) sum(w / max(w))^2 / sum((w / max(
 
 effective_text <- function(n) {
   if (is.null(n)) return("")
-  sprintf("effective number of rows %.1f: scale importance weights to sum to it for AIC, BIC\n", n)
+  sprintf("effective number of rows %s: scale importance weights to sum to it for AIC, BIC\n",
+          fixed_text(n, 1L))
 }
 
 #' @rdname print.gaussmix

@@ -336,7 +336,7 @@ total_probability <- function(mixture) {
 #' @rdname print.gmm_likelihood
 #' @export
 format.gmm_likelihood <- function(x, digits = 4, ...) {
-  number <- function(v) number_text(v, digits)
+  number <- function(v) shown_number(v, digits)
   range <- range(x$grid$theta)
   over <- sprintf("over theta from %s to %s", number(range[1L]), number(range[2L]))
   scale <- likelihood_scale(x)
@@ -349,7 +349,7 @@ format.gmm_likelihood <- function(x, digits = 4, ...) {
       "maximum likelihood: none, the likelihood is the same at all theta"
     } else {
       sprintf("maximum likelihood: theta = %s, log-likelihood %s%s", number(x$mle),
-              number_text(x$maxima$loglik[1L], digits + 3L),
+              shown_number(x$maxima$loglik[1L], digits + 3L),
               if (scale == 0) paste(", likelihood", number(exp(x$maxima$loglik[1L]))) else "")
     },
     if (!is.na(x$mle)) maxima_text(x$maxima, "likelihood", number),
@@ -363,7 +363,7 @@ format.gmm_likelihood <- function(x, digits = 4, ...) {
                      number(x$modes$posterior[1L])),
         if (!is.na(x$map)) maxima_text(x$modes, "posterior", number))
     },
-    sprintf("f(x; theta) integrates to %s over x (theta = %s),", number_text(x$integral$x, 6L),
+    sprintf("f(x; theta) integrates to %s over x (theta = %s),", shown_number(x$integral$x, 6L),
             number(x$integral$at)),
     sprintf("the %slikelihood to %s %s: it is not a density", if (scale == 0) "" else "relative ",
             area, over)
@@ -437,7 +437,7 @@ print.summary.gmm_likelihood <- function(x, digits = 4, ...) {
     cat("\nLocal maxima of the posterior\n")
     print(x$modes, digits = digits)
   }
-  cat(sprintf("\nMixture at theta = %s\n", number_text(x$at, digits)))
+  cat(sprintf("\nMixture at theta = %s\n", shown_number(x$at, digits)))
   cat(format(x$mixture, digits = digits), sep = "\n")
   invisible(x)
 }

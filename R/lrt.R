@@ -322,8 +322,8 @@ format.gmm_lrt <- function(x, digits = 4, ...) {
   counts <- counts[counts > 0]
   c(sprintf("Bootstrap likelihood-ratio tests: k against k + 1 components, %s%s",
             family_label(x$covariance, d), equal_text(x$equal)),
-    data_text(x$rows, d, if (x$weighted) number_text(x$nobs, digits + 3L), x$dropped),
-    sprintf("%s a test, level %s", plural(x$n_boot, "replicate"), number_text(x$level)),
+    data_text(x$rows, d, if (x$weighted) shown_number(x$nobs, digits + 3L), x$dropped),
+    sprintf("%s a test, level %s", plural(x$n_boot, "replicate"), shown_number(x$level)),
     utils::capture.output(print(shown, digits = digits, row.names = FALSE)),
     if (length(counts)) paste0("replicates ", paste0(names(counts), ": ", counts, collapse = "; ")),
     lrt_answer(x))

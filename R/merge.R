@@ -213,7 +213,8 @@ format.gmm_merge <- function(x, digits = 4, ...) {
     data_text(fit_rows(fit), d, if (!is.null(fit$weights)) format(fit$nobs, digits = digits + 3L),
               length(fit$na.action)),
     sprintf("%s: %s", plural(x$clusters, "cluster"), some(names, 10L)),
-    strwrap(sprintf("entropy (number of clusters): %s", some(entropy, 10L)), 100L, exdent = 2L),
+    strwrap(sprintf("entropy (number of clusters): %s", some(entropy, 10L)), getOption("width"),
+            exdent = 2L),
     if (anyNA(x$elbow)) "too few components for an elbow"
     else sprintf("elbow of the entropy: %s; rescaled by the rows merged: %s",
                  plural(x$elbow[["number"]], "cluster"), plural(x$elbow[["rescaled"]], "cluster"))

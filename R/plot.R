@@ -157,7 +157,8 @@ plot_limits <- function(x, dim, rows, share = NULL) {
   sds <- sqrt(x$covariances[dim, dim, ])
   reach <- function(steps) range(x$means[, dim] - steps * sds, x$means[, dim] + steps * sds)
   if (rows$n == 0) return(reach(3))
-  limits <- extendrange(rows$values[, dim])
+  values <- rows$values[, dim]
+  limits <- range(extendrange(values), range(values) + c(-0.5, 0.5) * data_step(values))
   if (is.null(share)) return(limits)
   ellipses <- reach(sqrt(stats::qchisq(max(share), 2)))
   most <- extendrange(limits, f = 0.3)
@@ -184,10 +185,17 @@ plot_curves <- function(x, dim, limits) {
 }
 
 # The histogram of one variable as a density: `breaks` and `heights`. Bins are no wider than `most`,
-# as far as that takes no more than `max_bins`. Equal values have one bin, four times as wide.
+# as far as that takes no more than `max_bins`. Equal values have one bin, four times as wide. Of
+# rounded values each bin holds equally many possible ones, at least one, and none is on a break.
 plot_bins <- function(values, weights = NULL, most = Inf, max_bins = 100) {
   wanted <- max(grDevices::nclass.FD(values), ceiling(diff(range(values)) / most))
   breaks <- pretty(range(values), min(wanted, max_bins))
+  step <- data_step(values)
+  if (step > 0) {
+    steps <- max(1, round((breaks[2L] - breaks[1L]) / step)) # a bin
+    bins <- ceiling((round(diff(range(values)) / step) + 1) / steps)
+    breaks <- min(values) + step * (steps * (0:bins) - 0.5)
+  }
   if (values[1L] == max(values) && values[1L] == min(values)) {
     breaks <- values[1L] + c(-2, 2) * min(most, max(1, abs(values[1L])))
   }
@@ -195,6 +203,19 @@ plot_bins <- function(values, weights = NULL, most = Inf, max_bins = 100) {
   bin <- findInterval(values, breaks, rightmost.closed = TRUE, left.open = TRUE)
   counts <- tapply(weights, factor(bin, seq_len(length(breaks) - 1L)), sum, default = 0)
   list(breaks = breaks, heights = as.vector(counts) / sum(weights) / diff(breaks))
+}
+
+# The step of values that were rounded, or are whole numbers: all are the least one plus whole
+# multiples of it. 0 where there is none, or one so small (1e-4 of the range) that no picture shows
+# it.
+data_step <- function(values) {
+  known <- sort(unique(values)) - min(values)
+  range <- known[length(known)]
+  gaps <- diff(known)
+  gaps <- gaps[gaps > 1e-9 * range] # equal but for rounding errors
+  if (length(gaps) == 0L || min(gaps) < 1e-4 * range) return(0)
+  step <- range / round(range / min(gaps))
+  if (all(abs(known / step - round(known / step)) < 1e-3)) step else 0
 }
 
 # The bins' width by the rule of Freedman and Diaconis for each component with a tenth of the

@@ -320,7 +320,7 @@ format.profile.gaussmix <- function(x, digits = 4, ...) {
   names(table)[-1L] <- c("lower", "upper", "Wald lower", "Wald upper")
   c(sprintf("Profile likelihood of %s (%s, %s), intervals of %s %%",
             plural(length(x), "coefficient"), plural(fit$k, "component"),
-            family_label(fit$covariance, ncol(fit$means)), number_text(100 * level)),
+            family_label(fit$covariance, ncol(fit$means)), shown_number(100 * level)),
     utils::capture.output(print(table, digits = digits)),
     if (anyNA(table)) "NA: no path leads that far, see ?profile.gaussmix")
 }

@@ -31,7 +31,8 @@
 #'     none}
 #'   \item{fit}{the mixture}
 #'
-#'   `print()` and `plot()` return it invisibly; `format()` gives the lines.
+#'   `print()` and `plot()` return it invisibly; `format()` gives the lines. `summary()` is the
+#'   object itself, as `print()` says all.
 #' @section Errors: `gaussmix_error_argument` where a lower limit is above an upper one, or missing;
 #'   else as for [pgmm()] and [plot.gaussmix()].
 #' @seealso [pgmm()] for many boxes at once; [gmm_hdr()]
@@ -107,11 +108,19 @@ format.gmm_region <- function(x, digits = 4, ...) {
     })
 }
 
+#' @rdname gmm_region
+#' @param object The result of `gmm_region()`.
+#' @export
+summary.gmm_region <- function(object, ...) {
+  check_dots_empty(...)
+  object
+}
+
 # "1 < a <= 2, b > 3": the coordinates with limits
 box_text <- function(x, most = Inf) {
   side <- function(name, lower, upper) {
-    a <- number_text(lower, 4L)
-    b <- number_text(upper, 4L)
+    a <- shown_number(lower, 4L)
+    b <- shown_number(upper, 4L)
     if (lower == -Inf) paste(name, "<=", b)
     else if (upper == Inf) paste(name, ">", a)
     else paste(a, "<", name, "<=", b)
@@ -216,7 +225,8 @@ draw_area <- function(fit, dim, lower, upper, border) {
 #'   \item{n}{number of draws, 0 where the threshold is exact}
 #'   \item{fit}{the mixture}
 #'
-#'   `print()` and `plot()` return it invisibly; `format()` gives the lines.
+#'   `print()` and `plot()` return it invisibly; `format()` gives the lines. `summary()` is the
+#'   object itself, as `print()` says all.
 #' @section Errors: `gaussmix_error_argument` for a mass not between 0 and 1, or too few draws for
 #'   it; `gaussmix_error_dimension` for `plot()` of more than two dimensions.
 #' @references Hyndman, R. J. (1996) Computing and graphing highest density regions. *The American
@@ -389,7 +399,7 @@ print.gmm_hdr <- function(x, digits = 4, ...) {
 format.gmm_hdr <- function(x, digits = 4, ...) {
   number <- function(v) vapply(v, format, "", digits = digits)
   shown <- seq_len(min(length(x$mass), 7L))
-  lines <- sprintf("mass %s: log-density at least %s", number_text(x$mass), number(x$threshold))
+  lines <- sprintf("mass %s: log-density at least %s", shown_number(x$mass), number(x$threshold))
   if (x$n > 0L) {
     lines <- sprintf("%s (standard error %s)", lines, vapply(x$error, format, "", digits = 2L))
   }
@@ -407,6 +417,14 @@ format.gmm_hdr <- function(x, digits = 4, ...) {
     if (length(x$mass) > 7L) sprintf("and %d more", length(x$mass) - 7L),
     if (x$n > 0L) sprintf("thresholds by %s draws", count_text(x$n))
     else "thresholds are exact")
+}
+
+#' @rdname gmm_hdr
+#' @param object The result of `gmm_hdr()`.
+#' @export
+summary.gmm_hdr <- function(object, ...) {
+  check_dots_empty(...)
+  object
 }
 
 # "[1, 2.5]", with so many more digits where an interval is narrow for its distance from 0 that its

@@ -23,6 +23,7 @@
 gmm_report <- function(x, file, ..., title = "Gaussian mixture report") {
   check_dots_empty(...)
   if (!is_string(title)) gmm_abort("argument", must_be("title", "a string", title))
+  check_reported(x)
   file <- check_report_file(file)
   select <- if (inherits(x, "gmm_select")) x
   fit <- if (is.null(select)) x else gmm_best(select)
@@ -49,6 +50,20 @@ gmm_report <- function(x, file, ..., title = "Gaussian mixture report") {
     gmm_abort("argument", sprintf("`file` can't be written: %s.", file))
   }
   invisible(file)
+}
+
+check_reported <- function(x) {
+  what <- "a fit by gmm() or the result of gmm_select()"
+  check_given(x, what)
+  if (inherits(x, "gmm_select")) return(check_select(x))
+  if (!inherits(x, "gaussmix")) {
+    gmm_abort("argument", must_be("x", what, x), if (inherits(x, "gmm_merge")) {
+      "Give the fit whose components were merged: gmm_report(x$fit)."
+    } else if (inherits(x, "gmm_da")) {
+      "A classifier has no report: see summary(x) and plot(x)."
+    })
+  }
+  validate_gmm(x, "x")
 }
 
 check_report_file <- function(file) {
@@ -81,10 +96,10 @@ report_values <- function(fit, select, title) {
 
 doubt_text <- function(uncertainty) {
   doubt <- uncertainty[!is.na(uncertainty)]
-  sprintf(paste("The most probable component of a row has a probability below 0.9 for %d of the",
-                "%s (%.1f %%), and below 0.6 for %d."),
-          sum(doubt > 0.1), plural(length(doubt), "row"), 100 * mean(doubt > 0.1),
-          sum(doubt > 0.4))
+  sprintf(paste("The most probable component of a row has a probability below %s for %d of the",
+                "%s (%s %%), and below %s for %d."),
+          shown_number(0.9), sum(doubt > 0.1), plural(length(doubt), "row"),
+          fixed_text(100 * mean(doubt > 0.1), 1L), shown_number(0.6), sum(doubt > 0.4))
 }
 
 sentence <- function(text) paste0(toupper(substring(text, 1L, 1L)), substring(text, 2L), ".")

@@ -466,7 +466,7 @@ others_text <- function(x) {
   models <- unique(rows)
   texts <- ifelse(models == x$chosen, "the same", model_text(x$table[models, ], dimension_of(x)))
   text <- paste(sprintf("by %s: %s", vapply(agreeing, some, ""), texts), collapse = "; ")
-  strwrap(text, 100L, exdent = 2L)
+  strwrap(text, getOption("width"), exdent = 2L)
 }
 
 flaws_text <- function(x) {
@@ -524,7 +524,7 @@ summary.gmm_select <- function(object, ..., lrt = NULL) {
     criterion = object$criterion, effective_n = effective_rows(object$data$weights),
     lrt = if (!is.null(lrt)) {
       sprintf("LRT: bootstrap likelihood-ratio tests, %s, level %s: %s",
-              family_label(lrt$covariance, d), number_text(lrt$level), lrt_answer(lrt))
+              family_label(lrt$covariance, d), shown_number(lrt$level), lrt_answer(lrt))
     }
   ))
 }
@@ -570,7 +570,8 @@ agreement_text <- function(models, by, d) {
 # Which is the simpler one, where they are two.
 compare_criteria <- function(bic, aic, nobs) {
   if (rownames(bic) == rownames(aic)) return(NULL)
-  costs <- sprintf("A parameter costs log(n) = %.2f in BIC and 2 in AIC.", log(nobs))
+  costs <- sprintf("A parameter costs log(n) = %s in BIC and 2 in AIC.",
+                   fixed_text(log(nobs), 2L))
   if (bic$df == aic$df) {
     return(paste("BIC and AIC choose different models of", plural(bic$df, "parameter"), "each."))
   }
@@ -592,7 +593,7 @@ print.summary.gmm_select <- function(x, digits = 4, ...) {
   }
   cat("\nBest by each criterion (lower is better)\n")
   shown(x$best)
-  cat(strwrap(c(x$agreement, x$comparison, x$lrt), 100L), sep = "\n")
+  cat(strwrap(c(x$agreement, x$comparison, x$lrt), getOption("width")), sep = "\n")
   cat(sprintf("\nBest by %s\n", x$criterion))
   shown(x$top)
   if (!is.null(x$flaws)) cat("\n", x$flaws, "\n", sep = "")

@@ -110,3 +110,36 @@ test_that("messages read well", {
     gmm_control(n_int = 5), gmm_control(5), gmm_control(quux = 1)
   ))
 })
+
+test_that("what is printed has one decimal mark, that of the session", {
+  set.seed(1)
+  fit <- gmm(faithful, 2)
+  weighted <- gmm(faithful, 2, weights = rep(c(0.5, 1.25), 136))
+  choice <- gmm_select(faithful, 1:3, c("full", "tied", "spherical"))
+  likelihood <- gmm_likelihood(function(theta) gmm_params(1, theta, 1.5), c(0.3, 1.5),
+                               seq(-3.5, 3.5, 0.05))
+  line <- gmm(faithful$waiting, 2)
+  classifier <- gmm_da(iris[1:4], iris$Species, covariance = "tied",
+                       priors = c(0.25, 0.25, 0.5))
+  print_all <- function() {
+    capture.output({
+      print(fit)
+      print(summary(weighted))
+      print(gmm_anomaly(fit, rate = 0.05))
+      print(summary(choice))
+      print(likelihood)
+      print(summary(likelihood))
+      print(gmm_region(line, 60.5, 70.25))
+      print(gmm_hdr(line, c(0.5, 0.95)))
+      print(classifier)
+    })
+  }
+  plain <- print_all()
+  expect_no_match(plain, "[0-9],[0-9]")
+  old <- options(OutDec = ",")
+  on.exit(options(old))
+  comma <- print_all()
+  expect_no_match(comma, "[0-9]\\.[0-9]")
+  expect_identical(gsub("([0-9]),([0-9])", "\\1.\\2", comma), plain)
+  expect_identical(fixed_text(c(0.25, 1e3), 1L), c("0,2", "1000,0"))
+})

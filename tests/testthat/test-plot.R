@@ -409,3 +409,33 @@ test_that("counts and prints are the same whatever the decimal mark", {
   expect_silent(after <- c(sub(",", ".", format(odd)[1]), count_text(1.25e6)))
   expect_identical(after, before)
 })
+
+test_that("of rounded values, each bin holds equally many possible ones", {
+  set.seed(1)
+  whole <- round(rnorm(2e4) * 3)
+  bins <- plot_bins(whole, NULL, bin_width(gmm(whole, 1), 1, 2e4)) # the rules ask for 0.5
+  expect_equal(bins$breaks, (min(whole) - 0.5):(max(whole) + 0.5))
+  expect_equal(bins$heights, tabulate(whole - min(whole) + 1) / 2e4)
+  expect_equal(plot_bins(quakes$mag, NULL, 0.13)$breaks, seq(3.95, 6.45, by = 0.1))
+  for (most in c(0.05, 0.1, 0.25, 0.6)) {
+    bins <- plot_bins(iris$Petal.Length, NULL, most)
+    width <- diff(bins$breaks) / 0.1
+    expect_equal(width, rep(round(width[1]), length(width)))
+    expect_equal(sum(bins$heights * diff(bins$breaks)), 1)
+    within <- (iris$Petal.Length - bins$breaks[1]) / 0.1
+    expect_equal(within %% 1, rep(0.5, 150), tolerance = 1e-6)
+  }
+  # the bars at the ends are whole
+  two <- gmm(rep(0:1, c(20, 30)), 1)
+  expect_equal(plot_limits(two, 1, plot_rows(two, 1e4)), c(-0.5, 1.5))
+})
+
+test_that("the step of the values is found where there is one", {
+  expect_equal(data_step(quakes$mag), 0.1)
+  expect_equal(data_step(c(0.3, 0.1 + 0.2, 0.6, 1.2)), 0.3)
+  expect_equal(data_step(1e6 + c(0, 2, 10) / 4), 0.5)
+  expect_identical(data_step(rep(7, 5)), 0)
+  expect_identical(data_step(c(1:9, 1e9)), 0) # too small to be seen
+  set.seed(1)
+  expect_identical(data_step(rnorm(100)), 0)
+})

@@ -192,3 +192,11 @@ test_that("the ends of a narrow interval far from 0 are told apart", {
   expect_identical(interval_text(-1.2345678, 9.8765432, 4), "[-1.235, 9.877]")
   expect_identical(interval_text(0, 0, 4), "[0, 0]")
 })
+
+test_that("summary() of a region prints what print() does", {
+  fit <- gmm(faithful$waiting, 2)
+  for (region in list(gmm_region(fit, 60, 70), gmm_hdr(fit, c(0.5, 0.95)))) {
+    expect_output(print(summary(region)), paste(format(region), collapse = "\n"), fixed = TRUE)
+    expect_gm_error(summary(region, level = 0.5), "argument", "`level`")
+  }
+})

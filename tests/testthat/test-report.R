@@ -44,7 +44,12 @@ test_that("what can't be reported is refused", {
   expect_gm_error(gmm_report(fit, "report.pdf"), "argument", "ends in .html")
   expect_gm_error(gmm_report(fit, file.path(tempfile(), "a.html")), "argument", "does not exist")
   expect_gm_error(gmm_report(gmm_params(1, 0, 1), file), "data")
-  expect_gm_error(gmm_report(faithful, file), "argument")
+  expect_gm_error(gmm_report(faithful, file), "argument", c("`x`", "gmm_select()"))
+  expect_gm_error(gmm_report(1, file), "argument", c("`x`", "gmm_select()", "not 1"))
+  expect_gm_error(gmm_report(file = file), "argument", c("`x`", "must be given"))
+  expect_gm_error(gmm_report(gmm_merge(fit), file), "argument", c("`x`", "gmm_report(x$fit)"))
+  classes <- gmm_da(iris[1:4], iris$Species, covariance = "tied")
+  expect_gm_error(gmm_report(classes, file), "argument", c("`x`", "summary(x)"))
   expect_gm_error(gmm_report(fit, file, tilte = "a"), "argument", "`tilte`")
 })
 

@@ -443,3 +443,17 @@ test_that("BIC is within 0.01 of scikit-learn's and mclust's, or lower", {
   }
   expect_lte(missed, if (extended) 1 else 0) # design/selection.md: seeds miss 0 or 1 of 216
 })
+
+test_that("long lines are as wide as the session's", {
+  choice <- with_test_seed(1, gmm_select(faithful, 1:3, c("full", "tied", "VVE")))
+  old <- options(width = 60)
+  on.exit(options(old))
+  compared <- function() {
+    lines <- capture.output(print(summary(choice)))
+    lines[(grep("takes|agree", lines)[1L]):(grep("^Best by BIC", lines) - 2L)]
+  }
+  expect_lt(max(nchar(c(others_text(choice), compared()))), 60)
+  options(width = 200)
+  expect_length(others_text(choice), 1)
+  expect_gt(max(nchar(compared())), 100)
+})
