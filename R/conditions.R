@@ -38,10 +38,9 @@
 #' | `identical` | two components of the fit are the same |
 #' | `infinite` | rows of new data are infinite, so that they have no posterior |
 #' | `information` | there are no standard errors: the information is not positive definite |
-#' | `accuracy` | the error of a probability by quadrature is above the one asked for; too few
-#' replicates | | `resolution` | p-values are too coarse for their number: too few draws or rows
-#' held out | | `comparison` | criteria are compared between fits to different numbers of rows, or
-#' with a prior |
+#' | `accuracy` | a probability by quadrature has a larger error than asked for; few replicates |
+#' | `resolution` | p-values are too coarse for their number: too few draws or rows held out |
+#' | `comparison` | criteria of fits to different numbers of rows, or with a prior, are compared |
 #'
 #' @section Messages:
 #' Messages have the class `gaussmix_message`.

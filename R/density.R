@@ -77,7 +77,9 @@ dgmm <- function(x, fit, log = FALSE) {
   check_given(x, "the points")
   log <- check_flag(log)
   x <- new_data(fit, one_row(x, fit), arg = "x")$x
-  stats::predict(fit, x, type = if (log) "logdensity" else "density")
+  density <- stats::predict(fit, x, type = if (log) "logdensity" else "density")
+  density[missing_rows(x)] <- NA # as of other densities; predict() gives that of what is there
+  density
 }
 
 #' @rdname gmm-distribution

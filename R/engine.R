@@ -68,7 +68,8 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   out$verdict <- read_verdict(out$verdict)
   seen <- unit * out$seen
   near <- max(1e-6 * unit * out$weight, 1e-9 * abs(seen))
-  ended <- out$starts$finished | out$starts$converged %in% TRUE # some within their short run
+  # each once; some within their short run
+  ended <- (out$starts$finished | out$starts$converged %in% TRUE) & out$starts$same_as == 0L
   out$reached <- sum(abs(out$starts$objective - seen) <= near & ended, na.rm = TRUE)
   whole <- out$total / out$weight # 1, or from the sample to all rows
   out$starts$objective <- whole * out$starts$objective

@@ -206,6 +206,7 @@ test_that("starts are sorted, and the one kept is the fit, also below a spurious
     reason = c("", "", "", "component 1 empty at iteration 3", "")
   )
   fit$reached <- 1L
+  fit$reached <- 1L
   starts <- plot_starts(fit)
   expect_equal(starts$start, c(3, 2, 5, 1, 4))
   expect_equal(as.character(starts$status),
