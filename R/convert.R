@@ -99,7 +99,7 @@ as_gmm.list <- function(object, ..., x = NULL, weights = NULL) {
     read_sklearn(object)
   } else if (has(parameter_fields)) {
     list(proportions = object$proportions, means = object$means, covariances = object$covariances,
-         covariance = if (is.null(object$covariance)) "full" else object$covariance,
+         covariance = if (has("covariance")) object[["covariance"]] else "full",
          source = "a list")
   } else {
     gmm_abort("argument", must_be("object", paste(
@@ -586,8 +586,8 @@ gmm_from_json <- function(json) {
     value
   }
   if (!is.list(object)) object <- list()
-  need("format", object$format, function(v) identical(v, "gaussmix"), "\"gaussmix\"")
-  version <- need("version", object$version, is_count, "a whole number of at least 1")
+  need("format", object[["format"]], function(v) identical(v, "gaussmix"), "\"gaussmix\"")
+  version <- need("version", object[["version"]], is_count, "a whole number of at least 1")
   if (version > json_version) {
     gmm_abort("version", sprintf(
       "`json` was written by a newer version of gaussmix (format %d; this one reads up to %d).",
@@ -606,7 +606,7 @@ gmm_from_json <- function(json) {
   one <- function(field, ok, expected) need(field, object[[field]], ok, expected)
   code <- one("covariance", function(v) is_string(v) && v %in% names(families),
               "the code of a family of covariances")
-  k <- length(object$proportions)
+  k <- length(object[["proportions"]])
   proportions <- numbers("proportions", max(1L, k), "a list of numbers")
   components <- names_of("components", k)
   lists <- one("means", function(v) is.list(v) && length(v) == k && length(v[[1L]]) > 0L,
@@ -614,7 +614,7 @@ gmm_from_json <- function(json) {
   d <- length(lists[[1L]])
   means <- numbers("means", c(k, d), sprintf("numbers, %d x %d", k, d))
   covariances <- numbers("covariances", c(k, d, d), sprintf("numbers, %d x %d x %d", k, d, d))
-  dimnames(means) <- list(components, if (!is.null(object$variables)) names_of("variables", d))
+  dimnames(means) <- list(components, if (!is.null(object[["variables"]])) names_of("variables", d))
   equal <- !is.null(one("equal", function(v) is.null(v) || isTRUE(v), "true or not there"))
   df <- df_of(code, d, k, equal)
   one("df", function(v) is_number(v) && v == df, number_text(df))
@@ -635,7 +635,8 @@ json_text <- function(json) {
     gmm_abort("argument", must_be("json", "JSON text or the name of a file", json))
   }
   if (!startsWith(trimws(json[1L]), "{")) {
-    if (length(json) > 1L || !utils::file_test("-f", json)) {
+    is_path <- length(json) == 1L && nchar(json, "bytes") < 4096L # longer ones make R warn
+    if (!is_path || !utils::file_test("-f", json)) {
       gmm_abort("argument", must_be(
         "json", "JSON text, which begins with a brace, or the name of a file", json
       ))

@@ -43,7 +43,7 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
                      options = list()) {
   df <- df_each(grid$covariance, ncol(data$x), grid$k, isTRUE(options$equal))
   models <- lapply(seq_len(nrow(grid)), function(i) {
-    tryCatch(check_size(data, grid$k[i], df[i]), gaussmix_error = identity)
+    tryCatch(check_size(data, grid$k[i], grid$covariance[i], control), gaussmix_error = identity)
   })
   wanted <- sort(unique(grid$k[!vapply(models, is_error, NA)]))
   starts <- lapply(stats::setNames(nm = wanted), function(k) {
@@ -69,14 +69,25 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
   models
 }
 
-# More parameters than rows: nothing that a search finds then can be believed.
-check_size <- function(data, k, df) {
+# With so few rows one component of any solution must be spurious: effective sizes can't sum to more
+# than the rows.
+check_size <- function(data, k, code, control) {
   check_rows(data, k)
   rows <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
-  if (k > 1L && df > rows) {
-    gmm_abort("dimension", sprintf("%s but %s.", plural(df, "free parameter"), plural(rows, "row")),
-              "Try fewer components, or a narrower `covariance`.")
+  needed <- k * control$spurious[["size"]] * rows_needed(code, ncol(data$x))
+  if (k > 1L && needed > rows) {
+    gmm_abort("dimension", sprintf(
+      "%s of this family need %s to be believed, and there are %d.", plural(k, "component"),
+      plural(ceiling(needed), "row"), rows
+    ), "Try fewer components, or a narrower `covariance`.")
   }
+}
+
+# Rows that determine what a component's covariance shares with no other, as in verdict.c.
+rows_needed <- function(code, d) {
+  letters <- family_letters(code)
+  if (letters[["orientation"]] == "V") return(d + 1)
+  if ("V" %in% letters) 2 else 1
 }
 
 # What run_engine() and fit_model() add to what the engine gives.

@@ -304,3 +304,10 @@ test_that("the decimal mark is a point whatever the locale says", {
   expect_identical(bits(gmm_from_json(text)), bits(fit))
   if (nzchar(comma)) expect_identical(Sys.getlocale("LC_NUMERIC"), comma)
 })
+
+test_that("a plain list may leave the family out", {
+  given <- list(proportions = c(.5, .5), means = rbind(0:1, 2:3),
+                covariances = array(diag(2), c(2, 2, 2)))
+  expect_identical(as_gmm(given)$covariance, "VVV")
+  expect_identical(as_gmm(c(given, covariance = "EII"))$covariance, "EII")
+})

@@ -71,12 +71,23 @@ test_that("many rows are searched in a sample, and each model is of all of them"
   expect_equal(sum(predict(best, type = "logdensity")), best$loglik, tolerance = 1e-12)
 })
 
-test_that("a model with more parameters than rows is not searched", {
+test_that("a model with a component that must be spurious is not searched", {
   few <- with_test_seed(1, suppressWarnings(gmm_select(iris[1:20, 1:4], 1:3)))
   table <- few$table
-  expect_identical(table$status == "dimension", table$df > 20 & table$k > 1)
-  expect_match(table$reason[table$df == 29][1], "29 free parameters but 20 rows", fixed = TRUE)
+  own <- endsWith(table$covariance, "V")
+  expect_identical(table$status == "dimension", own & table$k == 3)
+  expect_match(table$reason[own & table$k == 3][1], "3 components of this family need 30 rows")
   expect_gm_error(gmm_select(iris[1:20, 1:4], 3, "full"), "dimension", "None of 1 model")
+})
+
+test_that("many variables leave the narrow families", {
+  wide <- with_test_seed(1, rbind(matrix(rnorm(30 * 60), 30), matrix(rnorm(30 * 60, 1), 30)))
+  choice <- with_test_seed(1, suppressWarnings(gmm_select(wide, 1:3, c("EII", "VII", "EEI",
+                                                                       "VVV"))))
+  expect_identical(choice$table$k[choice$chosen], 2L)
+  expect_identical(choice$table$covariance[choice$chosen], "EII")
+  expect_identical(as.integer(table(predict(gmm_best(choice)), rep(1:2, each = 30)))[c(2, 3)],
+                   c(0L, 0L))
 })
 
 test_that("duplicated columns and ties give values or reasons", {
