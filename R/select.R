@@ -33,8 +33,8 @@
 #' (`"no_gain"`): the model then keeps its best sound solution. (Components of equal proportions
 #' are no case of more such: there only the narrower families count.)
 #'
-#' A model is not searched (status `"dimension"`) where the rows are so few that one of its components
-#' must be spurious (see `spurious` of [gmm_control()]).
+#' A model is not searched (status `"dimension"`) where the rows are so few that one of its
+#' components must be spurious (see `spurious` of [gmm_control()]).
 #'
 #' Where there are more than twice as many rows as max(2000, 20 k (d + 1)), k the largest, all this
 #' is done on a sample of that size, and each model goes on from there on all rows. Besides the
