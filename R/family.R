@@ -164,7 +164,8 @@ family_example <- function(code) {
   if (nchar(code) == 1L) return(gmm_params(rep(1 / 3, 3), c(0, 3, 7), size, covariance = code))
   letter <- strsplit(code, "")[[1L]]
   ratio <- switch(EXPR = letter[2L], I = c(1, 1, 1), E = c(2, 2, 2), V = c(1.2, 2, 2.6))
-  angle <- switch(EXPR = letter[3L], I = c(0, 0, 0), E = c(30, 30, 30), V = c(-30, 30, 80)) * pi / 180
+  degrees <- switch(EXPR = letter[3L], I = c(0, 0, 0), E = c(30, 30, 30), V = c(-30, 30, 80))
+  angle <- degrees * pi / 180
   covariances <- lapply(1:3, function(j) {
     d <- matrix(c(cos(angle[j]), sin(angle[j]), -sin(angle[j]), cos(angle[j])), 2L)
     size[j] * d %*% diag(c(ratio[j], 1 / ratio[j])) %*% t(d)
