@@ -38,10 +38,24 @@ const struct gm_family* ffi_family(SEXP code);
 struct gm_rows ffi_rows(SEXP x, SEXP w);
 /* list(proportions, means (d x k), covariances (d x d x k)) -> params, in R_alloc()ed memory */
 struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);
+/* The same; an R error where there are not k components. */
+struct gm_params ffi_start_params(SEXP list, const struct gm_family* family, int d,
+                                  int k);
 /* Their factors; an R error where a covariance is not positive definite. engine: of ffi_engine(), or
    NULL. */
 struct gm_factors ffi_factors(const struct gm_params* params,
                               const struct gm_engine* engine);
+
+/* "auto", "kmeans++", "random" or "hierarchical"; integer labels; a matrix of responsibilities; a
+   parameter list */
+enum gm_seed ffi_seed_kind(SEXP start);
+/* fields max_iter and tol; field spurious */
+struct gm_em_control ffi_em_control(SEXP control);
+struct gm_spurious ffi_spurious(SEXP control);
+/* gm_subsample() into R_alloc()ed memory */
+int ffi_subsample(const struct gm_rows* rows, uint64_t key,
+                  const struct gm_engine* engine, ptrdiff_t m, struct gm_rows* some,
+                  struct gm_error* err);
 
 /* ---- values ---- */
 SEXP ffi_list(int n, const char* const* names);       /* unprotected, to be filled */

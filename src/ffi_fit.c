@@ -13,29 +13,18 @@ static struct gm_result result_alloc(const struct gm_family* family, int d, int 
   return r;
 }
 
-/* start: "auto", "kmeans++", "random" or "hierarchical"; integer labels; a matrix of
-   responsibilities; a parameter list. */
 static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
                                struct gm_params* params) {
   const ptrdiff_t n = seeder->rows->n;
-  switch (TYPEOF(start)) {
-    case STRSXP: {
-      const char* kind = ffi_string(start, "start");
-      if (!strcmp(kind, "random")) return GM_SEED_RANDOM;
-      if (!strcmp(kind, "hierarchical")) return GM_SEED_HIER;
-      return strcmp(kind, "kmeans++") ? GM_SEED_MIXED : GM_SEED_KMEANS;
-    }
-    case INTSXP: seeder->given_label = ffi_labels(start, n, k); return GM_SEED_LABELS;
-    case REALSXP:
-      seeder->given_resp = ffi_doubles(start, n * k, "responsibilities");
-      return GM_SEED_MATRIX;
-    default: {
-      const struct gm_params given = ffi_params(start, params->family, params->d);
-      if (given.k != k) Rf_error("internal error: the start has another k");
-      gm_params_copy(params, &given);
-      return GM_SEED_GIVEN;
-    }
+  const enum gm_seed kind = ffi_seed_kind(start);
+  if (kind == GM_SEED_LABELS) seeder->given_label = ffi_labels(start, n, k);
+  if (kind == GM_SEED_MATRIX)
+    seeder->given_resp = ffi_doubles(start, n * k, "responsibilities");
+  if (kind == GM_SEED_GIVEN) {
+    const struct gm_params given = ffi_start_params(start, params->family, params->d, k);
+    gm_params_copy(params, &given);
   }
+  return kind;
 }
 
 SEXP ffi_records(const struct gm_record* records, int n) {
@@ -127,18 +116,8 @@ static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prio
 int ffi_grow(struct gm_seeder* seeder, struct gm_error* err) {
   enum { ROWS = 2000 };
   struct gm_rows rows = *seeder->rows;
-  if (rows.n > ROWS) {
-    double* w = ffi_alloc(ROWS);
-    double* x = ffi_alloc((double)ROWS * rows.d);
-    rows.n = gm_subsample(seeder->rows, 0, seeder->engine, ROWS, x, w);
-    if (rows.n < 0) {
-      err->code = GM_STOPPED;
-      return err->code;
-    }
-    rows.ld = ROWS;
-    rows.x = x;
-    rows.w = w;
-  }
+  if (rows.n > ROWS && ffi_subsample(seeder->rows, 0, seeder->engine, ROWS, &rows, err))
+    return err->code;
   struct gm_hier* hier = (struct gm_hier*)R_alloc(1, sizeof *hier);
   int* merge = (int*)R_alloc(4 * rows.n, sizeof *merge);
   gm_hier_init(hier, rows.n, rows.d, ffi_alloc((double)gm_hier_size(rows.n, rows.d)),
@@ -172,17 +151,9 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
   double* work = ffi_alloc(
       gm_search_work(params->family, params->d, params->k, seeder->engine->threads));
   if (quest->kind == GM_SEED_MIXED && sample < rows->n) {
-    double* w = ffi_alloc((double)sample);
-    double* x = ffi_alloc((double)sample * rows->d);
-    struct gm_rows some = *rows;
-    some.n = gm_subsample(rows, seeder->key, seeder->engine, sample, x, w);
-    if (some.n < 0) {
-      err->code = GM_STOPPED;
+    struct gm_rows some;
+    if (ffi_subsample(rows, seeder->key, seeder->engine, sample, &some, err))
       return err->code;
-    }
-    some.ld = sample;
-    some.x = x;
-    some.w = w;
     struct gm_seeder few = *seeder;
     struct gm_bounds bounds = *seeder->bounds;
     struct gm_prior prior;
@@ -215,17 +186,13 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   struct gm_rows rows = ffi_rows(x, w);
   const struct gm_family* family = ffi_family(family_code);
   const int d = rows.d, k = ffi_count(k_count, 1, "k");
-  const double* thresholds = ffi_doubles(ffi_field(control, "spurious"), 3, "spurious");
   struct gm_progress progress = {.what = "start"};
   struct gm_quest quest = {
       .starts = ffi_count(ffi_field(control, "n_starts"), 1, "n_starts"),
       .finish = ffi_count(ffi_field(control, "n_finish"), 1, "n_finish"),
       .proposals = ffi_count(ffi_field(control, "proposals"), 0, "proposals"),
-      .em = {.max_iter = ffi_count(ffi_field(control, "max_iter"), 0, "max_iter"),
-             .tol = ffi_number(ffi_field(control, "tol"), "tol")},
-      .spurious = {.size = thresholds[0],
-                   .thin_size = thresholds[1],
-                   .thin = thresholds[2]},
+      .em = ffi_em_control(control),
+      .spurious = ffi_spurious(control),
       .progress = &progress};
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
   struct gm_prior prior;

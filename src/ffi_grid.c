@@ -3,36 +3,17 @@
 
 #include "ffi.h"
 
-/* list(k, starts, start): start is "auto", "kmeans++", "random" or "hierarchical"; integer labels; a
-   matrix of responsibilities; a parameter list. */
+/* list(k, starts, start); the start as for ffi_seed_kind(). */
 static struct gm_stock read_stock(SEXP list, const struct gm_rows* rows) {
   SEXP start = ffi_field(list, "start");
   struct gm_stock stock = {.k = ffi_count(ffi_field(list, "k"), 1, "k"),
-                           .starts = ffi_count(ffi_field(list, "starts"), 1, "starts")};
-  switch (TYPEOF(start)) {
-    case STRSXP: {
-      const char* kind = ffi_string(start, "start");
-      stock.kind = !strcmp(kind, "random")         ? GM_SEED_RANDOM
-                   : !strcmp(kind, "kmeans++")     ? GM_SEED_KMEANS
-                   : !strcmp(kind, "hierarchical") ? GM_SEED_HIER
-                                                   : GM_SEED_MIXED;
-      break;
-    }
-    case INTSXP:
-      stock.kind = GM_SEED_LABELS;
-      stock.label = ffi_labels(start, rows->n, stock.k);
-      break;
-    case REALSXP:
-      stock.kind = GM_SEED_MATRIX;
-      stock.resp = ffi_doubles(start, rows->n * stock.k, "responsibilities");
-      break;
-    default: {
-      const struct gm_params given = ffi_params(start, gm_family_find("VVV"), rows->d);
-      if (given.k != stock.k) Rf_error("internal error: the start has another k");
-      stock.kind = GM_SEED_GIVEN;
-      stock.given = given.prop;
-    }
-  }
+                           .starts = ffi_count(ffi_field(list, "starts"), 1, "starts"),
+                           .kind = ffi_seed_kind(start)};
+  if (stock.kind == GM_SEED_LABELS) stock.label = ffi_labels(start, rows->n, stock.k);
+  if (stock.kind == GM_SEED_MATRIX)
+    stock.resp = ffi_doubles(start, rows->n * stock.k, "responsibilities");
+  if (stock.kind == GM_SEED_GIVEN)
+    stock.given = ffi_start_params(start, gm_family_find("VVV"), rows->d, stock.k).prop;
   return stock;
 }
 
@@ -145,7 +126,6 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
    threads, progress, equal). */
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control) {
   struct gm_rows rows = ffi_rows(x, w);
-  const double* thresholds = ffi_doubles(ffi_field(control, "spurious"), 3, "spurious");
   struct gm_progress progress = {.what = "model"};
   if (rows.n < 1 || Rf_xlength(stocks) < 1 || Rf_xlength(cells) < 1)
     Rf_error("internal error: nothing to fit");
@@ -162,11 +142,8 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
       .moves = ffi_count(ffi_field(control, "moves"), 0, "moves"),
       .use_certainty = ffi_count(ffi_field(control, "use_certainty"), 0, "use_certainty"),
       .scale = 1,
-      .em = {.max_iter = ffi_count(ffi_field(control, "max_iter"), 0, "max_iter"),
-             .tol = ffi_number(ffi_field(control, "tol"), "tol")},
-      .spurious = {.size = thresholds[0],
-                   .thin_size = thresholds[1],
-                   .thin = thresholds[2]},
+      .em = ffi_em_control(control),
+      .spurious = ffi_spurious(control),
       .progress = &progress};
   for (int i = 0; i < grid.stocks; i++)
     stock[i] = read_stock(VECTOR_ELT(stocks, i), &rows);
@@ -197,19 +174,11 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
 
   struct gm_error err = {0};
   if (sample < rows.n) {
-    struct gm_rows some = rows;
-    double* some_x = ffi_alloc((double)sample * rows.d);
-    double* some_w = ffi_alloc((double)sample);
-    some.n = gm_subsample(&rows, seeder.key, &engine, sample, some_x, some_w);
-    some.ld = sample;
-    some.x = some_x;
-    some.w = some_w;
-    if (some.n < 0) {
-      err.code = GM_STOPPED;
-    } else {
+    struct gm_rows some;
+    if (!ffi_subsample(&rows, seeder.key, &engine, sample, &some, &err)) {
       struct gm_seeder few = seeder;
       double some_weight = 0;
-      for (ptrdiff_t i = 0; i < some.n; i++) some_weight += some_w[i];
+      for (ptrdiff_t i = 0; i < some.n; i++) some_weight += some.w[i];
       few.rows = &some;
       grid.scale = weight / some_weight;
       grid_search(&grid, &few, some_weight, &err);

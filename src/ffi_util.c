@@ -25,6 +25,45 @@ const int* ffi_integers(SEXP x, R_xlen_t length, const char* what) {
   return INTEGER_RO(x);
 }
 
+enum gm_seed ffi_seed_kind(SEXP start) {
+  switch (TYPEOF(start)) {
+    case STRSXP: {
+      const char* kind = ffi_string(start, "start");
+      if (!strcmp(kind, "random")) return GM_SEED_RANDOM;
+      if (!strcmp(kind, "hierarchical")) return GM_SEED_HIER;
+      return strcmp(kind, "kmeans++") ? GM_SEED_MIXED : GM_SEED_KMEANS;
+    }
+    case INTSXP: return GM_SEED_LABELS;
+    case REALSXP: return GM_SEED_MATRIX;
+    default: return GM_SEED_GIVEN;
+  }
+}
+
+struct gm_em_control ffi_em_control(SEXP control) {
+  return (struct gm_em_control){
+      .max_iter = ffi_count(ffi_field(control, "max_iter"), 0, "max_iter"),
+      .tol = ffi_number(ffi_field(control, "tol"), "tol")};
+}
+
+struct gm_spurious ffi_spurious(SEXP control) {
+  const double* at = ffi_doubles(ffi_field(control, "spurious"), 3, "spurious");
+  return (struct gm_spurious){.size = at[0], .thin_size = at[1], .thin = at[2]};
+}
+
+int ffi_subsample(const struct gm_rows* rows, uint64_t key,
+                  const struct gm_engine* engine, ptrdiff_t m, struct gm_rows* some,
+                  struct gm_error* err) {
+  double* x = ffi_alloc((double)m * rows->d);
+  double* w = ffi_alloc((double)m);
+  *some = *rows;
+  some->n = gm_subsample(rows, key, engine, m, x, w);
+  some->ld = m;
+  some->x = x;
+  some->w = w;
+  if (some->n < 0) err->code = GM_STOPPED;
+  return err->code;
+}
+
 const int* ffi_labels(SEXP x, R_xlen_t length, int k) {
   const int* label = ffi_integers(x, length, "labels");
   for (R_xlen_t i = 0; i < length; i++)
@@ -98,6 +137,13 @@ struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d) {
     for (ptrdiff_t a = 0; a < length; a++)
       params.cov[a + length * j] = cov[step * a + (ptrdiff_t)d * d * j];
   return params;
+}
+
+struct gm_params ffi_start_params(SEXP list, const struct gm_family* family, int d,
+                                  int k) {
+  const struct gm_params given = ffi_params(list, family, d);
+  if (given.k != k) Rf_error("internal error: the start has another k");
+  return given;
 }
 
 struct gm_factors ffi_factors(const struct gm_params* params,

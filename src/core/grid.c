@@ -210,6 +210,10 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
   const ptrdiff_t n = refine ? 0 : seeder->rows->n;
   const struct shared shared = shared_parts(grid, d);
   *run = (struct run_of_grid){.grid = grid, .seeder = seeder};
+  for (int i = 0; i < grid->cells; i++) {
+    grid->cell[i].note = GM_NOTE_NONE;
+    grid->cell[i].changed = 1;
+  }
   run->workers = count_workers(grid, seeder->rows, threads);
   const int own = run->workers > 1 ? 1 : threads;
   const struct parts p = worker_parts(grid, d, n, own);
@@ -637,10 +641,6 @@ int gm_grid_search(const struct gm_grid* grid, const struct gm_seeder* seeder,
   struct run_of_grid run;
   run_init(&run, grid, seeder, 0, work);
   *err = (struct gm_error){.code = GM_OK};
-  for (int i = 0; i < grid->cells; i++) {
-    grid->cell[i].note = GM_NOTE_NONE;
-    grid->cell[i].changed = 1;
-  }
   for (int i = 0; i < grid->stocks; i++) {
     int items = 0;
     run.stock = grid->stock + i;
@@ -675,10 +675,6 @@ int gm_grid_refine(const struct gm_grid* grid, const struct gm_seeder* seeder,
   struct run_of_grid run;
   run_init(&run, grid, seeder, 1, work);
   *err = (struct gm_error){.code = GM_OK};
-  for (int i = 0; i < grid->cells; i++) {
-    grid->cell[i].note = GM_NOTE_NONE;
-    grid->cell[i].changed = 1;
-  }
   if (each(&run, grid->cells, refine_cell, err)) return err->code;
   for (int i = 0; i < grid->stocks; i++)
     if (raise_all(&run, grid->stock[i].k, err)) return err->code;
