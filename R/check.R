@@ -192,4 +192,7 @@ did_you_mean <- function(x, choices, quote) {
 # One plain number: no class (a Date or an integer64 is not a number here), no text, no logical.
 is_number <- function(x) is.numeric(x) && !is.object(x) && length(x) == 1L
 
+# The upper Cholesky factor; NULL where the matrix is not positive definite.
+try_chol <- function(matrix) tryCatch(chol(matrix), error = function(e) NULL)
+
 is_string <- function(x) is.character(x) && length(x) == 1L && !is.na(x)

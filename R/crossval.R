@@ -37,7 +37,7 @@ deal_folds <- function(folds, data) {
 # -> what gmm_select() documents as `cv`.
 cross_validate <- function(grid, data, folds, control, options) {
   fold <- deal_folds(folds, data)
-  w <- if (is.null(data$weights)) rep(1, nrow(data$x)) else data$weights
+  w <- case_weights(data)
   number <- max(fold)
   logdensity <- matrix(NA_real_, nrow(grid), number)
   reason <- rep("", nrow(grid))

@@ -421,7 +421,7 @@ classify <- function(fit, x, type, rows = seq_len(nrow(x))) {
   mixture <- whole_mixture(fit)
   what <- if (type == "logdensity") type else "prob"
   mixture$control <- fit$control # the number of threads
-  out <- if (anyNA(x)) score_observed(mixture, x, what, rows) else score(mixture, x, what, rows)
+  out <- score(mixture, x, what, rows)
   if (type == "logdensity") return(out)
   members <- outer(class_of_components(fit), seq_along(fit$classes), `==`)
   prob <- out %*% members

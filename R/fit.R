@@ -199,8 +199,13 @@ fit_model <- function(data, k, code, control, title = "gmm()", options = list())
   out
 }
 
+# Rows with a weight.
+rows_counted <- function(data) {
+  if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
+}
+
 check_rows <- function(data, k) {
-  rows <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
+  rows <- rows_counted(data)
   if (rows >= k) return(invisible())
   gmm_abort("dimension", sprintf(
     "`k` must be at most the number of rows: k = %d components but %s.", k, plural(rows, "row")

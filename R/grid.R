@@ -73,7 +73,7 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
 # than the rows.
 check_size <- function(data, k, code, control) {
   check_rows(data, k)
-  rows <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
+  rows <- rows_counted(data)
   needed <- k * control$spurious[["size"]] * rows_needed(code, ncol(data$x))
   if (k > 1L && needed > rows) {
     gmm_abort("dimension", sprintf(

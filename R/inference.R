@@ -365,7 +365,7 @@ case_weights <- function(object) {
 inverse_root <- function(information) {
   unit <- sqrt(pmax(diag(information), 0))
   scaled <- information / tcrossprod(unit)
-  factor <- if (all(is.finite(scaled))) tryCatch(chol(scaled), error = function(e) NULL)
+  factor <- if (all(is.finite(scaled))) try_chol(scaled)
   if (is.null(factor) || min(diag(factor))^2 < nrow(factor) * .Machine$double.eps) return(NULL)
   backsolve(factor, diag(nrow(factor))) / unit
 }

@@ -29,10 +29,10 @@ start_params <- function(init, k, code, data) {
 }
 
 # One element or row for each row given, those left out included -> those used.
-used_rows <- function(size, data, what) {
+used_rows <- function(size, data, what, arg = "init", class = "start") {
   if (size != data$given) {
-    gmm_abort("start", sprintf("`init` must have %s for each of the %s given, not %s.", what,
-                               plural(data$given, "row"), number_text(size)))
+    gmm_abort(class, sprintf("`%s` must have %s for each of the %s given, not %s.", arg, what,
+                             plural(data$given, "row"), number_text(size)))
   }
   if (is.null(data$rows)) seq_len(data$given) else data$rows
 }

@@ -12,12 +12,9 @@ resolve_labels <- function(data, k) {
   if (is.double(labels) && any(labels != trunc(labels), na.rm = TRUE)) {
     gmm_abort("labels", must_be("labels", expected, labels[labels != trunc(labels)][1L]))
   }
-  if (length(labels) != data$given) {
-    gmm_abort("labels", sprintf("`labels` must have an element for each of the %s given, not %s.",
-                                plural(data$given, "row"), number_text(length(labels))))
-  }
+  rows <- used_rows(length(labels), data, "an element", "labels", "labels")
   if (!is.factor(labels)) labels <- factor(labels)
-  labels <- if (is.null(data$rows)) labels else labels[data$rows]
+  labels <- labels[rows]
   counted <- if (is.null(data$weights)) labels else labels[data$weights > 0]
   unused <- levels(labels)[tabulate(counted, nlevels(labels)) == 0L]
   if (all(is.na(counted))) {

@@ -336,7 +336,7 @@ check_covariances <- function(params, about) {
     unit <- tcrossprod(sqrt(variances))
     differ <- function(a, b) any(abs(a - b) > 1e-8 * unit)
     if (differ(s, t(s))) refuse(about, "covariances", "symmetric", of_component(j))
-    if (is.null(tryCatch(chol(s), error = function(e) NULL))) {
+    if (is.null(try_chol(s))) {
       refuse(about, "covariances", "positive definite", of_component(j))
     }
     diagonal <- diag(if (family$shape == "spherical") rep(mean(variances), d) else variances, d)

@@ -83,37 +83,38 @@ predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density
     return(stats::napredict(object$na.action, score(object, object$x, type)))
   }
   new <- new_data(object, newdata, na.action)
-  out <- if (all(new$ok)) {
-    score(object, new$x, type, new$rows)
-  } else {
-    score_observed(object, new$x, type, new$rows)
-  }
-  stats::napredict(new$na.action, out)
+  stats::napredict(new$na.action, score(object, new$x, type, new$rows))
 }
 
 # The value of predict() where values are missing: by each pattern of them, of the marginal mixture
 # of the variables that are there. Of a row that is wholly missing nothing is known: log-density 0,
 # and the proportions.
 score_observed <- function(object, x, type, rows) {
-  out <- score(object, matrix(0, nrow(x), ncol(x), dimnames = dimnames(x)), type)
-  for (same in missing_patterns(x)) {
+  patterns <- missing_patterns(x)
+  parts <- lapply(patterns, function(same) {
     there <- which(!is.na(x[same[1L], ]))
-    if (length(there) == 0L) {
-      values <- score_nothing(object, length(same), type)
-    } else {
+    if (length(there) == 0L) return(score_nothing(object, length(same), type))
+    part <- object
+    if (length(there) < ncol(x)) {
       part <- marginal_mixture(object, there, object$call)
       part$control <- object$control # the number of threads
-      values <- score(part, x[same, there, drop = FALSE], type, rows[same])
     }
-    if (is.matrix(out)) out[same, ] <- values else out[same] <- values
+    score(part, x[same, there, drop = FALSE], type, rows[same])
+  })
+  back <- order(unlist(patterns))
+  if (!is.matrix(parts[[1L]])) {
+    return(stats::setNames(unlist(parts, use.names = FALSE)[back], rownames(x)))
   }
+  out <- do.call(rbind, parts)[back, , drop = FALSE]
+  dimnames(out) <- list(rownames(x), rownames(object$means))
   out
 }
 
 # Numbers of the rows that have the same variables, for each pattern.
 missing_patterns <- function(x) {
-  pattern <- apply(is.na(x), 1L, function(lost) paste(which(lost), collapse = ","))
-  split(seq_len(nrow(x)), pattern)
+  lost <- is.na(x)
+  columns <- lapply(seq_len(ncol(x)), function(a) as.integer(lost[, a]))
+  unname(split(seq_len(nrow(x)), do.call(paste0, columns)))
 }
 
 score_nothing <- function(object, n, type) {
@@ -130,8 +131,9 @@ score_nothing <- function(object, n, type) {
   )
 }
 
-# x: double matrix without NA -> the value of predict(). `rows`: the user's numbers of these rows.
+# x: double matrix -> the value of predict(). `rows`: the user's numbers of these rows.
 score <- function(object, x, type, rows = seq_len(nrow(x))) {
+  if (anyNA(x)) return(score_observed(object, x, type, rows))
   names <- rownames(object$means)
   engine_type <- switch(type, class = , uncertainty = "prob", density = "logdensity", type)
   out <- engine_score(x, object, engine_type, object$control$threads)

@@ -83,13 +83,11 @@ check_prior_scale <- function(scale) {
   if (is.null(dim(scale))) scale <- diag(as.double(scale), length(scale))
   square <- length(dim(scale)) == 2L && nrow(scale) == ncol(scale)
   storage.mode(scale) <- "double"
-  if (!square || !isSymmetric(unname(scale)) || is.null(cholesky(scale))) {
+  if (!square || !isSymmetric(unname(scale)) || is.null(try_chol(scale))) {
     gmm_abort("argument", must_be("scale", expected, scale))
   }
   scale
 }
-
-cholesky <- function(matrix) tryCatch(t(chol(matrix)), error = function(e) NULL)
 
 # With the data's dimension, what is NULL filled in -> what the engine takes.
 resolve_prior <- function(prior, data, k) {
@@ -100,10 +98,11 @@ resolve_prior <- function(prior, data, k) {
   prior <- do.call(gmm_prior, unclass(prior)) # so that a changed object is caught
   x <- data$x
   d <- ncol(x)
-  w <- if (is.null(data$weights)) rep(1, nrow(x)) else data$weights
-  if (is.null(prior$mean)) prior$mean <- colSums(w * x) / sum(w)
+  w <- case_weights(data)
+  centre <- colSums(w * x) / sum(w)
+  if (is.null(prior$mean)) prior$mean <- centre
   if (is.null(prior$scale)) {
-    variances <- colSums(w * (x - rep(colSums(w * x) / sum(w), each = nrow(x)))^2) / sum(w)
+    variances <- colSums(w * (x - rep(centre, each = nrow(x)))^2) / sum(w)
     prior$scale <- diag(variances / k^(2 / d), d)
   }
   if (is.null(prior$df)) prior$df <- d + 2
@@ -134,7 +133,7 @@ prior_to_c <- function(prior, k, share, equal) {
   if (equal) prior$alpha <- 1
   d <- length(prior$mean)
   df <- prior$df
-  root <- cholesky(prior$scale)
+  root <- t(chol(prior$scale))
   constant <- c(
     if (equal) 0 else lgamma(k * prior$alpha) - k * lgamma(prior$alpha),
     if (prior$kappa > 0) -d / 2 * log(2 * pi / prior$kappa) else 0,

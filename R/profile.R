@@ -160,7 +160,7 @@ step_from <- function(params, step, problem) {
       chart$covariance[[j]](rest[chart$at[[j]]])
     }
     sigma <- (sigma + t(sigma)) / 2
-    if (is.null(tryCatch(chol(sigma), error = function(e) NULL))) return(NULL)
+    if (is.null(try_chol(sigma))) return(NULL)
     params$covariances[, , j] <- sigma
   }
   params

@@ -1,5 +1,6 @@
 /* The EM loop (Dempster, Laird & Rubin 1977): E-step and M-step in turn until what is left to gain
-   is small. The objective is the log-likelihood, with a prior plus its log density. It knows neither the rows' home nor the family.
+   is small. The objective is the log-likelihood, with a prior plus its log density. It knows
+   neither the rows' home nor the family.
 
    Convergence. g_t is the gain of step t, a the largest of the last three ratios g_t / g_(t-1);
    for a linearly converging run g_t a / (1 - a) is what all further steps would gain together.

@@ -231,8 +231,9 @@ struct gm_engine { /* how to compute: never changes what is computed */
   void* tick_data;
 };
 
-/* Is it time to stop? Asks tick(), after about so many operations; few are not worth the asking. Who can't return a status leaves at once: what it leaves behind is not used, as
-   its caller asks too. */
+/* Is it time to stop? Asks tick(), after about so many operations; few are not worth the asking.
+   Who can't return a status leaves at once: what it leaves behind is not used, as its caller asks
+   too. */
 int gm_stop(const struct gm_engine* engine, double operations);
 
 /* Blocks of rows are fixed by row index, and groups of blocks by d and k alone. Each group of a
@@ -503,8 +504,8 @@ void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_para
 
 enum gm_note { /* why a model ends below one that it contains */
                GM_NOTE_NONE,
-               GM_NOTE_SPURIOUS, /* from there it ends with a component that is spurious in its own family */
-               GM_NOTE_NO_GAIN /* or with two components that are the same */
+               GM_NOTE_SPURIOUS, /* from there it ends with a spurious component */
+               GM_NOTE_NO_GAIN   /* or with two components that are the same */
 };
 
 struct gm_stock { /* the starts of one k, shared by its families */

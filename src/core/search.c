@@ -2,12 +2,14 @@
 
    1. Starts. Where only some are to be finished, each is a short run of 10 EM steps first; they are
       ranked (failed ones last, then fewest components that are the same as another, fewest spurious
-      ones, fewest eigenvalues on the floor, the objective), and the best that differ are run again from (key, number), now to convergence: no
-      parameters are kept, and to finish more is to finish the same and others.
-   2. Proposals (propose.c) around the best two distinct optima, in batches of which all see the same
-      two. A proposal is projected to the family by one E- and one M-step; its run is abandoned once
-      it can't win: its objective plus ten times the projected gain is below the best (with three times
-      it was too hasty: bench/quality.R), or it has more spurious components. The search ends after so many proposals without success.
+      ones, fewest eigenvalues on the floor, the objective), and the best that differ are run again
+      from (key, number), now to convergence: no parameters are kept, and to finish more is to
+      finish the same and others.
+   2. Proposals (propose.c) around the best two distinct optima, in batches of which all see the
+      same two. A proposal is projected to the family by one E- and one M-step; its run is abandoned
+      once it can't win: its objective plus ten times the projected gain is below the best (with
+      three times it was too hasty: bench/quality.R), or it has more spurious components. The search
+      ends after so many proposals without success.
    3. What was found on a sample of rows goes on from there on all of them (gm_refine()). */
 #include <math.h>
 

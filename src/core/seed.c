@@ -1,5 +1,6 @@
 /* Starts. Distances are taken in standardised columns (or in the metric of the total covariance), so
-   that units do not matter; a row counts with its weight. Every start is a function of (key, stream), and of nothing before it. */
+   that units do not matter; a row counts with its weight. Every start is a function of (key,
+   stream), and of nothing before it. */
 #include <math.h>
 #include <string.h>
 
