@@ -1,4 +1,5 @@
-# The cross-validated log-likelihood of a grid of models, for gmm_select().
+# Cross-validation: folds; the held-out log-likelihood of a grid of models, for gmm_select(); the
+# error of a classifier.
 
 # A number of folds, or the fold of each row given -> the number, or the fold of each row used.
 check_folds <- function(folds, data) {
@@ -84,4 +85,113 @@ add_cv <- function(table, cv, nobs) {
   }
   after <- match("ICL", names(table))
   cbind(table[seq_len(after)], columns, table[-seq_len(after)])
+}
+
+# ---- of a classifier -------------------------------------------------------------------
+
+#' The error of a classifier on new rows, by cross-validation
+#'
+#' Learns anew without each fold in turn, and classifies the rows of the fold.
+#'
+#' Where several models were compared, the choice is made anew in each fold, as it is part of the
+#' learning. The folds are dealt within each class, so that each has its share in all of them, by
+#' R's random numbers ([set.seed()]). Given priors stay; others are those of the rows learnt from.
+#' @param fit The result of [gmm_da()].
+#' @param folds The number of folds, from 2 to the number of rows; or the fold of each row given to
+#'   `gmm_da()`, a vector.
+#' @param ... Must be empty.
+#' @param x The result of `gmm_da_cv()`.
+#' @return A list of class `"gmm_da_cv"` with
+#'   \item{error}{share of the rows (of the weights) put into a wrong class}
+#'   \item{se}{its standard error, `sqrt(error (1 - error) / n)`, with n the effective number of
+#'     rows}
+#'   \item{confusion}{true by predicted classes, sums of weights}
+#'   \item{class, prob}{of each row used, by the fit that did not see it}
+#'   \item{fold}{its fold}
+#'   \item{chosen}{text matrix of what was chosen, a row a fold: with the one column `covariance`,
+#'     or for each class its components and family}
+#' @section Errors: As for [gmm_da()], where a fold leaves too few rows of a class; the text names
+#'   the fold. `gaussmix_error_argument` for other `folds`.
+#' @seealso [gmm_da()]
+#' @examples
+#' set.seed(1)
+#' fit <- gmm_da(Species ~ ., data = iris)
+#' gmm_da_cv(fit)
+#' gmm_da_cv(gmm_da(Species ~ ., data = iris, covariance = "tied"), folds = 150)$error
+#' @export
+gmm_da_cv <- function(fit, folds = 10, ...) {
+  check_dots_empty(...)
+  check_da(fit)
+  n <- nrow(fit$x)
+  given <- n + length(fit$na.action)
+  data <- c(unclass(fit)[c("x", "weights", "class", "blueprint")], list(
+    given = given, rows = setdiff(seq_len(given), fit$na.action)
+  ))
+  fold <- deal_within_classes(check_folds(folds, data), data)
+  prob <- matrix(NA_real_, n, length(fit$classes), dimnames = list(rownames(fit$x), fit$classes))
+  class <- factor(rep(NA, n), levels = fit$classes)
+  chosen <- list()
+  for (f in seq_len(max(fold))) {
+    out <- which(fold == f)
+    learnt <- fit_without(fit, data, out, f)
+    prob[out, ] <- classify(learnt, fit$x[out, , drop = FALSE], "prob")
+    class[out] <- fit$classes[most_probable(prob[out, , drop = FALSE])]
+    chosen[[f]] <- chosen_models(learnt)
+  }
+  counts <- confusion(fit, class)
+  error <- error_rate(counts)
+  rows <- if (is.null(fit$weights)) n else effective_rows(fit$weights)
+  structure(class = "gmm_da_cv", list(
+    error = error, se = sqrt(error * (1 - error) / rows), confusion = counts,
+    class = stats::setNames(class, rownames(fit$x)), prob = prob, fold = fold,
+    chosen = do.call(rbind, chosen)
+  ))
+}
+
+# A number of folds, or the fold of each row -> the fold of each row. Class after class, each in
+# random order, is dealt round.
+deal_within_classes <- function(folds, data) {
+  if (length(folds) > 1L) return(folds)
+  order <- order(as.integer(data$class), stats::runif(length(data$class)))
+  fold <- integer(length(order))
+  fold[order] <- rep_len(seq_len(folds), length(order))
+  fold
+}
+
+fit_without <- function(fit, data, out, f) {
+  kept <- data
+  lost <- setdiff(fit$classes, data$class[-out])
+  if (length(lost)) {
+    gmm_abort("argument", sprintf(
+      "`folds` must leave rows of each class: fold %d has all of %s.", f, dQuote(lost[1L], FALSE)
+    ), "Use fewer folds, or join classes.")
+  }
+  learnt <- tryCatch(
+    fit_classes(some_rows(kept, -out), fit$candidates, fit$separate, fit$given_priors, fit$control),
+    gaussmix_error = function(e) {
+      e$message <- sprintf("Fold %d: %s", f, conditionMessage(e))
+      stop(e)
+    }
+  )
+  c(learnt, list(control = fit$control, blueprint = fit$blueprint))
+}
+
+# One family; or components and family of each class.
+chosen_models <- function(learnt) {
+  if (!is.null(learnt$covariance)) return(c(covariance = learnt$covariance))
+  stats::setNames(paste(learnt$table$k, learnt$table$covariance), learnt$table$class)
+}
+
+#' @rdname gmm_da_cv
+#' @export
+print.gmm_da_cv <- function(x, ...) {
+  cat(sprintf("%d-fold cross-validation: error %s, standard error %s %%\n", max(x$fold),
+              error_text(x$confusion), fixed_text(100 * x$se, 1L)))
+  print(x$confusion)
+  for (column in colnames(x$chosen)) {
+    counts <- sort(table(x$chosen[, column]), decreasing = TRUE)
+    cat(sprintf("chosen in the folds, %s: %s\n", column,
+                some(sprintf("%s (%d)", names(counts), as.integer(counts)))))
+  }
+  invisible(x)
 }

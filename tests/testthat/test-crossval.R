@@ -157,3 +157,30 @@ test_that("a choice with CV prints, summarises and plots", {
   expect_identical(as.data.frame(cv_choice), cv_choice$table)
   expect_identical(gmm_best(by_cv)$k, by_cv$table$k[by_cv$chosen])
 })
+
+# ---- of a classifier --------------------------------------------------------------------
+
+test_that("cross-validation: stratified, seeded, each row by a fit that did not see it", {
+  fit <- gmm_da(iris[1:4], iris$Species, covariance = c("tied", "full"))
+  set.seed(1)
+  cv <- gmm_da_cv(fit, 10)
+  set.seed(1)
+  expect_identical(gmm_da_cv(fit, 10), cv)
+  expect_true(all(table(cv$fold, iris$Species) == 5))
+  expect_identical(cv$error, mean(cv$class != iris$Species))
+  expect_equal(cv$se, sqrt(cv$error * (1 - cv$error) / 150))
+  out <- which(cv$fold == 4)
+  other <- gmm_da(iris[-out, 1:4], iris$Species[-out], covariance = c("tied", "full"))
+  expect_equal(cv$prob[out, ], predict(other, iris[out, ], type = "prob"), ignore_attr = TRUE,
+               tolerance = 1e-10)
+  expect_identical(unname(cv$chosen[4, "covariance"]), other$covariance)
+  line <- gmm_da(iris$Petal.Width, iris$Species) # rows without names
+  expect_lt(gmm_da_cv(line, cv$fold)$error, 0.1)
+  expect_gm_error(gmm_da_cv(fit, rep(1:2, c(50, 100))), "argument", "\"setosa\"", "gmm_da_cv")
+  expect_gm_error(gmm_da_cv(fit, 151), "argument", "folds")
+  apart <- gmm_da(iris[1:2], iris$Species, k = 2, covariance = "diag",
+                  control = gmm_control(n_init = 1, search = 0))
+  cv <- gmm_da_cv(apart, 3)
+  expect_identical(colnames(cv$chosen), levels(iris$Species))
+  expect_true(all(cv$chosen == "2 VVI"))
+})

@@ -131,31 +131,6 @@ test_that("weight 2 is the row twice; missing rows are dropped and keep their pl
   expect_length(gmm_da_cv(kept, 5)$class, 147)
 })
 
-test_that("cross-validation: stratified, seeded, each row by a fit that did not see it", {
-  fit <- gmm_da(iris[1:4], iris$Species, covariance = c("tied", "full"))
-  set.seed(1)
-  cv <- gmm_da_cv(fit, 10)
-  set.seed(1)
-  expect_identical(gmm_da_cv(fit, 10), cv)
-  expect_true(all(table(cv$fold, iris$Species) == 5))
-  expect_identical(cv$error, mean(cv$class != iris$Species))
-  expect_equal(cv$se, sqrt(cv$error * (1 - cv$error) / 150))
-  out <- which(cv$fold == 4)
-  other <- gmm_da(iris[-out, 1:4], iris$Species[-out], covariance = c("tied", "full"))
-  expect_equal(cv$prob[out, ], predict(other, iris[out, ], type = "prob"), ignore_attr = TRUE,
-               tolerance = 1e-10)
-  expect_identical(unname(cv$chosen[4, "covariance"]), other$covariance)
-  line <- gmm_da(iris$Petal.Width, iris$Species) # rows without names
-  expect_lt(gmm_da_cv(line, cv$fold)$error, 0.1)
-  expect_gm_error(gmm_da_cv(fit, rep(1:2, c(50, 100))), "argument", "\"setosa\"", "gmm_da_cv")
-  expect_gm_error(gmm_da_cv(fit, 151), "argument", "folds")
-  apart <- gmm_da(iris[1:2], iris$Species, k = 2, covariance = "diag",
-                  control = gmm_control(n_init = 1, search = 0))
-  cv <- gmm_da_cv(apart, 3)
-  expect_identical(colnames(cv$chosen), levels(iris$Species))
-  expect_true(all(cv$chosen == "2 VVI"))
-})
-
 test_that("the boundary lies where the two most probable classes are equally so", {
   for (fit in list(gmm_da(Species ~ Petal.Length + Petal.Width, iris, covariance = "full"),
                    gmm_da(Species ~ Sepal.Length + Sepal.Width, iris, k = 2, covariance = "tied",
