@@ -25,6 +25,7 @@
 #' | `object` | a fitted object, or its JSON, is damaged; the text names the field |
 #' | `memory` | there is not enough memory, or the data are too large for the machine |
 #' | `version` | a fitted object was written by a newer version of gaussmix |
+#' | `source` | rows that don't live in memory can't be read, or changed between two passes |
 #' | `package` | a package that is only suggested is needed, and not installed |
 #' | `data` | what was asked needs the training data, and the object has none |
 #'

@@ -48,24 +48,17 @@ search_plan <- function(start, n, d, k, control, whole = FALSE) {
 engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
                        options = list()) {
   unit <- weight_unit(w)
-  run <- c(search_plan(start, nrow(x), ncol(x), k, control, !is.null(options$labels)), list(
-    max_iter = control$max_iter, tol = control$tol,
-    floor = control$floor, spurious = as.double(control$spurious), threads = control$threads,
-    progress = if (control$verbose) title else "", equal = as.integer(isTRUE(options$equal)),
-    prior = prior_to_c(options$prior, k, 1 / unit, isTRUE(options$equal)),
-    labels = labels_to_c(options$labels)
-  ))
+  run <- c(search_plan(start, nrow(x), ncol(x), k, control, !is.null(options$labels)),
+           em_control(control, options, k, unit),
+           list(progress = if (control$verbose) title else "",
+                labels = labels_to_c(options$labels)))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_classes(
     .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, as.double(scale), start, run)
   )
   out$starts <- records_table(out$starts, unit)
   if (is.null(out$best)) return(out)
-  out$best <- records_table(out$best, unit)
-  out$means <- t(out$means)
-  out$trace <- unit * out$trace
-  out$nobs <- unit * out$total
-  out$verdict <- read_verdict(out$verdict)
+  out <- read_result(out, unit)
   seen <- unit * out$seen
   near <- max(1e-6 * unit * out$weight, 1e-9 * abs(seen))
   # each once; some within their short run
@@ -76,6 +69,63 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   out$starts$loglik <- whole * out$starts$loglik
   out
 }
+
+# What one run takes, wherever the rows live. The prior counts `share` times.
+em_control <- function(control, options, k, unit, share = 1) {
+  equal <- isTRUE(options$equal)
+  list(max_iter = control$max_iter, tol = control$tol, floor = control$floor,
+       spurious = as.double(control$spurious), threads = control$threads,
+       equal = as.integer(equal), prior = prior_to_c(options$prior, k, share / unit, equal))
+}
+
+# The parts of a run's result, in R's units and shapes.
+read_result <- function(out, unit) {
+  out$best <- records_table(out$best, unit)
+  out$means <- t(out$means)
+  out$trace <- unit * out$trace
+  out$nobs <- unit * out$total
+  out$verdict <- read_verdict(out$verdict)
+  out
+}
+
+# EM from `start` (a parameter list) over rows that live elsewhere. estep(params): a function of a
+# list of proportions, means (k x d), covariances and the family's code (`covariance`) that returns
+# their statistics, in the order of engine_layout(), about these means; the weights in them are
+# divided by `unit`. What it raises goes through. Value: as that of engine_fit(), without starts,
+# reached, seen and weight; where the run failed only its record, `best`, whose status is not 0.
+engine_em <- function(estep, code, start, scale, control, options = list(), unit = 1) {
+  k <- length(start$proportions)
+  length <- sum(engine_layout(code, length(scale), k))
+  call <- function(params) {
+    params$means <- t(params$means)
+    params$covariance <- code
+    stats <- estep(params)
+    if (!is.double(stats) || length(stats) != length) {
+      gmm_abort("source", sprintf("An E-step must return %d statistics, not %s.", length,
+                                  describe(stats)))
+    }
+    stats
+  }
+  out <- with_classes(.Call(ffi_gmm_home, call, code, params_to_c(start), as.double(scale),
+                            em_control(control, options, k, unit)))
+  if (is.null(out$total)) return(list(best = records_table(out$best, unit)))
+  read_result(out, unit)
+}
+
+# The statistics of rows, see engine_em() and `struct gm_stats` in src/core/gm.h: one flat vector;
+# those of parts of the data add up. w: divided by `unit`. labels: integers, 0 where not known.
+engine_stats <- function(x, w, params, labels = NULL, threads = NULL) {
+  with_classes(.Call(ffi_gmm_stats, x, w, params$covariance, params_to_c(params), labels, threads))
+}
+
+# Lengths of the parts of the statistics, in their order:
+#   nk, nk2  k: sums of w r_j and of w^2 r_j, r_j the posterior probabilities
+#   sum      d x k: sums of w r_j (x - mean_j)
+#   scatter  sums of w r_j (x - mean_j)(x - mean_j)': for each component d x d, its lower triangle;
+#            or d, its diagonal, where the family has diagonal covariances; one for all components
+#            where they share it
+#   total    sums of w log f(x) and of w
+engine_layout <- function(code, d, k) .Call(ffi_gmm_layout, code, d, k)
 
 seed_kinds <- c("kmeans++", "kmeans++ (whitened)", "nearest rows", "random (scaled)", "cuts",
                 "halves", "balls", "random", "labels", "responsibilities", "parameters",

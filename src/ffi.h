@@ -16,6 +16,9 @@
 /* ---- entry points, listed in init.c ---- */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family, SEXP k, SEXP scale, SEXP start,
                  SEXP control);
+SEXP ffi_gmm_home(SEXP estep, SEXP family, SEXP start, SEXP scale, SEXP control);
+SEXP ffi_gmm_stats(SEXP x, SEXP w, SEXP family, SEXP params, SEXP labels, SEXP threads);
+SEXP ffi_gmm_layout(SEXP family, SEXP d, SEXP k);
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control);
 SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params, SEXP what, SEXP threads);
 SEXP ffi_gmm_certainty(SEXP x, SEXP w, SEXP family, SEXP params, SEXP threads);
@@ -29,6 +32,7 @@ SEXP ffi_gmm_engine(void);
 const double* ffi_doubles(SEXP x, R_xlen_t length, const char* what);
 const int* ffi_integers(SEXP x, R_xlen_t length, const char* what);
 const int* ffi_labels(SEXP x, R_xlen_t length, int k); /* all in 1..k */
+const int* ffi_known_labels(SEXP x, R_xlen_t length, int k); /* 0: not known; or NULL */
 double ffi_number(SEXP x, const char* what);
 int ffi_count(SEXP x, int least, const char* what);
 const char* ffi_string(SEXP x, const char* what);
@@ -52,6 +56,8 @@ enum gm_seed ffi_seed_kind(SEXP start);
 /* fields max_iter and tol; field spurious */
 struct gm_em_control ffi_em_control(SEXP control);
 struct gm_spurious ffi_spurious(SEXP control);
+/* fields floor, prior (a list, into *prior, or NULL) and equal; without the engine */
+struct gm_bounds ffi_bounds(SEXP control, SEXP scale, int d, struct gm_prior* prior);
 /* gm_subsample() into R_alloc()ed memory */
 int ffi_subsample(const struct gm_rows* rows, uint64_t key,
                   const struct gm_engine* engine, ptrdiff_t m, struct gm_rows* some,
@@ -63,6 +69,10 @@ SEXP ffi_covariances(const struct gm_params* params); /* d x d x k */
 /* Elements at, at + 1 and at + 2 of the list: proportions, means (d x k), covariances. */
 void ffi_set_params(SEXP out, int at, const struct gm_params* params);
 SEXP ffi_records(const struct gm_record* records, int n);
+/* Elements from `at`, 7: record, proportions, means, covariances, total weight, trace, verdict. */
+void ffi_set_result(SEXP out, int at, const struct gm_result* result);
+struct gm_result ffi_result_alloc(const struct gm_family* family, int d, int k,
+                                  int max_iter);
 SEXP ffi_verdict(const struct gm_verdict* verdict, int k);
 /* The seeder's hierarchy. Many rows are sampled, always the same ones. */
 int ffi_grow(struct gm_seeder* seeder, struct gm_error* err);

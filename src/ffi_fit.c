@@ -3,8 +3,8 @@
 
 #include "ffi.h"
 
-static struct gm_result result_alloc(const struct gm_family* family, int d, int k,
-                                     int max_iter) {
+struct gm_result ffi_result_alloc(const struct gm_family* family, int d, int k,
+                                  int max_iter) {
   struct gm_result r;
   gm_params_init(&r.params, family, d, k, ffi_alloc(gm_params_size(family, d, k)));
   gm_stats_init(&r.stats, family, d, k, ffi_alloc(gm_stats_size(family, d, k)));
@@ -82,35 +82,19 @@ void ffi_set_params(SEXP out, int at, const struct gm_params* params) {
   SET_VECTOR_ELT(out, at + 2, ffi_covariances(params));
 }
 
+void ffi_set_result(SEXP out, int at, const struct gm_result* result) {
+  SET_VECTOR_ELT(out, at, ffi_records(&result->record, 1));
+  ffi_set_params(out, at + 1, &result->params);
+  SET_VECTOR_ELT(out, at + 4, Rf_ScalarReal(result->stats.total[1]));
+  SET_VECTOR_ELT(out, at + 5,
+                 doubles(result->trace, (R_xlen_t)result->record.run.iterations + 1));
+  SET_VECTOR_ELT(out, at + 6, ffi_verdict(result->verdict, result->params.k));
+}
+
 static double weight_of(const struct gm_rows* rows) {
   double sum = 0;
   for (ptrdiff_t i = 0; i < rows->n; i++) sum += rows->w ? rows->w[i] : 1;
   return sum;
-}
-
-/* Integers, 0 (not known) to k, or NULL. */
-static const int* read_labels(SEXP labels, ptrdiff_t n, int k) {
-  if (Rf_isNull(labels)) return NULL;
-  const int* label = ffi_integers(labels, n, "labels");
-  for (ptrdiff_t i = 0; i < n; i++)
-    if (label[i] < 0 || label[i] > k) Rf_error("internal error: labels must lie in 0..k");
-  return label;
-}
-
-/* list(alpha, mean, kappa, df, scale, root, constant, share) or NULL -> prior; NULL for NULL. */
-static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prior) {
-  if (Rf_isNull(list)) return NULL;
-  const R_xlen_t square = (R_xlen_t)d * d;
-  *prior = (struct gm_prior){
-      .alpha = ffi_number(ffi_field(list, "alpha"), "alpha"),
-      .kappa = ffi_number(ffi_field(list, "kappa"), "kappa"),
-      .df = ffi_number(ffi_field(list, "df"), "df"),
-      .mean = ffi_doubles(ffi_field(list, "mean"), d, "mean"),
-      .scale = ffi_doubles(ffi_field(list, "scale"), square, "scale"),
-      .root = ffi_doubles(ffi_field(list, "root"), square, "root"),
-      .constant = ffi_doubles(ffi_field(list, "constant"), 3, "constant"),
-      .share = ffi_number(ffi_field(list, "share"), "share")};
-  return prior;
 }
 
 int ffi_grow(struct gm_seeder* seeder, struct gm_error* err) {
@@ -196,12 +180,9 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
       .progress = &progress};
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
   struct gm_prior prior;
-  struct gm_bounds bounds = {.floor = ffi_number(ffi_field(control, "floor"), "floor"),
-                             .scale = ffi_doubles(scale, d, "scale"),
-                             .prior = read_prior(ffi_field(control, "prior"), d, &prior),
-                             .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
+  struct gm_bounds bounds = ffi_bounds(control, scale, d, &prior);
   if (rows.n < 1) Rf_error("internal error: no rows");
-  rows.label = read_labels(ffi_field(control, "labels"), rows.n, k);
+  rows.label = ffi_known_labels(ffi_field(control, "labels"), rows.n, k);
 
   struct ffi_watch watch = {
       .progress = &progress,
@@ -210,13 +191,13 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   const struct gm_engine engine = ffi_engine(ffi_field(control, "threads"), &watch);
   bounds.engine = &engine;
 
-  struct gm_pool pool = {.spare = result_alloc(family, d, k, quest.em.max_iter)};
+  struct gm_pool pool = {.spare = ffi_result_alloc(family, d, k, quest.em.max_iter)};
   struct gm_seeder seeder = {.rows = &rows, .bounds = &bounds, .engine = &engine};
   quest.kind = read_start(start, &seeder, k, &pool.spare.params);
   const int random = quest.kind < GM_SEED_LABELS || quest.kind == GM_SEED_MIXED;
   if (random) seeder.key = ffi_draw_key();
   for (int i = 0; i < (random ? GM_POOL : 1); i++)
-    pool.result[i] = result_alloc(family, d, k, quest.em.max_iter);
+    pool.result[i] = ffi_result_alloc(family, d, k, quest.em.max_iter);
   struct gm_record* records = (struct gm_record*)R_alloc(quest.starts, sizeof *records);
   memset(records, 0, quest.starts * sizeof *records);
 
@@ -229,12 +210,7 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   SEXP out = PROTECT(ffi_list(10, names));
   SET_VECTOR_ELT(out, 0, ffi_records(records, quest.starts));
   if (pool.count) {
-    SET_VECTOR_ELT(out, 1, ffi_records(&best->record, 1));
-    ffi_set_params(out, 2, &best->params);
-    SET_VECTOR_ELT(out, 5, Rf_ScalarReal(best->stats.total[1]));
-    SET_VECTOR_ELT(out, 6,
-                   doubles(best->trace, (R_xlen_t)best->record.run.iterations + 1));
-    SET_VECTOR_ELT(out, 7, ffi_verdict(best->verdict, k));
+    ffi_set_result(out, 1, best);
     SET_VECTOR_ELT(out, 8, Rf_ScalarReal(best->record.seen));
     SET_VECTOR_ELT(out, 9, Rf_ScalarReal(pool.weight));
   }

@@ -71,6 +71,37 @@ const int* ffi_labels(SEXP x, R_xlen_t length, int k) {
   return label;
 }
 
+const int* ffi_known_labels(SEXP labels, R_xlen_t n, int k) {
+  if (Rf_isNull(labels)) return NULL;
+  const int* label = ffi_integers(labels, n, "labels");
+  for (R_xlen_t i = 0; i < n; i++)
+    if (label[i] < 0 || label[i] > k) Rf_error("internal error: labels must lie in 0..k");
+  return label;
+}
+
+/* list(alpha, mean, kappa, df, scale, root, constant, share) or NULL -> prior; NULL for NULL. */
+static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prior) {
+  if (Rf_isNull(list)) return NULL;
+  const R_xlen_t square = (R_xlen_t)d * d;
+  *prior = (struct gm_prior){
+      .alpha = ffi_number(ffi_field(list, "alpha"), "alpha"),
+      .kappa = ffi_number(ffi_field(list, "kappa"), "kappa"),
+      .df = ffi_number(ffi_field(list, "df"), "df"),
+      .mean = ffi_doubles(ffi_field(list, "mean"), d, "mean"),
+      .scale = ffi_doubles(ffi_field(list, "scale"), square, "scale"),
+      .root = ffi_doubles(ffi_field(list, "root"), square, "root"),
+      .constant = ffi_doubles(ffi_field(list, "constant"), 3, "constant"),
+      .share = ffi_number(ffi_field(list, "share"), "share")};
+  return prior;
+}
+
+struct gm_bounds ffi_bounds(SEXP control, SEXP scale, int d, struct gm_prior* prior) {
+  return (struct gm_bounds){.floor = ffi_number(ffi_field(control, "floor"), "floor"),
+                            .scale = ffi_doubles(scale, d, "scale"),
+                            .prior = read_prior(ffi_field(control, "prior"), d, prior),
+                            .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
+}
+
 double ffi_number(SEXP x, const char* what) {
   const double value = ffi_doubles(x, 1, what)[0];
   if (ISNAN(value)) Rf_error("internal error: `%s` must be a number", what);

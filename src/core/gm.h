@@ -460,6 +460,13 @@ struct gm_result { /* the caller's memory */
   struct gm_record record;
 };
 
+/* EM from the result's parameters, wherever the rows live, and the verdict: sets all of the result;
+   returns the status of its record. work: gm_run_work(). */
+ptrdiff_t gm_run_work(const struct gm_family* family, int d, int k);
+int gm_run_home(const struct gm_home* home, const struct gm_bounds* bounds,
+                const struct gm_em_control* em, const struct gm_spurious* spurious,
+                struct gm_result* result, double* work) GM_MUST_CHECK;
+
 enum { GM_POOL = 3 };
 struct gm_pool { /* the best distinct optima, the best first */
   struct gm_result result[GM_POOL];

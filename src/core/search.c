@@ -32,10 +32,8 @@ static int matrix_estep(void* data, const struct gm_params* params,
 /* ---- a run, and what it is worth ---- */
 
 static ptrdiff_t step_size(const struct gm_family* family, int d, int k) {
-  const ptrdiff_t mstep = gm_mstep_work(family, d, k);
-  const ptrdiff_t verdict = gm_verdict_work(family, d), propose = gm_propose_work(d);
-  const ptrdiff_t most = mstep > verdict ? mstep : verdict;
-  return most > propose ? most : propose;
+  const ptrdiff_t run = gm_run_work(family, d, k), propose = gm_propose_work(d);
+  return run > propose ? run : propose;
 }
 
 ptrdiff_t gm_search_work(const struct gm_family* family, int d, int k, int threads) {
@@ -61,10 +59,17 @@ static struct gm_home door(struct gm_searcher* s) {
   return (struct gm_home){.estep = matrix_estep, .data = &s->home};
 }
 
-int gm_searcher_judge(const struct gm_searcher* s, struct gm_result* result) {
+ptrdiff_t gm_run_work(const struct gm_family* family, int d, int k) {
+  const ptrdiff_t mstep = gm_mstep_work(family, d, k);
+  const ptrdiff_t verdict = gm_verdict_work(family, d);
+  return mstep > verdict ? mstep : verdict;
+}
+
+static int judge(struct gm_result* result, const struct gm_bounds* bounds,
+                 const struct gm_spurious* spurious, double* work) {
   struct gm_record* record = &result->record;
-  if (gm_verdict_set(&result->params, &result->stats, s->seeder->bounds,
-                     &s->quest->spurious, result->verdict, s->step, &record->err))
+  if (gm_verdict_set(&result->params, &result->stats, bounds, spurious, result->verdict,
+                     work, &record->err))
     return record->err.code;
   if (record->run.floored) {
     struct gm_verdict* v = result->verdict + record->run.floored - 1;
@@ -78,6 +83,20 @@ int gm_searcher_judge(const struct gm_searcher* s, struct gm_result* result) {
     record->repeated += result->verdict[j].same_as > 0;
   }
   return GM_OK;
+}
+
+int gm_searcher_judge(const struct gm_searcher* s, struct gm_result* result) {
+  return judge(result, s->seeder->bounds, &s->quest->spurious, s->step);
+}
+
+int gm_run_home(const struct gm_home* home, const struct gm_bounds* bounds,
+                const struct gm_em_control* em, const struct gm_spurious* spurious,
+                struct gm_result* result, double* work) {
+  struct gm_record* record = &result->record;
+  if (gm_em(home, bounds, em, &result->params, &result->stats, result->trace, work,
+            &record->run, &record->err))
+    return record->err.code;
+  return judge(result, bounds, spurious, work);
 }
 
 /* How many components more must not be believed. A run that ended with two the same has missed the
@@ -106,15 +125,11 @@ static int same(const struct gm_searcher* s, const struct gm_record* a,
              gm_searcher_margin(s, a->run.objective, tolerance);
 }
 
-/* EM from the spare's parameters; returns its status. */
+/* EM from the result's parameters; returns its status. */
 int gm_searcher_run(struct gm_searcher* s, struct gm_result* result,
                     const struct gm_em_control* em) {
   const struct gm_home home = door(s);
-  struct gm_record* record = &result->record;
-  if (gm_em(&home, s->seeder->bounds, em, &result->params, &result->stats, result->trace,
-            s->step, &record->run, &record->err))
-    return record->err.code;
-  return gm_searcher_judge(s, result);
+  return gm_run_home(&home, s->seeder->bounds, em, &s->quest->spurious, result, s->step);
 }
 
 /* Puts the spare where it belongs in the pool, if it does: of the same optimum the better stays. */

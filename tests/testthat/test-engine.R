@@ -41,6 +41,67 @@ test_that("every routine refuses what it can't use with an R error", {
   fuzz(ffi_gmm_kernel, c(list(path = "reference"), good[c("family", "params", "x", "w")],
                          list(NULL, NULL)))
   fuzz(ffi_gmm_random, list(c(1, 2), c(1, 2), 0L, 0L))
+  fuzz(ffi_gmm_stats, c(good[c("x", "w", "family", "params")], list(good$control$labels, NULL)))
+  fuzz(ffi_gmm_layout, list("VVV", 2L, 2L))
+  estep <- function(p) .Call(ffi_gmm_stats, good$x, NULL, "VVV", p, NULL, NULL)
+  fuzz(ffi_gmm_home, c(list(estep), good[c("family", "params", "scale", "control")]))
+})
+
+home_case <- function(code) {
+  x <- as.matrix(faithful)
+  start <- gmm_params(c(.3, .4, .3), x[c(1, 2, 10), ], diag(c(1, 100)))
+  start$covariance <- code
+  list(x = x, start = start, chunks = split(seq_len(nrow(x)), rep(1:5, length.out = nrow(x))))
+}
+
+test_that("EM over an R function of the parameters takes the steps of EM over rows in memory", {
+  control <- gmm_control(tol = 0, max_iter = 20)
+  for (code in names(families)) {
+    case <- home_case(code)
+    scale <- column_scale(case$x)
+    start <- unclass(case$start)
+    memory <- engine_fit(case$x, NULL, code, 3L, scale, start, control)
+    estep <- function(params) {
+      Reduce(`+`, lapply(case$chunks, function(i) engine_stats(case$x[i, ], NULL, params)))
+    }
+    home <- engine_em(estep, code, start, scale, control)
+    expect_equal(home$trace, memory$trace, tolerance = 1e-12)
+    same <- c("proportions", "means", "covariances", "nobs", "verdict")
+    expect_equal(home[same], memory[same], tolerance = 1e-8)
+    expect_identical(home$best$passes, memory$best$passes)
+    expect_identical(sum(engine_layout(code, 2L, 3L)), as.double(length(estep(case$start))))
+  }
+})
+
+test_that("a known label counts in the statistics of rows", {
+  case <- home_case("VVV")
+  n <- nrow(case$x)
+  stats <- engine_stats(case$x, rep(2, n), case$start, rep(2L, n))
+  expect_equal(stats[1:6], c(0, 2 * n, 0, 0, 4 * n, 0))
+  expect_equal(stats[7:12], c(0, 0, 2 * colSums(case$x) - 2 * n * case$start$means[2, ], 0, 0),
+               ignore_attr = TRUE)
+})
+
+test_that("errors and time limits go through the engine, and what is no E-step is refused", {
+  case <- home_case("VVV")
+  run <- function(estep) {
+    engine_em(estep, "VVV", unclass(case$start), column_scale(case$x), gmm_control())
+  }
+  expect_error(run(function(params) stop("lost connection")), "lost connection")
+  expect_gm_error(run(function(params) 1:3), "source", "26 statistics, not an integer vector")
+  failed <- run(function(params) rep(NaN, 26))
+  expect_named(failed, "best")
+  expect_identical(failed$best$status, 3L)
+  slow <- function(params) {
+    Sys.sleep(0.05)
+    engine_stats(case$x, NULL, params)
+  }
+  expect_error({
+    setTimeLimit(elapsed = 0.3, transient = TRUE)
+    on.exit(setTimeLimit())
+    run(slow)
+  }, "time limit")
+  expect_type(run(function(params) engine_stats(case$x, NULL, params)), "list")
 })
 
 test_that("fields of lists are checked as arguments are", {

@@ -1,0 +1,114 @@
+/* Rows that live elsewhere: in chunks, on a cluster, in a database. An R function turns parameters
+   into statistics, and the EM loop drives it as it drives rows in memory; statistics of rows that
+   are at hand are made here, and R adds them up. */
+#include <string.h>
+
+#include "ffi.h"
+
+struct call_home {
+  SEXP estep;
+  const struct gm_engine* engine;
+  struct gm_factors factors;
+};
+
+/* The function may jump, by an error or an interrupt: nothing is held here or in the core, whose
+   memory is R's. Parameters without factors don't get to it. */
+static int call_estep(void* data, const struct gm_params* params, struct gm_stats* stats,
+                      struct gm_error* err) {
+  static const char* const names[] = {"proportions", "means", "covariances"};
+  struct call_home* home = data;
+  if (gm_factors_set(&home->factors, params, home->engine, err)) return err->code;
+  SEXP list = PROTECT(ffi_list(3, names));
+  ffi_set_params(list, 0, params);
+  SEXP call = PROTECT(Rf_lang2(home->estep, list));
+  SEXP value = PROTECT(Rf_eval(call, R_BaseEnv));
+  memcpy(stats->nk, ffi_doubles(value, stats->size, "statistics"),
+         (size_t)stats->size * sizeof(double));
+  UNPROTECT(3);
+  return GM_OK;
+}
+
+/* control: list(max_iter, tol, floor, spurious (3), threads, prior, equal). Value: as
+   ffi_gmm_fit() for one run: its record, and where it survived the rest. */
+SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP control) {
+  static const char* const names[] = {"best",  "proportions", "means",  "covariances",
+                                      "total", "trace",       "verdict"};
+  const struct gm_family* family = ffi_family(family_code);
+  if (!Rf_isFunction(estep)) Rf_error("internal error: `estep` must be a function");
+  if (Rf_xlength(scale) < 1 || Rf_xlength(scale) > INT_MAX / 2)
+    Rf_error("internal error: no columns");
+  const int d = (int)Rf_xlength(scale);
+  const struct gm_params given = ffi_params(start, family, d);
+  const int k = given.k;
+  const struct gm_em_control em = ffi_em_control(control);
+  const struct gm_spurious spurious = ffi_spurious(control);
+  struct gm_prior prior;
+  struct gm_bounds bounds = ffi_bounds(control, scale, d, &prior);
+
+  struct ffi_watch watch = {0};
+  ffi_watch_start(&watch);
+  const struct gm_engine engine = ffi_engine(ffi_field(control, "threads"), &watch);
+  bounds.engine = &engine;
+  struct gm_result result = ffi_result_alloc(family, d, k, em.max_iter);
+  gm_params_copy(&result.params, &given);
+  result.record = (struct gm_record){.kind = GM_SEED_GIVEN, .state = GM_FINISHED};
+  struct call_home rows = {.estep = estep, .engine = &engine};
+  gm_factors_init(&rows.factors, family, d, k, ffi_alloc(gm_factors_size(family, d, k)));
+  const struct gm_home home = {.estep = call_estep, .data = &rows};
+  const int failed = gm_run_home(&home, &bounds, &em, &spurious, &result,
+                                 ffi_alloc((double)gm_run_work(family, d, k)));
+  ffi_watch_end(&watch);
+  SEXP out = PROTECT(ffi_list(7, names));
+  if (failed) {
+    SET_VECTOR_ELT(out, 0, ffi_records(&result.record, 1));
+  } else {
+    ffi_set_result(out, 0, &result);
+  }
+  UNPROTECT(2);
+  return out;
+}
+
+/* The statistics of the rows about the means of params, as one flat vector. */
+SEXP ffi_gmm_stats(SEXP x, SEXP w, SEXP family, SEXP params_list, SEXP labels,
+                   SEXP threads) {
+  struct gm_rows rows = ffi_rows(x, w);
+  const struct gm_params params = ffi_params(params_list, ffi_family(family), rows.d);
+  const int d = params.d, k = params.k;
+  rows.label = ffi_known_labels(labels, rows.n, k);
+  struct ffi_watch watch = {0};
+  ffi_watch_start(&watch);
+  const struct gm_engine engine = ffi_engine(threads, &watch);
+  const struct gm_factors f = ffi_factors(&params, &engine);
+  struct gm_stats stats;
+  SEXP out = PROTECT(Rf_allocVector(REALSXP, gm_stats_size(params.family, d, k)));
+  gm_stats_init(&stats, params.family, d, k, REAL(out));
+  struct gm_error err = {0};
+  if (gm_estep(&rows, &f, &engine, &stats, NULL,
+               ffi_alloc((double)gm_estep_work(params.family, d, k, engine.threads)),
+               &err))
+    ffi_watch_end(&watch);
+  UNPROTECT(2);
+  return out;
+}
+
+/* Lengths of the parts of the statistics, in their order. */
+SEXP ffi_gmm_layout(SEXP family_code, SEXP d, SEXP k) {
+  static const char* const names[] = {"nk", "nk2", "sum", "scatter", "total"};
+  struct gm_stats stats;
+  const struct gm_family* family = ffi_family(family_code);
+  const int dim = ffi_count(d, 1, "d"), comps = ffi_count(k, 1, "k");
+  if ((double)dim * dim * comps > 1e9) Rf_error("internal error: too many statistics");
+  gm_stats_init(&stats, family, dim, comps,
+                ffi_alloc((double)gm_stats_size(family, dim, comps)));
+  const ptrdiff_t ends[] = {stats.nk2 - stats.nk, stats.sum - stats.nk,
+                            stats.scatter - stats.nk, stats.total - stats.nk, stats.size};
+  SEXP out = PROTECT(Rf_allocVector(REALSXP, 5));
+  SEXP labels = PROTECT(Rf_allocVector(STRSXP, 5));
+  for (int i = 0; i < 5; i++) {
+    SET_STRING_ELT(labels, i, Rf_mkChar(names[i]));
+    REAL(out)[i] = (double)(ends[i] - (i ? ends[i - 1] : 0));
+  }
+  Rf_setAttrib(out, R_NamesSymbol, labels);
+  UNPROTECT(2);
+  return out;
+}
