@@ -94,7 +94,7 @@ read_result <- function(out, unit) {
 # divided by `unit`. What it raises goes through. Value: as that of engine_fit(), without starts,
 # reached, seen and weight; where the run failed only its record, `best`, whose status is not 0.
 engine_em <- function(estep, code, start, scale, control, options = list(), unit = 1) {
-  k <- length(start$proportions)
+  k <- nrow(start$means)
   length <- sum(engine_layout(code, length(scale), k))
   call <- function(params) {
     params$means <- t(params$means)
@@ -124,7 +124,7 @@ engine_stats <- function(x, w, params, labels = NULL, threads = NULL) {
 #   scatter  sums of w r_j (x - mean_j)(x - mean_j)': for each component d x d, its lower triangle;
 #            or d, its diagonal, where the family has diagonal covariances; one for all components
 #            where they share it
-#   total    sums of w log f(x) and of w
+#   total    sums of w log f(x), of w, of w r of the noise, and of constants of rows
 engine_layout <- function(code, d, k) .Call(ffi_gmm_layout, code, d, k)
 
 seed_kinds <- c("kmeans++", "kmeans++ (whitened)", "nearest rows", "random (scaled)", "cuts",

@@ -40,7 +40,8 @@ SEXP ffi_field(SEXP list, const char* name);
 const struct gm_family* ffi_family(SEXP code);
 /* x: a double matrix with rows and columns */
 struct gm_rows ffi_rows(SEXP x, SEXP w);
-/* list(proportions, means (d x k), covariances (d x d x k)) -> params, in R_alloc()ed memory */
+/* list(proportions (k, or k + 1 with noise), means (d x k), covariances (d x d x k)) -> params, in
+   R_alloc()ed memory */
 struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);
 /* The same; an R error where there are not k components. */
 struct gm_params ffi_start_params(SEXP list, const struct gm_family* family, int d,

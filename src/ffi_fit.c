@@ -85,7 +85,7 @@ void ffi_set_params(SEXP out, int at, const struct gm_params* params) {
 void ffi_set_result(SEXP out, int at, const struct gm_result* result) {
   SET_VECTOR_ELT(out, at, ffi_records(&result->record, 1));
   ffi_set_params(out, at + 1, &result->params);
-  SET_VECTOR_ELT(out, at + 4, Rf_ScalarReal(result->stats.total[1]));
+  SET_VECTOR_ELT(out, at + 4, Rf_ScalarReal(result->stats.total[GM_WEIGHT]));
   SET_VECTOR_ELT(out, at + 5,
                  doubles(result->trace, (R_xlen_t)result->record.run.iterations + 1));
   SET_VECTOR_ELT(out, at + 6, ffi_verdict(result->verdict, result->params.k));

@@ -14,12 +14,10 @@ SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_componen
                     SEXP threads) {
   static const char* const names[] = {"x", "component"};
   const int n = ffi_count(n_rows, 0, "n");
-  const R_xlen_t k = Rf_xlength(ffi_field(params_list, "proportions"));
-  const R_xlen_t dk = Rf_xlength(ffi_field(params_list, "means"));
-  if (k < 1 || dk < k || dk % k || dk / k > INT_MAX / 2)
-    Rf_error("internal error: `means` must be d x k");
+  SEXP means = ffi_field(params_list, "means");
+  if (!Rf_isMatrix(means)) Rf_error("internal error: `means` must be d x k");
   const struct gm_params params =
-      ffi_params(params_list, ffi_family(family), (int)(dk / k));
+      ffi_params(params_list, ffi_family(family), Rf_nrows(means));
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);

@@ -151,16 +151,18 @@ struct gm_rows ffi_rows(SEXP x, SEXP w) {
 }
 
 struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d) {
-  SEXP prop = ffi_field(list, "proportions");
-  const R_xlen_t k = Rf_xlength(prop);
+  SEXP prop = ffi_field(list, "proportions"), means = ffi_field(list, "means");
+  const R_xlen_t k = Rf_xlength(means) / d, given = Rf_xlength(prop);
   if (k < 1 || k > INT_MAX / 2) Rf_error("internal error: no components");
-  const double* mean = ffi_doubles(ffi_field(list, "means"), k * d, "means");
+  const double* mean = ffi_doubles(means, k * d, "means");
   const double* cov =
       ffi_doubles(ffi_field(list, "covariances"), k * d * d, "covariances");
   struct gm_params params;
   gm_params_init(&params, family, d, (int)k,
                  ffi_alloc(gm_params_size(family, d, (int)k)));
-  memcpy(params.prop, ffi_doubles(prop, k, "proportions"), (size_t)k * sizeof(double));
+  memcpy(params.prop, ffi_doubles(prop, given > k ? k + 1 : k, "proportions"),
+         (size_t)given * sizeof(double));
+  if (given == k) params.prop[k] = 0;
   memcpy(params.mean, mean, (size_t)(k * d) * sizeof(double));
   const ptrdiff_t length = gm_cov_length(family->shape, d);
   const ptrdiff_t step = family->shape == GM_TRIANG ? 1 : d + 1;

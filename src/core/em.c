@@ -1,6 +1,6 @@
 /* The EM loop (Dempster, Laird & Rubin 1977): E-step and M-step in turn until what is left to gain
-   is small. The objective is the log-likelihood, with a prior plus its log density. It knows
-   neither the rows' home nor the family.
+   is small. The objective is the log-likelihood, with a prior plus its log density, and the
+   constants of rows that it alone counts. It knows neither the rows' home nor the family.
 
    Convergence. g_t is the gain of step t, a the largest of the last three ratios g_t / g_(t-1);
    for a linearly converging run g_t a / (1 - a) is what all further steps would gain together.
@@ -40,7 +40,8 @@ static int look(const struct gm_home* home, const struct gm_bounds* bounds,
                 struct gm_run* run, double* work, struct gm_error* err) {
   if (home->estep(home->data, params, stats, err)) return err->code;
   run->passes++;
-  run->loglik = run->objective = stats->total[0];
+  run->loglik = stats->total[GM_LOGLIK];
+  run->objective = run->loglik + stats->total[GM_CONSTANT];
   if (bounds->prior)
     run->objective += gm_log_prior(
         bounds, params, work + gm_params_size(params->family, params->d, params->k));
@@ -62,7 +63,7 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
     const double before = run->objective;
     if (gm_mstep(stats, bounds, params, work, err)) break;
     if (look(home, bounds, params, stats, run, work, err)) break;
-    if (run->objective - before < -1e-8 * (fabs(before) + stats->total[1])) {
+    if (run->objective - before < -1e-8 * (fabs(before) + stats->total[GM_WEIGHT])) {
       if (!gm_floored(params, bounds, 1, work)) {
         *err = (struct gm_error){.code = GM_NUMERIC};
         break;
@@ -75,8 +76,8 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
     }
     trace[++run->iterations] = run->objective;
     run->gain = run->objective - before;
-    const double left =
-        watch_step(&watch, run->gain, run->objective, stats->total[1], control->tol);
+    const double left = watch_step(&watch, run->gain, run->objective,
+                                   stats->total[GM_WEIGHT], control->tol);
     if (control->tol > 0)
       run->converged = params->k == 1 || watch.small >= 2 || watch.still >= 3;
     if (!run->converged && control->hopeless &&

@@ -59,7 +59,7 @@ static void estep_block(void* data, const struct gm_block* block, int slot) {
   switch (e->rows->source) {
     case GM_POSTERIOR:
       e->kernel->distance[f->shape](f, block->x, block->ld, m, block->maha, block->work);
-      stats.total[0] +=
+      stats.total[GM_LOGLIK] +=
           e->kernel->posterior(f->logc, k, m, block->w, block->label, block->maha, NULL);
       break;
     case GM_LABELS: one_hot(block, k, block->label, resp); break;
@@ -73,9 +73,9 @@ static void estep_block(void* data, const struct gm_block* block, int slot) {
       break;
   }
   if (block->w) {
-    for (int i = 0; i < block->rows; i++) stats.total[1] += block->w[i];
+    for (int i = 0; i < block->rows; i++) stats.total[GM_WEIGHT] += block->w[i];
   } else {
-    stats.total[1] += block->rows;
+    stats.total[GM_WEIGHT] += block->rows;
   }
   e->kernel->accumulate[f->shape](f, block->x, block->ld, m, block->w, resp, &stats,
                                   block->work);

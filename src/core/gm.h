@@ -43,7 +43,7 @@ struct
   const double* scale;            /* d: the columns' scales */
   const struct gm_prior* prior;   /* NULL: maximum likelihood */
   const struct gm_engine* engine; /* asked between components, see gm_stop(); or NULL */
-  int equal;                      /* 1: all proportions are 1 / k */
+  int equal;                      /* 1: the Gaussians' proportions are equal */
 };
 
 struct gm_prior {      /* conjugate, see prior.c */
@@ -90,7 +90,7 @@ void gm_prior_scatter(const struct gm_prior* prior, int d, enum gm_shape shape,
 struct gm_params {
   const struct gm_family* family;
   int d, k;
-  double* prop; /* k */
+  double* prop; /* k + 1; the last one is that of the noise, 0 without */
   double* mean; /* d x k */
   double* cov;  /* gm_cov_size(); component j at cov + gm_cov_stride() * j */
 };
@@ -111,6 +111,7 @@ double gm_log_prior(const struct gm_bounds* bounds, const struct gm_params* para
      maha_j(x) = || L_j^-1 (x - mean_j) ||^2,   L_j L_j' = cov_j
      log(prop_j f_j(x)) = logc_j - maha_j(x) / 2
      logc_j = log(prop_j) - d/2 log(2 pi) - sum_a log L_j[a, a]      (-Inf where prop_j is 0)
+     logc_k of the noise: log(prop_k) - log(volume), -Inf without noise
    factor of component j at factor + stride * j:
      GM_TRIANG  d x d, column-major: strict lower triangle of L, and 1 / L[a, a] on the diagonal
      GM_DIAG    d reciprocal standard deviations
@@ -119,7 +120,7 @@ struct gm_factors {
   enum gm_shape shape;
   int d, k;
   ptrdiff_t stride; /* between components; 0 where the covariance is shared */
-  double* logc;     /* k */
+  double* logc;     /* k + 1 */
   const double* mean;
   double* factor;
 };
@@ -159,8 +160,15 @@ struct gm_rows {
      nk2[j]   sum_i w_i^2 r_ij
      sum      d x k: sum_i w_i r_ij (x_i - c_j)
      scatter  about c_j, of the kind that the shape needs, stride 0 where shared
-     total[0] log-likelihood sum_i w_i log f(x_i);  total[1] sum_i w_i
+     total    sums over all rows, by enum gm_total
    One flat block of doubles, so that merging is addition. */
+enum gm_total {
+  GM_LOGLIK, /* sum_i w_i log f(x_i) */
+  GM_WEIGHT, /* sum_i w_i, of the weight that is kept */
+  GM_NOISE,  /* sum_i w_i r_i of the noise */
+  GM_CONSTANT, /* constants of rows that the objective counts and the log-likelihood does not */
+  GM_TOTALS
+};
 struct gm_stats {
   enum gm_shape shape;
   int d, k;

@@ -253,8 +253,9 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
 
 /* ---- parameters from one family to another ---- */
 
-static double* init_wide(struct worker* w, int k) {
-  return gm_params_init(&w->wide, widest(), w->seeder.rows->d, k, w->wide_mem);
+static void init_wide(struct worker* w, int k, double noise) {
+  gm_params_init(&w->wide, widest(), w->seeder.rows->d, k, w->wide_mem);
+  w->wide.prop[k] = noise;
 }
 
 /* Component i of `from` -> component j of the worker's wide parameters. */
@@ -275,7 +276,7 @@ static void widen(struct worker* w, const struct gm_params* from, int i, int j) 
 }
 
 static void widen_all(struct worker* w, const struct gm_params* from) {
-  init_wide(w, from->k);
+  init_wide(w, from->k, from->prop[from->k]);
   for (int j = 0; j < from->k; j++) widen(w, from, j, j);
 }
 
@@ -288,7 +289,7 @@ static int carry(struct worker* w) {
   const int d = to->d, k = to->k;
   struct gm_stats* stats = &spare->stats;
   gm_stats_zero(stats);
-  memcpy(to->prop, from->prop, (size_t)k * sizeof *to->prop);
+  memcpy(to->prop, from->prop, ((size_t)k + 1) * sizeof *to->prop);
   memcpy(to->mean, from->mean, (size_t)d * k * sizeof *to->mean);
   for (int j = 0; j < k; j++) {
     const double* cov = from->cov + (ptrdiff_t)d * d * j;
@@ -300,7 +301,8 @@ static int carry(struct worker* w) {
         scatter[stats->shape == GM_TRIANG ? a + (ptrdiff_t)d * b : a] +=
             stats->nk[j] * cov[a + (ptrdiff_t)d * b];
   }
-  stats->total[1] = w->seeder.weight;
+  stats->total[GM_WEIGHT] = w->seeder.weight;
+  stats->total[GM_NOISE] = from->prop[k] * w->seeder.weight;
   to->cov[0] = 0;
   if (stats->shape == GM_TRIANG && stats->stride) /* an orientation to begin with */
     memcpy(to->cov, from->cov, (size_t)d * d * k * sizeof *to->cov);
@@ -312,7 +314,7 @@ static void split(struct worker* w, const struct gm_params* from, int c, double 
   const int d = from->d, k = from->k;
   const ptrdiff_t len = (ptrdiff_t)d * d;
   double *axes = w->spare, *value = axes + len;
-  init_wide(w, k + 1);
+  init_wide(w, k + 1, from->prop[k]);
   for (int j = 0; j < k; j++) widen(w, from, j, j);
   double* cov = w->wide.cov + len * c;
   memcpy(axes, cov, (size_t)len * sizeof *axes);

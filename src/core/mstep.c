@@ -1,9 +1,9 @@
 /* M-step: stats -> parameters. Sees no rows.
 
-   With n_j, s_j and S_j the weight, sum and scatter about the old mean c_j,
-     proportion_j = n_j / n,   mean_j = c_j + s_j / n_j,   scatter about it = S_j - s_j s_j' / n_j;
-   the family makes the covariances of the last. Proportions that are to be equal are 1 / k. A prior
-   is further rows (prior.c). Near convergence s_j vanishes, so that nothing cancels. */
+   With n_j, s_j and S_j the weight, sum and scatter about the old mean c_j, n_0 that of the noise,
+     proportion_j = n_j / n,   n = n_0 + sum_j n_j,   mean_j = c_j + s_j / n_j,   scatter about it = S_j - s_j s_j' / n_j;
+   the family makes the covariances of the last. Proportions that are to be equal share what the
+   noise leaves. A prior is further rows (prior.c). Near convergence s_j vanishes, so that nothing cancels. */
 #include <math.h>
 #include <string.h>
 
@@ -41,20 +41,32 @@ void gm_mstep_undo(struct gm_params* params, double* work) {
 }
 
 void gm_mstep_equal(const struct gm_bounds* bounds, struct gm_params* params) {
-  for (int j = 0; j < params->k && bounds->equal; j++) params->prop[j] = 1.0 / params->k;
+  const double gaussian = 1 - params->prop[params->k];
+  for (int j = 0; j < params->k && bounds->equal; j++)
+    params->prop[j] = gaussian / params->k;
 }
 
-/* The prior as further rows of the components: n, scatter, means and proportions with them; returns
-   the total. Where one covariance is common, it has one prior. */
+/* The weights of the Gaussians (their sum is total) and of the noise -> proportions. */
+static void set_proportions(const struct gm_stats* stats, double total,
+                            const struct gm_bounds* bounds, struct gm_params* params) {
+  const struct gm_prior* prior = bounds->prior;
+  const int k = stats->k;
+  const double more = prior ? prior->share * (prior->alpha - 1) : 0;
+  const double noise = stats->total[GM_NOISE], all = total + noise + k * more;
+  for (int j = 0; j < k; j++) params->prop[j] = (stats->nk[j] + more) / all;
+  params->prop[k] = noise / all;
+  gm_mstep_equal(bounds, params);
+}
+
+/* The prior as further rows of the components: n, scatter and means with them; returns the total.
+   Where one covariance is common, it has one prior. */
 static double add_prior(const struct gm_prior* prior, struct gm_params* params, double* n,
                         double total, double* scatter, ptrdiff_t stride, double* apart) {
   const int d = params->d, k = params->k;
   const enum gm_shape shape = params->family->shape;
-  const double more = prior->share * (prior->alpha - 1);
   double rows = gm_prior_rows(prior, d) * (stride ? k : 1);
   if (!stride && prior->kappa > 0) rows += prior->share * (k - 1);
   for (int j = 0; j < k; j++) {
-    params->prop[j] = (n[j] + more) / (total + k * more);
     gm_prior_mean(prior, n[j], d, shape, params->mean + (ptrdiff_t)d * j,
                   scatter + stride * j, apart);
     if (stride || j == 0) gm_prior_scatter(prior, d, shape, scatter + stride * j);
@@ -89,7 +101,6 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
   for (int j = 0; j < k; j++) {
     const double* sum = stats->sum + (ptrdiff_t)d * j;
     double* s = scatter + stats->stride * j;
-    params->prop[j] = stats->nk[j] / total;
     for (int b = 0; b < d; b++) {
       const double shift = stats->nk[j] > 0 ? sum[b] / stats->nk[j] : 0;
       params->mean[b + (ptrdiff_t)d * j] += shift;
@@ -101,9 +112,9 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
     }
   }
 
+  set_proportions(stats, total, bounds, params);
   memcpy(n, stats->nk, (size_t)k * sizeof *n);
   if (prior) total = add_prior(prior, params, n, total, scatter, stats->stride, own);
-  gm_mstep_equal(bounds, params);
   const struct gm_scatter seen = {
       .d = d, .k = k, .n = n, .total = total, .s = scatter, .stride = stats->stride};
   params->family->mstep(&seen, bounds, params->cov, own);

@@ -18,7 +18,7 @@ static ptrdiff_t cov_size(const struct gm_family* family, int d, int k) {
 }
 
 ptrdiff_t gm_params_size(const struct gm_family* family, int d, int k) {
-  return k + (ptrdiff_t)d * k + cov_size(family, d, k);
+  return k + 1 + (ptrdiff_t)d * k + cov_size(family, d, k);
 }
 
 double* gm_params_init(struct gm_params* params, const struct gm_family* family, int d,
@@ -27,7 +27,7 @@ double* gm_params_init(struct gm_params* params, const struct gm_family* family,
   params->d = d;
   params->k = k;
   params->prop = mem;
-  params->mean = params->prop + k;
+  params->mean = params->prop + k + 1;
   params->cov = params->mean + (ptrdiff_t)d * k;
   return mem + gm_params_size(family, d, k);
 }
@@ -38,7 +38,7 @@ void gm_params_copy(struct gm_params* to, const struct gm_params* from) {
 }
 
 ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k) {
-  return k + cov_size(family, d, k);
+  return k + 1 + cov_size(family, d, k);
 }
 
 double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d,
@@ -48,7 +48,7 @@ double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, in
   f->k = k;
   f->stride = gm_cov_stride(family, d);
   f->logc = mem;
-  f->factor = mem + k;
+  f->factor = mem + k + 1;
   f->mean = NULL;
   return mem + gm_factors_size(family, d, k);
 }
@@ -80,6 +80,7 @@ int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
   static const double half_log_2pi = 0.91893853320467274178;
   double logdet = NAN;
   f->mean = params->mean;
+  f->logc[f->k] = -INFINITY;
   for (int j = 0; j < params->k; j++) {
     if (j == 0 || f->stride)
       logdet = factorise(f->shape, f->d, params->cov + f->stride * j,

@@ -162,7 +162,7 @@ static int repeats(struct gm_searcher* s, int i, struct gm_record* records) {
   struct gm_result* spare = &s->pool->spare;
   struct gm_error* err = &spare->record.err;
   if (matrix_estep(&s->home, &spare->params, &spare->stats, err)) return 0;
-  const double begin = spare->stats.total[0];
+  const double begin = spare->stats.total[GM_LOGLIK];
   spare->record.begin = begin;
   for (int j = 0; j < i; j++) {
     if (records[j].err.code || records[j].same_as ||

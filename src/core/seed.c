@@ -301,7 +301,7 @@ static void total_stats(const struct gm_seeder* seeder, double factor,
         scatter[stats->shape == GM_TRIANG ? a + (ptrdiff_t)d * b : a] +=
             factor * stats->nk[j] * seeder->total.cov[a + (ptrdiff_t)d * b];
   }
-  stats->total[1] = seeder->weight;
+  stats->total[GM_WEIGHT] = seeder->weight;
 }
 
 ptrdiff_t gm_seed_total_size(int d) {

@@ -9,7 +9,7 @@ static ptrdiff_t scatter_length(enum gm_shape shape, int d) {
 
 ptrdiff_t gm_stats_size(const struct gm_family* family, int d, int k) {
   return 2 * (ptrdiff_t)k + (ptrdiff_t)d * k +
-         scatter_length(family->shape, d) * (family->shared ? 1 : k) + 2;
+         scatter_length(family->shape, d) * (family->shared ? 1 : k) + GM_TOTALS;
 }
 
 struct gm_stats gm_stats_at(const struct gm_stats* layout, double* mem) {
@@ -18,7 +18,7 @@ struct gm_stats gm_stats_at(const struct gm_stats* layout, double* mem) {
   s.nk2 = s.nk + s.k;
   s.sum = s.nk2 + s.k;
   s.scatter = s.sum + (ptrdiff_t)s.d * s.k;
-  s.total = mem + s.size - 2;
+  s.total = mem + s.size - GM_TOTALS;
   return s;
 }
 
