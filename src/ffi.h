@@ -31,7 +31,7 @@ SEXP ffi_gmm_engine(void);
 /* ---- arguments: R errors where type or length is wrong; length < 0: any ---- */
 const double* ffi_doubles(SEXP x, R_xlen_t length, const char* what);
 const int* ffi_integers(SEXP x, R_xlen_t length, const char* what);
-const int* ffi_labels(SEXP x, R_xlen_t length, int k); /* all in 1..k */
+const int* ffi_labels(SEXP x, R_xlen_t length, int k);       /* all in 1..k */
 const int* ffi_known_labels(SEXP x, R_xlen_t length, int k); /* 0: not known; or NULL */
 double ffi_number(SEXP x, const char* what);
 int ffi_count(SEXP x, int least, const char* what);
@@ -77,7 +77,9 @@ struct gm_result ffi_result_alloc(const struct gm_family* family, int d, int k,
 SEXP ffi_verdict(const struct gm_verdict* verdict, int k);
 /* The seeder's hierarchy. Many rows are sampled, always the same ones. */
 int ffi_grow(struct gm_seeder* seeder, struct gm_error* err);
-double* ffi_alloc(double doubles); /* R_alloc()ed; an R error where it is too large */
+/* R_alloc()ed; an R error where it is too large. At a multiple of 64 bytes: some of LAPACK rounds by
+   where its memory lies. */
+double* ffi_alloc(double doubles);
 
 /* ---- running the core ---- */
 struct ffi_watch { /* lets Ctrl-C and time limits through between stretches of work */

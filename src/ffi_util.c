@@ -226,7 +226,8 @@ SEXP ffi_covariances(const struct gm_params* params) {
 double* ffi_alloc(double doubles) {
   if (doubles > 4503599627370496.0 / sizeof(double))
     Rf_error("cannot allocate so much memory");
-  return (double*)R_alloc((size_t)doubles + 1, sizeof(double));
+  const uintptr_t mem = (uintptr_t)R_alloc((size_t)doubles + 8, sizeof(double));
+  return (double*)((mem + 63) / 64 * 64);
 }
 
 /* ---- threads ---- */

@@ -161,7 +161,8 @@ static struct parts worker_parts(const struct gm_grid* grid, int d, ptrdiff_t n,
                                   gm_stats_size(widest(), d, stock->k));
   }
   p.total = p.trace + p.verdict + p.wide + p.pool + p.search + p.seed + p.spare +
-            p.label + p.dist + 8;
+            p.label + p.dist;
+  p.total = (p.total + 7) / 8 * 8;
   return p;
 }
 
@@ -200,7 +201,7 @@ ptrdiff_t gm_grid_work(const struct gm_grid* grid, const struct gm_rows* rows,
   const struct shared shared = shared_parts(grid, rows->d);
   const ptrdiff_t own =
       worker_parts(grid, rows->d, refine ? 0 : rows->n, workers > 1 ? 1 : threads).total;
-  return shared.start + shared.error + shared.first + grid->cells + 1 +
+  return shared.start + shared.error + shared.first + grid->cells + 1 + 8 +
          workers * (own + doubles(sizeof(struct worker)));
 }
 
@@ -233,7 +234,8 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
     w->engine.tick_data = w;
     w->quest = (struct gm_quest){
         .em = grid->em, .spurious = grid->spurious, .progress = &w->progress};
-    double* at = work + p.total * i;
+    /* one alignment for all: some of LAPACK rounds by where its memory lies */
+    double* at = (double*)(((uintptr_t)work + 63) / 64 * 64) + p.total * i;
     w->trace = at;
     w->verdict = (struct gm_verdict*)(at += p.trace);
     w->wide_mem = at += p.verdict;
