@@ -168,6 +168,8 @@ and_text <- function(x) {
   if (last < 2L) x else paste(paste(x[-last], collapse = ", "), "and", x[last])
 }
 
+capital <- function(x) paste0(toupper(substr(x, 1L, 1L)), substring(x, 2L))
+
 backtick <- function(x) paste0("`", encodeString(x), "`")
 
 plural <- function(n, one, many = paste0(one, "s")) paste(number_text(n), if (n == 1) one else many)

@@ -106,7 +106,8 @@ function_name <- function(fun) {
 
 # "predict.gaussmix" -> "predict"
 generic_name <- function(name) {
-  name <- sub("^as_gmm\\..*", "as_gmm", name) # its methods are for classes of other packages
+  # their methods are for classes of R and of other packages
+  name <- sub("^(as_gmm|gmm_source)\\..*", "\\1", name)
   sub("\\.(((summary|profile)\\.)?(gaussmix|gmm(_[a-z]+)?)|default|data\\.frame|formula)$", "",
       name)
 }

@@ -647,24 +647,33 @@ check_scale <- function(x, w, arg) {
   counted <- ranges
   if (!is.null(counts)) counted <- apply_columns(x, function(v) range(v[counts]), c(0, 0))
   names <- colnames(x)
-  reach <- apply(abs(ranges), 2L, max)
-  if (any(reach > 1e150)) {
-    j <- which.max(reach)
-    refuse_scale(names[j], sprintf("reaches %s in absolute value; 1e150 is the most",
-                                   number_text(reach[j], 3L)))
-  }
-  refuse_constant(names[counted[1L, ] == counted[2L, ]], x, counts, arg)
-  scale <- column_scale(x, w)
+  check_reach(apply(abs(ranges), 2L, max), names)
+  rows <- if (is.null(counts)) nrow(x) else sum(counts)
+  refuse_constant(names[counted[1L, ] == counted[2L, ]], rows, ncol(x), sprintf("`%s`", arg),
+                  !is.null(counts))
+  check_spread(column_scale(x, w), ranges[2L, ] - ranges[1L, ])
+}
+
+# reach: largest absolute value of each column.
+check_reach <- function(reach, names) {
+  if (all(reach <= 1e150)) return(invisible())
+  j <- which.max(reach)
+  refuse_scale(names[j], sprintf("reaches %s in absolute value; 1e150 is the most",
+                                 number_text(reach[j], 3L)))
+}
+
+check_spread <- function(scale, spread) {
+  names <- names(scale)
   if (any(scale < 1e-150)) {
     j <- which.min(scale)
     refuse_scale(names[j], sprintf("has the scale %s; 1e-150 is the least",
-                                   number_text(scale[j], 3L)))
+                                   number_text(scale[[j]], 3L)))
   }
-  spread <- (ranges[2L, ] - ranges[1L, ]) / scale
+  spread <- spread / scale
   if (any(spread > 1e140)) {
     j <- which.max(spread)
     refuse_scale(names[j], sprintf("spreads over %s times its scale; 1e140 is the most",
-                                   number_text(spread[j], 3L)),
+                                   number_text(spread[[j]], 3L)),
                  "Leave out its extreme values, or take logarithms.")
   }
   scale
@@ -674,23 +683,23 @@ refuse_scale <- function(name, what, hint = "Rescale it: multiply or divide it b
   gmm_abort("scale", sprintf("Column %s %s.", backtick(name), what), hint)
 }
 
-refuse_constant <- function(constant, x, counts, arg) {
+# rows: those that count; weighty: whether others have weight 0; d: number of columns.
+refuse_constant <- function(constant, rows, d, what, weighty) {
   if (length(constant) == 0L) return(invisible())
-  n <- if (is.null(counts)) nrow(x) else sum(counts)
-  weighty <- if (is.null(counts)) "" else " of positive weight"
-  if (n == 1L) {
-    gmm_abort("degenerate", sprintf("`%s` has only 1 row%s, and a covariance needs at least 2.",
-                                    arg, weighty),
-              if (ncol(x) > 1L) sprintf("A full or tied one needs %d.", ncol(x) + 1L))
+  which <- if (weighty) " of positive weight" else ""
+  if (rows == 1) {
+    gmm_abort("degenerate", sprintf("%s has only 1 row%s, and a covariance needs at least 2.",
+                                    capital(what), which),
+              if (d > 1L) sprintf("A full or tied one needs %d.", d + 1L))
   }
-  if (length(constant) == ncol(x)) {
-    gmm_abort("degenerate", sprintf("All %s rows of `%s`%s are the same.", number_text(n), arg,
-                                    weighty), "A mixture needs rows that differ.")
+  if (length(constant) == d) {
+    gmm_abort("degenerate", sprintf("All %s rows of %s%s are the same.", number_text(rows), what,
+                                    which), "A mixture needs rows that differ.")
   }
   one <- length(constant) == 1L
-  gmm_abort("degenerate", sprintf("%s %s of `%s` %s constant%s.", if (one) "Column" else "Columns",
-                                  some(backtick(constant)), arg, if (one) "is" else "are",
-                                  if (is.null(counts)) "" else paste0(" over the rows", weighty)),
+  gmm_abort("degenerate", sprintf("%s %s of %s %s constant%s.", if (one) "Column" else "Columns",
+                                  some(backtick(constant)), what, if (one) "is" else "are",
+                                  if (weighty) paste0(" over the rows", which) else ""),
             sprintf("Leave %s out.", if (one) "it" else "them"), columns = constant)
 }
 

@@ -70,9 +70,11 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   out
 }
 
-# What one run takes, wherever the rows live. The prior counts `share` times.
-em_control <- function(control, options, k, unit, share = 1) {
+# What one run takes, wherever the rows live. The prior counts as often as options$share says, for
+# a sample of the rows.
+em_control <- function(control, options, k, unit) {
   equal <- isTRUE(options$equal)
+  share <- if (is.null(options$share)) 1 else options$share
   list(max_iter = control$max_iter, tol = control$tol, floor = control$floor,
        spurious = as.double(control$spurious), threads = control$threads,
        equal = as.integer(equal), prior = prior_to_c(options$prior, k, share / unit, equal))

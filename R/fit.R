@@ -138,6 +138,20 @@ gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = N
   gmm_bridge(data, k, covariance, options, control, call)
 }
 
+#' @rdname gmm
+#' @export
+gmm.gmm_source <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
+                           prior = NULL, na.action = na.fail, control = gmm_control()) {
+  check_dots_empty(...)
+  k <- check_k(k)
+  control <- check_control(control)
+  check_home_start(control$init, x$what)
+  on.exit(x$close())
+  data <- source_data(x, k, na.action, control$threads)
+  options <- list(proportions = proportions, prior = prior)
+  gmm_bridge(data, k, covariance, options, control, match.call())
+}
+
 # The generic was called without data.
 refuse_no_data <- function(given) {
   gmm_abort("argument", "`x`, the data, is lacking.",
@@ -151,13 +165,8 @@ refuse_no_data <- function(given) {
 # From clean data to the object. `options`: what else there is of the model, as gmm()'s arguments.
 gmm_bridge <- function(data, k, covariance, options, control, call) {
   call[[1L]] <- quote(gmm)
-  if (missing(k)) {
-    gmm_abort("argument", "`k`, the number of components, is lacking.",
-              "gmm_select(x) fits several and chooses.")
-  }
-  check_single(k, "a whole number of at least 1")
+  k <- check_k(k)
   check_single(covariance, "the name or code of a family")
-  k <- check_whole(k)
   code <- resolve_covariance(covariance, ncol(data$x))
   control <- check_control(control)
   options <- resolve_options(options, data, k)
@@ -165,6 +174,15 @@ gmm_bridge <- function(data, k, covariance, options, control, call) {
   fit <- build_fit(out, data, k, code, control, call)
   warn_of_fit(fit, out$best$gain)
   fit
+}
+
+check_k <- function(k) {
+  if (missing(k)) {
+    gmm_abort("argument", "`k`, the number of components, is lacking.",
+              "gmm_select(x) fits several and chooses.")
+  }
+  check_single(k, "a whole number of at least 1")
+  check_whole(k)
 }
 
 check_single <- function(x, expected, arg = deparse1(substitute(x))) {
@@ -216,7 +234,11 @@ check_rows <- function(data, k) {
 # gives some) and `named` (whether the start fixes their order).
 run_engine <- function(data, k, code, control, title, options) {
   start <- resolve_start(control$init, k, code, data)
-  out <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
+  out <- if (is.null(data$home)) {
+    engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
+  } else {
+    home_fit(data, code, k, start, control, title, options)
+  }
   out$options <- options
   out$starts <- starts_table(out$starts)
   if (k == 1L && is.integer(start)) out$starts$kind <- "closed form"
@@ -246,6 +268,7 @@ build_fit <- function(out, data, k, code, control, call) {
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
          scale = data$scale, x = x)
   ))
+  if (!is.null(data$home)) return(away_from_home(fit, data$home))
   if (!control$keep) {
     fit$logdensity <- score(fit, x, "logdensity")
     fit$x <- NULL

@@ -91,8 +91,9 @@ format.gaussmix <- function(x, digits = 4, ...) {
   }
   c(
     head,
-    data_text(fit_rows(x), d, if (!is.null(x$weights)) number(x$nobs), length(x$na.action),
-              x$blueprint$response),
+    data_text(fit_rows(x), d, if (is_weighted(x)) number(x$nobs),
+              sum(length(x$na.action), x$home$dropped),
+              x$blueprint$response, x$home$what),
     shares,
     quality,
     convergence_text(x),
@@ -121,11 +122,12 @@ spurious_text <- function(verdict) {
   paste("spurious:", paste0("component ", lists, " (", names(lists), ")", collapse = "; "))
 }
 
-data_text <- function(rows, d, weights_sum, dropped, response = NULL) {
+data_text <- function(rows, d, weights_sum, dropped, response = NULL, home = NULL) {
   paste0(plural(rows, "row"), " x ", plural(d, "variable"),
          if (!is.null(response)) sprintf(" (response %s)", some(backtick(response))),
          if (!is.null(weights_sum)) paste(", weights that sum to", weights_sum),
-         if (dropped) sprintf(", %s dropped (missing values)", plural(dropped, "row")))
+         if (dropped) sprintf(", %s dropped (missing values)", plural(dropped, "row")),
+         if (!is.null(home)) paste(", in", home))
 }
 
 convergence_text <- function(x) {
@@ -142,7 +144,12 @@ convergence_text <- function(x) {
           plural(nrow(starts) - again, if (again) "distinct start" else "start"), by)
 }
 
-fit_rows <- function(x) if (is.null(x$x)) length(x$logdensity) else nrow(x$x)
+fit_rows <- function(x) {
+  if (!is.null(x$home)) return(x$home$rows)
+  if (is.null(x$x)) length(x$logdensity) else nrow(x$x)
+}
+
+is_weighted <- function(x) !is.null(x$weights) || !is.null(x$home$effective)
 
 #' @rdname print.gaussmix
 #' @export
@@ -157,7 +164,7 @@ summary.gaussmix <- function(object, ...) {
     out$starts <- object$starts
     out$criteria <- c(logLik = object$loglik, df = object$df, AIC = stats::AIC(object),
                       BIC = stats::BIC(object))
-    out$effective_n <- effective_rows(object$weights)
+    out$effective_n <- c(effective_rows(object$weights), object$home$effective)
   }
   structure(out, class = "summary.gaussmix")
 }
@@ -370,8 +377,14 @@ need_formula <- function(object, what) {
 need_rows <- function(object, what) {
   validate_gmm(object)
   if (is.null(object$x)) {
-    gmm_abort("data", sprintf("%s needs the rows, and this object holds none.", what),
-              if (is_fit(object)) "Fit with gmm_control(keep = TRUE)." else "Fit data with gmm().")
+    hint <- if (!is.null(object$home)) {
+      sprintf("They are in %s: predict(fit, source) goes through them.", object$home$what)
+    } else if (is_fit(object)) {
+      "Fit with gmm_control(keep = TRUE)."
+    } else {
+      "Fit data with gmm()."
+    }
+    gmm_abort("data", sprintf("%s needs the rows, and this object holds none.", what), hint)
   }
   check_held(object)
 }
@@ -396,6 +409,7 @@ model.matrix.gaussmix <- function(object, ...) {
 #' @export
 case.names.gaussmix <- function(object, ...) {
   need_fit(object, "case.names()")
+  if (!is.null(object$home)) need_rows(object, "case.names()")
   names <- if (!is.null(object$x)) rownames(object$x) else names(object$logdensity)
   if (is.null(names)) as.character(seq_len(fit_rows(object))) else names
 }

@@ -5,36 +5,49 @@
 resolve_labels <- function(data, k) {
   labels <- data$labels
   if (is.null(labels)) return(NULL)
-  expected <- "a factor, text or whole numbers, NA where not known"
-  plain <- is.factor(labels) || is.atomic(labels) && !is.object(labels) && is.null(dim(labels)) &&
-    typeof(labels) %in% c("character", "integer", "double", "logical")
-  if (!plain) gmm_abort("labels", must_be("labels", expected, labels))
-  if (is.double(labels) && any(labels != trunc(labels), na.rm = TRUE)) {
-    gmm_abort("labels", must_be("labels", expected, labels[labels != trunc(labels)][1L]))
-  }
+  check_labels_kind(labels)
   rows <- used_rows(length(labels), data, "an element", "labels", "labels")
   if (!is.factor(labels)) labels <- factor(labels)
   labels <- labels[rows]
   counted <- if (is.null(data$weights)) labels else labels[data$weights > 0]
-  unused <- levels(labels)[tabulate(counted, nlevels(labels)) == 0L]
-  if (all(is.na(counted))) {
-    gmm_abort("labels", "`labels` must say the component of a row; all are NA.",
-              "Without known labels, leave `labels` out.")
-  }
-  if (length(unused)) {
-    gmm_abort("labels", sprintf("`labels` must have a row of each level; there is none of %s.",
-                                some(dQuote(unused, FALSE))), "droplevels(labels) leaves them out.")
-  }
-  if (nlevels(labels) > k) {
-    gmm_abort("labels", sprintf("`labels` must have at most k = %d levels, not %d.", k,
-                                nlevels(labels)), "Each level is a component: raise `k`.")
-  }
+  check_label_counts(levels(labels), tabulate(counted, nlevels(labels)), k)
   unname(labels)
 }
 
-labels_to_c <- function(labels) {
+check_labels_kind <- function(labels, arg = "labels") {
+  expected <- "a factor, text or whole numbers, NA where not known"
+  plain <- is.factor(labels) || is.atomic(labels) && !is.object(labels) && is.null(dim(labels)) &&
+    typeof(labels) %in% c("character", "integer", "double", "logical")
+  if (!plain) gmm_abort("labels", must_be(arg, expected, labels))
+  if (is.double(labels) && any(labels != trunc(labels), na.rm = TRUE)) {
+    gmm_abort("labels", must_be(arg, expected, labels[labels != trunc(labels)][1L]))
+  }
+}
+
+# counts: of the rows with weight, of each level.
+check_label_counts <- function(levels, counts, k) {
+  if (all(counts == 0)) {
+    gmm_abort("labels", "`labels` must say the component of a row; all are NA.",
+              "Without known labels, leave `labels` out.")
+  }
+  if (any(counts == 0)) {
+    gmm_abort("labels", sprintf("`labels` must have a row of each level; there is none of %s.",
+                                some(dQuote(levels[counts == 0], FALSE))),
+              "droplevels(labels) leaves them out.")
+  }
+  if (length(levels) > k) {
+    gmm_abort("labels", sprintf("`labels` must have at most k = %d levels, not %d.", k,
+                                length(levels)), "Each level is a component: raise `k`.")
+  }
+}
+
+labels_to_c <- function(labels) if (!is.null(labels)) label_codes(labels, levels(labels))
+
+# 0 where not known; NULL for no labels.
+label_codes <- function(labels, levels) {
   if (is.null(labels)) return(NULL)
-  codes <- as.integer(labels)
+  same <- identical(levels(labels), levels)
+  codes <- if (same) as.integer(labels) else match(as.character(labels), levels)
   codes[is.na(codes)] <- 0L
   codes
 }

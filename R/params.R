@@ -438,7 +438,7 @@ validate_gmm <- function(object, arg = "fit") {
   }
   df <- df_of(code, d, k, isTRUE(object$equal))
   need("df", function(v) is_number(v) && !is.na(v) && v == df, number_text(df))
-  held <- intersect(c(fit_fields, "x", "logdensity"), names(object))
+  held <- intersect(c(fit_fields, "x", "logdensity", "home"), names(object))
   if (length(held)) {
     need("loglik", is_finite_number, "a finite number")
     need("nobs", function(v) is_finite_number(v) && v > 0, "a number above 0")
@@ -460,7 +460,12 @@ validate_fit <- function(object, about, need, array_of) {
   steps <- as.integer(object$iterations) + 1L
   need("trace", array_of(steps), sprintf("a double vector of length %d", steps))
   need("scale", array_of(d), sprintf("a double vector of length %d", d))
-  if (is.null(object$x)) {
+  if (!is.null(object$home)) {
+    need("home", function(v) {
+      is.list(v) && is_string(v$what) && is_finite_number(v$rows) && v$rows > 0 &&
+        (is.null(v$effective) || is_finite_number(v$effective))
+    }, "a list of what holds the rows and how many they are")
+  } else if (is.null(object$x)) {
     need("logdensity", function(v) typeof(v) == "double" && is.null(dim(v)) && length(v) > 0L,
          "a double vector of the rows' log-densities")
   } else {
@@ -487,7 +492,7 @@ validate_fit <- function(object, about, need, array_of) {
     is.list(v) && inherits(v, "gmm_control") && (is.null(v$threads) || is_count(v$threads))
   }, "a list by gmm_control()")
   check("labels", function(v) {
-    is.null(v) || is.factor(v) && length(v) == n && nlevels(v) <= object$k &&
+    is.null(v) || is.factor(v) && length(v) %in% c(n, 0) && nlevels(v) <= object$k &&
       identical(levels(v), rownames(object$means)[seq_len(nlevels(v))])
   }, "a factor, a value a row, with the names of the first components")
   check("prior", function(v) {
@@ -520,7 +525,7 @@ validate_fit <- function(object, about, need, array_of) {
            "otherwise")
   }
   check("reached", function(v) v <= nrow(object$starts), "at most the number of starts")
-  if (is.null(object$weights)) check("nobs", function(v) v == n, number_text(n))
+  if (!is_weighted(object)) check("nobs", function(v) v == n, number_text(n))
 }
 
 fit_fields <- c("loglik", "objective", "nobs", "converged", "iterations", "passes", "trace",

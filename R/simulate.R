@@ -72,7 +72,7 @@ simulate.gaussmix <- function(object, nsim = 1, seed = NULL, ...) {
     set.seed(seed)
   }
   sims <- lapply(seq_len(nsim), function(i) {
-    draws <- draw_rows(fit_rows(object), object)
+    draws <- draw_rows(check_whole(fit_rows(object), "the number of rows"), object)
     rownames(draws$x) <- if (!is.null(object$x)) rownames(object$x) else names(object$logdensity)
     structure(as_frame_kind(data_like(draws$x, object$blueprint), object$blueprint$frame),
               component = draws$component)

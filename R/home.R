@@ -1,0 +1,121 @@
+# Fits of rows that don't live in memory: in chunks, on a cluster, in a database. What such a home
+# must offer is a list `home`, beside what as_gmm_data() gives, in which x, weights and labels are
+# those of a sample of the rows:
+#   what     text: what holds the rows
+#   rows     how many there are; those with weight 0 too
+#   weight   sum of their weights
+#   weight2  sum of the squares of their weights; NULL: no weights
+#   unit     a power of two that weights are divided by (see engine.R)
+#   estep    function(params) -> the statistics of all rows, see engine_em()
+#   known    levels of the known labels, or NULL; the sample's codes are `labels`
+#
+# The search for the best optimum is done on the sample, as gmm() does it, and EM goes on from there
+# over all rows. A start that is given as parameters goes to all rows at once.
+
+home_fit <- function(data, code, k, start, control, title, options) {
+  home <- data$home
+  kind <- "parameters"
+  reached <- 1L
+  starts <- NULL
+  if (!is.list(start)) {
+    share <- sum(case_weights(data)) / home$weight
+    options$share <- share
+    found <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
+    if (is.null(found$best)) return(found)
+    start <- found[parameter_fields]
+    starts <- found$starts
+    starts$objective <- starts$objective / share
+    starts$loglik <- starts$loglik / share
+    reached <- found$reached
+    kind <- found$best$kind
+    options$share <- NULL
+  }
+  out <- engine_em(told(home$estep, title, control$verbose), code, start, data$scale, control,
+                   options, home$unit)
+  out$best$kind <- kind
+  out$starts <- if (is.null(starts)) out$best else starts
+  if (out$best$status > 0L) return(list(starts = out$best))
+  out$reached <- reached
+  out
+}
+
+# An E-step that tells of progress every few seconds.
+told <- function(estep, title, verbose, clock = elapsed) {
+  if (!verbose) return(estep)
+  pass <- 0L
+  last <- clock()
+  function(params) {
+    pass <<- pass + 1L
+    stats <- estep(params)
+    if (clock() - last > 2) {
+      gmm_inform(sprintf("%s: pass %d over all rows", title, pass))
+      last <<- clock()
+    }
+    stats
+  }
+}
+
+# What gmm_bridge() takes, of a survey of the rows as survey_rows() makes it. make_estep(unit,
+# levels): the E-step, for weights divided by `unit` and labels of these levels.
+home_data <- function(s, what, k, make_estep) {
+  if (!is.finite(s$weight + sum(s$weight2)) || s$weight == 0) {
+    gmm_abort("weights", sprintf("The weights of the rows in %s must have a finite sum above 0.",
+                                 what))
+  }
+  x <- s$sample$x
+  dimnames(x) <- list(NULL, s$names)
+  levels <- if (!is.null(s$labels)) label_levels(s$labels)
+  if (!is.null(levels)) check_home_labels(s, levels, k, what)
+  unit <- if (is.null(s$weight2)) 1 else 2^round(log2(s$weight / s$rows))
+  list(x = x, weights = s$sample$weights,
+       labels = if (!is.null(levels)) factor(s$sample$labels, levels), given = nrow(x),
+       scale = home_scale(x, s, what),
+       blueprint = list(kind = "matrix", names = s$names, named = s$named),
+       home = list(what = what, rows = s$rows, dropped = s$dropped, weight = s$weight,
+                   weight2 = s$weight2, unit = unit, known = levels,
+                   estep = make_estep(unit, levels)))
+}
+
+check_home_labels <- function(s, levels, k, what) {
+  check_label_counts(levels, s$labels$counts, k)
+  lacking <- setdiff(levels, s$sample$labels)
+  if (length(lacking)) {
+    gmm_abort("labels", sprintf(
+      "No row with the label %s is in the sample of %s that the start is found on.",
+      some(dQuote(lacking, FALSE)), plural(nrow(s$sample$x), "row")
+    ), "Labels so rare say little: leave them NA.")
+  }
+}
+
+# The columns' scales by the sample. Where a column is constant there, but not in all rows: the
+# least standard deviation that a column can have with this range.
+home_scale <- function(x, s, what) {
+  check_reach(s$reach, s$names)
+  refuse_constant(s$names[s$ranges[1L, ] == s$ranges[2L, ]], s$rows, length(s$names), what,
+                  weighty = !is.null(s$weight2))
+  scale <- column_scale(x, s$sample$weights)
+  spread <- s$ranges[2L, ] - s$ranges[1L, ]
+  check_spread(ifelse(scale > 0, scale, spread / sqrt(s$rows)), spread)
+}
+
+# Starts that say something of each row can't be had where rows are not at hand.
+check_home_start <- function(init, what) {
+  if (is_string(init) || is_parameters(init) || is.function(init)) return(invisible())
+  gmm_abort("start", sprintf(
+    "`init` must not be %s where the rows are in %s: they are not at hand.",
+    if (is.matrix(init) || is.data.frame(init)) "responsibilities" else "labels", what
+  ), "Give parameters, a fit, or a function of the sample that starts are found on.")
+}
+
+# Rows that the search is done on, where there are more.
+home_sample_size <- function(k, d) max(4000, 20 * k * (d + 1), min(1e5, 1e7 %/% d))
+
+# The object keeps nothing of the sample.
+away_from_home <- function(fit, home) {
+  fit$x <- fit$weights <- NULL
+  if (!is.null(home$known)) fit$labels <- factor(character(), home$known)
+  fit$home <- list(what = home$what, rows = home$rows, dropped = home$dropped)
+  if (!is.null(home$weight2)) fit$home$effective <- home$weight^2 / home$weight2
+  fit$call <- without_data(fit$call)
+  fit
+}

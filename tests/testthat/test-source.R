@@ -1,0 +1,197 @@
+# Chunked must be the same as in memory, for any cutting into chunks.
+
+cut_rows <- function(x, size, weights = NULL, labels = NULL) {
+  lapply(split(seq_len(nrow(x)), (seq_len(nrow(x)) - 1) %/% size), function(i) {
+    list(x = x[i, , drop = FALSE], weights = weights[i], labels = labels[i])
+  })
+}
+
+test_that("from one start chunks give the fit of rows in memory, for every family", {
+  x <- as.matrix(faithful)
+  w <- rep(c(1, 2, 0.5, 0), length.out = nrow(x))
+  labels <- rep(NA, nrow(x))
+  labels[c(1, 2, 19, 20)] <- c("long", "short")
+  for (code in names(families)) {
+    start <- suppressWarnings(gmm(x, 3, code, control = gmm_control(max_iter = 2, n_init = 1,
+                                                                    init = "hierarchical")))
+    control <- gmm_control(init = start, tol = 0, max_iter = 5)
+    memory <- gmm(x, 3, code, weights = w, labels = labels, control = control)
+    for (size in c(1, 7, 271, 272)) {
+      if (size == 1 && code != "VVV") next
+      chunked <- gmm(gmm_source(cut_rows(x, size, w, labels)), 3, code, control = control)
+      expect_equal(chunked$trace, memory$trace, tolerance = 1e-12)
+      same <- c("proportions", "means", "covariances", "nobs", "df", "iterations", "passes",
+                "verdict")
+      expect_equal(unclass(chunked)[same], unclass(memory)[same], tolerance = 1e-8)
+      expect_identical(levels(chunked$labels), c("long", "short"))
+    }
+  }
+})
+
+test_that("options that the M-step knows work over chunks", {
+  x <- as.matrix(faithful)
+  source <- gmm_source(x, chunk = 100)
+  control <- gmm_control(init = gmm_params(c(.5, .5), rbind(c(2, 50), c(4, 80)), diag(c(1, 100))),
+                         max_iter = 10, tol = 0)
+  for (options in list(list(proportions = "equal"), list(prior = gmm_prior(kappa = 5)))) {
+    memory <- do.call(gmm, c(list(x, 2, control = control), options))
+    chunked <- do.call(gmm, c(list(source, 2, control = control), options))
+    expect_equal(chunked$trace, memory$trace, tolerance = 1e-12)
+    expect_equal(coef(chunked), coef(memory), tolerance = 1e-8)
+  }
+})
+
+test_that("by default settings chunks find the optimum that rows in memory find", {
+  x <- as.matrix(faithful)
+  set.seed(1)
+  chunked <- gmm(gmm_source(x, chunk = 50), 2)
+  set.seed(1)
+  expect_equal(logLik(chunked), logLik(gmm(x, 2)), tolerance = 1e-8)
+  expect_true(chunked$converged)
+  set.seed(1)
+  expect_identical(gmm(gmm_source(x, chunk = 50), 2)$means, chunked$means)
+  one <- gmm(gmm_source(x[, 1, drop = FALSE]), 1)
+  expect_equal(one$means[[1]], mean(x[, 1]), tolerance = 1e-12)
+  expect_identical(one$passes, 2L)
+})
+
+test_that("a sample is the same however rows are cut, and has the order of the rows", {
+  x <- matrix(seq_len(5000) + 0, dimnames = list(NULL, "a"))
+  drawn <- function(size, weights = NULL) {
+    survey_rows(gmm_source(cut_rows(x, size, weights)), function(d) 100, "fail")
+  }
+  with_test_seed(1, one <- drawn(5000)$sample$x)
+  for (size in c(1, 33, 100, 4999)) expect_identical(with_test_seed(1, drawn(size)$sample$x), one)
+  expect_identical(dim(one), c(100L, 1L))
+  expect_false(is.unsorted(one, strictly = TRUE))
+  # weight 9 is drawn nine times as often, weight 0 never
+  w <- rep(c(9, 1, 0), length.out = 5000)
+  kinds <- function() tabulate((drawn(5000, w)$sample$x - 1) %% 3 + 1, 3)
+  often <- with_test_seed(1, rowSums(replicate(20, kinds())))
+  expect_identical(often[3], 0)
+  expect_gt(often[1] / often[2], 7)
+  expect_lt(often[1] / often[2], 11)
+})
+
+test_that("the first pass tells size, names, ranges and weights", {
+  x <- as.matrix(faithful)
+  w <- rep(c(0, 3), 136)
+  source <- gmm_source(cut_rows(x, 60, w))
+  expect_identical(dim(source), c(NA, NA))
+  expect_null(colnames(source))
+  s <- survey_rows(source, function(d) 50, "fail")
+  expect_identical(dim(source), c(272L, 2L) + 0)
+  expect_identical(colnames(source), colnames(x))
+  expect_identical(unlist(s[c("rows", "weight", "weight2")]),
+                   c(rows = 272, weight = 408, weight2 = 1224))
+  expect_equal(s$ranges, apply(x[w > 0, ], 2, range), ignore_attr = TRUE)
+  expect_equal(s$reach, apply(x, 2, max), ignore_attr = TRUE)
+  expect_match(format(source)[2], "272 rows x 2 variables: `eruptions`, `waiting`", fixed = TRUE)
+})
+
+test_that("what the first pass finds wrong is refused, with chunk and row", {
+  x <- as.matrix(faithful)
+  changed <- function(...) {
+    chunks <- cut_rows(x, 100)
+    chunks[[2]] <- utils::modifyList(chunks[[2]], list(...))
+    gmm(gmm_source(unname(chunks)), 2)
+  }
+  other <- x[1:100, ]
+  other[7, 2] <- NA
+  expect_gm_error(changed(x = other), "missing", c("Chunk 2 of a list of chunks",
+                                                   "row 7 (row 107 of all), column `waiting`"))
+  other[7, 2] <- -Inf
+  expect_gm_error(changed(x = other), "nonfinite", "row 7 (row 107 of all)", call = "gmm")
+  expect_gm_error(changed(x = x[1:100, 2:1]), "source", "Chunk 2 of a list of chunks has the col")
+  expect_gm_error(changed(x = x[1:100, 1]), "source", "1 column, not 2")
+  expect_gm_error(changed(x = matrix("a", 100, 2)), "type", "`chunk 2 of a list of chunks`")
+  expect_gm_error(changed(x = NULL), "type", "Chunk 2")
+  expect_gm_error(changed(weights = 1:3), "weights", "has 3 weights for 100 rows")
+  expect_gm_error(changed(weights = rep(1, 100)), "weights", "those before it have none")
+  expect_gm_error(changed(labels = "a"), "labels", "has 1 labels for 100 rows")
+  expect_gm_error(changed(labels = rep(0.5, 100)), "labels", "labels of chunk 2")
+  expect_gm_error(gmm(gmm_source(list()), 2), "dimension", "no rows in a list of chunks")
+  expect_gm_error(gmm(gmm_source(cbind(x, 1)), 2), "degenerate", "`V3` of a matrix is constant")
+  expect_gm_error(gmm(gmm_source(cbind(a = x[, 1], a = x[, 2])), 2), "names", "`a` twice")
+  expect_gm_error(gmm(gmm_source(cut_rows(x, 90, rep(0, 272))), 2), "weights", "finite sum above 0")
+  expect_gm_error(gmm(gmm_source(cut_rows(x, 90, rep(-1, 272))), 2), "weights", "-1 in row 1")
+  expect_gm_error(gmm(gmm_source(x), 2, na.action = na.pass), "missing", "na.pass")
+  expect_gm_error(gmm(gmm_source(x), 2, control = gmm_control(init = rep(1:2, 136))), "start",
+                  "must not be labels", call = "gmm")
+  expect_gm_error(gmm(gmm_source(x)), "argument", "`k`", call = "gmm")
+  expect_gm_error(gmm_source(1), "type", "must be a function, a list", call = "gmm_source")
+  expect_gm_error(gmm_source(x, chunk = 0), "argument", "chunk", call = "gmm_source")
+})
+
+test_that("a source that changes between passes is an error that says where", {
+  x <- as.matrix(faithful)
+  # `change` of the chunks from the third pass on
+  changing <- function(change) {
+    chunks <- unname(cut_rows(x, 100))
+    pass <- 0
+    at <- 0
+    gmm_source(function(reset) {
+      if (reset) {
+        pass <<- pass + 1
+        at <<- 0
+        if (pass == 3) chunks <<- change(chunks)
+      } else if (at < length(chunks)) {
+        at <<- at + 1
+        chunk <- chunks[[at]]
+        if (is.function(chunk)) chunk() else chunk
+      }
+    })
+  }
+  fails <- function(change, pattern, class = "source") {
+    expect_gm_error(gmm(changing(change), 2), class, pattern, call = "gmm")
+  }
+  replace <- function(i, value) {
+    function(chunks) {
+      chunks[[i]] <- value
+      chunks
+    }
+  }
+  bad <- x[101:200, ]
+  bad[3, 1] <- NaN
+  fails(replace(2, bad), c("changed between two passes", "Chunk 2", "row 103 of all"))
+  bad[3, 1] <- Inf
+  fails(replace(2, bad), c("changed between two passes", "1 infinite value"))
+  fails(replace(3, x[1:90, ]), c("Chunk 3", "goes beyond the 272 rows"))
+  fails(replace(1, x[1:90, ]), "there were 262 rows in a function, in the first 272")
+  fails(replace(3, NULL), "there were 200 rows")
+  fails(replace(2, x[1:100, 2:1]), "Chunk 2 of a function has the columns `waiting`, `eruptions`")
+  fails(replace(2, matrix("a", 100, 2)), c("changed between two passes", "must be a numeric"))
+  fails(replace(2, function() stop("connection lost")), "can't be read: connection lost")
+  expect_error(gmm(changing(replace(2, function() gmm_abort("memory", "x"))), 2),
+               class = "gaussmix_error_memory")
+})
+
+test_that("na.omit leaves rows out in every pass, and the fit says how many", {
+  x <- as.matrix(faithful)
+  x[c(5, 77), 1] <- NA
+  set.seed(1)
+  fit <- gmm(gmm_source(x, chunk = 50), 2, na.action = na.omit)
+  expect_equal(logLik(fit), logLik(gmm(x, 2, na.action = na.omit)), tolerance = 1e-8)
+  expect_match(format(fit)[2], "270 rows x 2 variables, 2 rows dropped (missing values), in a mat",
+               fixed = TRUE)
+})
+
+test_that("a fit over chunks does what needs no rows, and refuses the rest", {
+  x <- as.matrix(faithful)
+  w <- rep(c(1, 3), 136)
+  set.seed(1)
+  fit <- gmm(gmm_source(cut_rows(x, 100, w)), 2)
+  memory <- gmm(x, 2, weights = w)
+  expect_silent(validate_gmm(fit))
+  expect_equal(BIC(fit), BIC(memory), tolerance = 1e-8)
+  expect_equal(summary(fit)$effective_n, summary(memory)$effective_n)
+  expect_identical(nobs(fit), 544)
+  expect_identical(predict(fit, x[1:5, ]), predict(memory, x[1:5, ]))
+  expect_null(fit$x)
+  expect_lt(length(serialize(fit, NULL)), 20000)
+  expect_identical(dim(simulate(fit, seed = 1)[[1]]), dim(x))
+  for (f in list(predict, fitted, residuals, vcov, case.names, model.matrix, gmm_merge)) {
+    expect_gm_error(f(fit), "data", "in a list of chunks")
+  }
+  expect_true(is.na(gmm_criteria(fit)$ICL))
+})
