@@ -60,12 +60,13 @@ check_given <- function(x, what, arg = deparse1(substitute(x))) {
 }
 
 # For functions whose arguments after `...` go by name only: check_dots_empty(...). Nothing of
-# `...` is evaluated.
-check_dots_empty <- function(...) {
+# `...` is evaluated. `.but`: names that it may have, which the caller passes on.
+check_dots_empty <- function(..., .but = character()) {
   dots <- as.list(substitute(list(...)))[-1L]
+  if (!is.null(names(dots))) dots <- dots[!names(dots) %in% .but]
   if (length(dots) == 0L) return(invisible())
   caller <- sys.function(sys.parent())
-  known <- setdiff(names(formals(caller)), "...")
+  known <- c(setdiff(names(formals(caller)), "..."), .but)
   fun <- paste0(generic_name(function_name(caller)), "()")
   usage <- sprintf("Its arguments are %s.", some(backtick(known), Inf))
   name <- if (is.null(names(dots))) "" else names(dots)[1L]

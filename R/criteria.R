@@ -55,12 +55,8 @@ gmm_criteria <- function(fit, ...) {
              "Criteria can be compared between fits to the same rows only.")
   }
   rows <- lapply(fits, function(fit) {
-    certainty <- NA_real_
-    if (!is.null(fit$x)) {
-      doubted <- if (is.null(fit$labels)) TRUE else is.na(fit$labels) # a known label is certain
-      certainty <- engine_certainty(fit$x[doubted, , drop = FALSE], fit$weights[doubted], fit,
-                                    fit$control$threads)
-    }
+    certainty <- if (is.null(fit$x)) NA_real_
+                 else certainty_of(fit, fit$x, fit$weights, fit$labels, fit$control$threads)
     data.frame(covariance = fit$covariance, k = fit$k, df = fit$df, nobs = fit$nobs,
                loglik = fit$loglik, criteria_table(fit$loglik, fit$df, fit$nobs, certainty))
   })
@@ -69,7 +65,13 @@ gmm_criteria <- function(fit, ...) {
   out
 }
 
-# Lower is better, for each. `certainty` is the sum of w log(largest posterior).
+# The sum of w log(largest posterior); a known label is certain.
+certainty_of <- function(params, x, weights, labels, threads) {
+  doubted <- if (is.null(labels)) TRUE else is.na(labels)
+  engine_certainty(x[doubted, , drop = FALSE], weights[doubted], params, threads)
+}
+
+# Lower is better, for each. `certainty`: of certainty_of().
 criteria_table <- function(loglik, df, nobs, certainty) {
   bic <- -2 * loglik + df * log(nobs)
   aic <- -2 * loglik + 2 * df

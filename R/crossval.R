@@ -2,10 +2,15 @@
 # error of a classifier.
 
 # A number of folds, or the fold of each row given -> the number, or the fold of each row used.
-check_folds <- function(folds, data) {
+# Rows of each label must be in two folds.
+check_folds <- function(folds, data, labels = NULL) {
   counts <- if (is.null(data$weights)) rep(TRUE, nrow(data$x)) else data$weights > 0
   n <- sum(counts)
-  if (length(folds) == 1L && n > 1L) return(check_whole(folds, min = 2, max = n))
+  if (length(folds) == 1L && n > 1L) {
+    folds <- check_whole(folds, min = 2, max = n)
+    check_labels_spread(seq_len(nrow(data$x))[counts], labels[counts])
+    return(folds)
+  }
   plain <- is.atomic(folds) && !is.null(folds) && (!is.object(folds) || is.factor(folds))
   if (!plain || length(folds) != data$given) {
     gmm_abort("argument", must_be("folds", sprintf(
@@ -23,21 +28,40 @@ check_folds <- function(folds, data) {
   if (max(fold) < 2L) {
     gmm_abort("argument", "`folds` must name two parts at least; all rows are in one.")
   }
+  check_labels_spread(fold[counts], labels[counts])
   fold
 }
 
-# Sizes differ by one row at most, among the rows that have weight.
-deal_folds <- function(folds, data) {
+check_labels_spread <- function(fold, labels) {
+  if (is.null(labels)) return(invisible())
+  spread <- vapply(split(fold, labels), function(f) length(unique(f)), 0L)
+  few <- names(spread)[spread < 2L]
+  if (length(few)) {
+    gmm_abort("labels", sprintf(
+      "`folds` must leave rows of each label: one fold has all of %s.", some(dQuote(few, FALSE))
+    ), "Leave such labels out of `labels`, or choose without \"CV\".")
+  }
+}
+
+# Sizes differ by one row at most, among the rows that have weight; and within each class, if there
+# are any: class after class, each in random order, is dealt round.
+deal_folds <- function(folds, data, classes = NULL) {
   if (length(folds) > 1L) return(folds)
   fold <- rep(1L, nrow(data$x))
   counts <- if (is.null(data$weights)) seq_along(fold) else which(data$weights > 0)
-  fold[counts] <- sample(rep_len(seq_len(folds), length(counts)))
+  parts <- rep_len(seq_len(folds), length(counts))
+  if (is.null(classes)) {
+    fold[counts] <- sample(parts)
+  } else {
+    fold[counts[order(as.integer(classes)[counts], stats::runif(length(counts)))]] <- parts
+  }
   fold
 }
 
-# -> what gmm_select() documents as `cv`.
-cross_validate <- function(grid, data, folds, control, options) {
-  fold <- deal_folds(folds, data)
+# -> what gmm_select() documents as `cv`. options: as of gmm_bridge(); labels: known components of
+# the rows.
+cross_validate <- function(grid, data, folds, control, options, labels) {
+  fold <- deal_folds(folds, data, labels)
   w <- case_weights(data)
   number <- max(fold)
   logdensity <- matrix(NA_real_, nrow(grid), number)
@@ -49,7 +73,7 @@ cross_validate <- function(grid, data, folds, control, options) {
     rows <- data$x[out, , drop = FALSE]
     for (i in seq_along(models)) {
       if (!is_error(models[[i]])) {
-        density <- engine_score(rows, models[[i]], "logdensity", control$threads)
+        density <- held_out(models[[i]], rows, labels[out], control$threads)
         logdensity[i, f] <- sum(w[out] * density) / sum(w[out])
       } else if (reason[i] == "") {
         reason[i] <- sprintf("fold %d: %s", f, first_line(conditionMessage(models[[i]])))
@@ -58,6 +82,17 @@ cross_validate <- function(grid, data, folds, control, options) {
   }
   list(fold = fold, share = as.vector(rowsum(w, fold)) / sum(w), logdensity = logdensity,
        reason = reason)
+}
+
+# What each row adds to the log-likelihood: with a known label its component's term alone.
+held_out <- function(model, x, labels, threads) {
+  density <- engine_score(x, model, "logdensity", threads)
+  known <- which(!is.na(labels))
+  if (length(known)) {
+    terms <- engine_score(x[known, , drop = FALSE], model, "component", threads)
+    density[known] <- terms[cbind(seq_along(known), as.integer(labels[known]))]
+  }
+  density
 }
 
 # The models of a grid fitted to some of the rows, or why there is none; all the same reason where
@@ -127,7 +162,7 @@ gmm_da_cv <- function(fit, folds = 10, ...) {
   data <- c(unclass(fit)[c("x", "weights", "class", "blueprint")], list(
     given = given, rows = setdiff(seq_len(given), fit$na.action)
   ))
-  fold <- deal_within_classes(check_folds(folds, data), data)
+  fold <- deal_folds(check_folds(folds, data), data, data$class)
   prob <- matrix(NA_real_, n, length(fit$classes), dimnames = list(rownames(fit$x), fit$classes))
   class <- factor(rep(NA, n), levels = fit$classes)
   chosen <- list()
@@ -146,16 +181,6 @@ gmm_da_cv <- function(fit, folds = 10, ...) {
     class = stats::setNames(class, rownames(fit$x)), prob = prob, fold = fold,
     chosen = do.call(rbind, chosen)
   ))
-}
-
-# A number of folds, or the fold of each row -> the fold of each row. Class after class, each in
-# random order, is dealt round.
-deal_within_classes <- function(folds, data) {
-  if (length(folds) > 1L) return(folds)
-  order <- order(as.integer(data$class), stats::runif(length(data$class)))
-  fold <- integer(length(order))
-  fold[order] <- rep_len(seq_len(folds), length(order))
-  fold
 }
 
 fit_without <- function(fit, data, out, f) {

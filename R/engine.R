@@ -144,23 +144,24 @@ records_table <- function(records, unit) {
 }
 
 # cells: list(covariance, k, wave, parent, penalty, each with an element a cell, and narrower, a
-# list with one), see model_lattice(); starts: for each k, named by it, as `start` of engine_fit().
-# certainty: whether the criterion that picks the finalists is ICL.
+# list with one), see model_lattice(); starts, options: for each k, named by it, as `start` and
+# `options` of engine_fit(). certainty: whether the criterion that picks the finalists is ICL.
 # Value: for each cell what engine_fit() gives, but no trace, and with `certainty` and `note`;
 # starts, best and verdict are lists, which cell_tables() makes data frames of.
-engine_grid <- function(x, w, cells, starts, scale, control, certainty, title,
-                        options = list()) {
+engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, options) {
   unit <- weight_unit(w)
   n <- nrow(x)
   size <- as.integer(max(2000, 20 * max(cells$k) * (ncol(x) + 1)))
   auto <- identical(control$init, "auto")
+  labels <- options[[1L]]$labels # the same for each k
   stocks <- lapply(names(starts), function(k) {
     start <- starts[[k]]
     starts <- if (is.character(start)) {
       switch(start, auto = control$n_init + 1L, hierarchical = 1L, control$n_init)
     }
     list(k = as.integer(k), starts = if (is.null(starts)) 1L else starts,
-         start = if (is.list(start)) params_to_c(start) else start)
+         start = if (is.list(start)) params_to_c(start) else start,
+         bounds = em_control(control, options[[k]], as.integer(k), unit))
   })
   each <- lapply(seq_along(cells$k), function(i) {
     list(family = cells$covariance[i], k = as.integer(cells$k[i]), wave = cells$wave[i],
@@ -173,11 +174,11 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title,
     more = if (is.null(control$search)) 20L else 0L,
     moves = if (auto) moves_each(length(each), control) else 0L,
     use_certainty = as.integer(certainty),
-    sample = if (auto && n > 2L * size) size else n, max_iter = control$max_iter,
+    sample = if (auto && n > 2L * size && is.null(labels)) size else n,
+    max_iter = control$max_iter,
     tol = if (control$tol > 0) max(control$tol, grid_tol(length(each))) else 0,
-    floor = control$floor,
     spurious = as.double(control$spurious), threads = control$threads,
-    progress = if (control$verbose) title else "", equal = as.integer(isTRUE(options$equal))
+    progress = if (control$verbose) title else "", labels = labels_to_c(labels)
   )
   out <- with_classes(
     .Call(ffi_gmm_grid, x, if (!is.null(w)) w / unit, as.double(scale), stocks, each, run)

@@ -199,6 +199,9 @@ resolve_options <- function(options, data, k = NULL) {
        prior = resolve_prior(options$prior, data, k))
 }
 
+# Number of free parameters, of one model or of several that have the same options.
+model_df <- function(code, d, k, options) df_each(code, d, k, isTRUE(options$equal))
+
 # The options of a fit.
 fit_options <- function(fit) unclass(fit)[intersect(c("equal", "labels", "prior"), names(fit))]
 
@@ -260,7 +263,7 @@ build_fit <- function(out, data, k, code, control, call) {
                          covariances = out$covariances[, , order, drop = FALSE]),
                     names, colnames(x)),
     list(covariance = code, k = k, loglik = best$loglik, objective = best$objective,
-         df = df_of(code, ncol(x), k, isTRUE(out$options$equal)), nobs = out$nobs,
+         df = model_df(code, ncol(x), k, out$options), nobs = out$nobs,
          converged = best$converged, iterations = best$iterations, passes = best$passes,
          trace = out$trace, starts = out$starts[names(start_columns)], reached = out$reached,
          verdict = verdict_table(out$verdict, order, names)),

@@ -39,32 +39,38 @@ model_lattice <- function(grid, d) {
 
 # Each model of the grid -> what fit_model() would return, with `covariance`, `certainty` (the sum
 # of w log(largest posterior)) and `note`; or the error that says why there is no such model.
+# `options`: as of gmm_bridge().
 fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select()",
-                     options = list()) {
-  df <- df_each(grid$covariance, ncol(data$x), grid$k, isTRUE(options$equal))
+                     options = grid_options()) {
   models <- lapply(seq_len(nrow(grid)), function(i) {
     tryCatch(check_size(data, grid$k[i], grid$covariance[i], control), gaussmix_error = identity)
   })
   wanted <- sort(unique(grid$k[!vapply(models, is_error, NA)]))
-  starts <- lapply(stats::setNames(nm = wanted), function(k) {
-    tryCatch(resolve_start(control$init, k, "VVV", data), gaussmix_error = identity)
-  })
+  of_k <- function(resolve) {
+    lapply(stats::setNames(nm = wanted), function(k) {
+      tryCatch(resolve(k), gaussmix_error = identity)
+    })
+  }
+  starts <- of_k(function(k) resolve_start(control$init, k, "VVV", data))
+  resolved <- of_k(function(k) resolve_options(options, data, k))
   for (i in which(!vapply(models, is_error, NA))) {
-    start <- starts[[as.character(grid$k[i])]]
-    if (is_error(start)) models[[i]] <- start
+    k <- as.character(grid$k[i])
+    for (part in list(starts[[k]], resolved[[k]])) if (is_error(part)) models[[i]] <- part
   }
   open <- which(!vapply(models, is_error, NA))
   if (length(open) == 0L) return(models)
   asked <- grid[open, ]
+  kept <- as.character(sort(unique(asked$k)))
+  df <- model_df(asked$covariance, ncol(data$x), asked$k, resolved[[kept[1L]]])
   nobs <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights)
-  cost <- criteria_table(0, df[open], nobs, 0)[[if (criterion == "CV") "AIC" else criterion]]
+  cost <- criteria_table(0, df, nobs, 0)[[if (criterion == "CV") "AIC" else criterion]]
   cells <- c(asked, model_lattice(asked, ncol(data$x)), list(penalty = cost))
-  out <- engine_grid(data$x, data$weights, cells, Filter(Negate(is_error), starts), data$scale,
-                     control, criterion == "ICL", title, options)
+  out <- engine_grid(data$x, data$weights, cells, starts[kept], data$scale, control,
+                     criterion == "ICL", title, resolved[kept])
   models[open] <- lapply(seq_along(open), function(i) {
-    start <- starts[[as.character(asked$k[i])]]
-    out[[i]]$options <- options
-    complete_model(out[[i]], data, asked[i, ], start, control)
+    k <- as.character(asked$k[i])
+    out[[i]]$options <- resolved[[k]]
+    complete_model(out[[i]], data, asked[i, ], starts[[k]], control)
   })
   models
 }
@@ -136,7 +142,7 @@ finish_model <- function(model, data, control) {
   out$reached <- 1L
   same <- c("covariance", "components", "named", "note", "options")
   out[same] <- model[same]
-  out$certainty <- engine_certainty(data$x, data$weights, out, control$threads)
+  out$certainty <- certainty_of(out, data$x, data$weights, out$options$labels, control$threads)
   out
 }
 

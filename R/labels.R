@@ -41,6 +41,12 @@ check_label_counts <- function(levels, counts, k) {
   }
 }
 
+# "known labels: 20 of 150 rows, of 3 components"
+labels_text <- function(labels) {
+  sprintf("known labels: %d of %s, of %s", sum(!is.na(labels)), plural(length(labels), "row"),
+          plural(nlevels(labels), "component"))
+}
+
 labels_to_c <- function(labels) if (!is.null(labels)) label_codes(labels, levels(labels))
 
 # 0 where not known; NULL for no labels.

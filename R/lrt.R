@@ -122,6 +122,7 @@ gmm_lrt.gmm_select <- function(x, k = NULL, covariance = NULL, ..., n_boot = 199
                                cl = NULL, control = NULL) {
   check_dots_empty(...)
   check_select(x)
+  refuse_options(x, "gmm_lrt()", c("labels", "prior"))
   if (is.null(x$data$x)) {
     gmm_abort("data", "gmm_lrt() needs the rows, and this object holds none.",
               "Choose with gmm_control(keep = TRUE).")
@@ -130,7 +131,7 @@ gmm_lrt.gmm_select <- function(x, k = NULL, covariance = NULL, ..., n_boot = 199
   tried <- sort(unique(x$table$k))
   if (is.null(k)) k <- if (length(tried) > 1L) tried[-length(tried)] else tried
   lrt_bridge(stored_data(x$data), k, covariance, n_boot, level, cl, control, match.call(),
-             if (isTRUE(x$equal)) list(equal = TRUE), searching(x$control))
+             fit_options(x), searching(x$control))
 }
 
 # Of a fit, or of the data of a choice: what as_gmm_data() gave.

@@ -33,6 +33,11 @@
 #' (`"no_gain"`): the model then keeps its best sound solution. (Components of equal proportions
 #' are no case of more such: there only the narrower families count.)
 #'
+#' With a prior, what EM raises is the log posterior density, and a model contains another only where
+#' the prior has as many factors for both: never its own family at k - 1, nor a family of one common
+#' covariance (EII, EEI, EEE) where its own covariances differ, unless the prior says nothing of the
+#' covariances (`df = 0`).
+#'
 #' A model is not searched (status `"dimension"`) where the rows are so few that one of its
 #' components must be spurious (see `spurious` of [gmm_control()]).
 #'
@@ -49,13 +54,24 @@
 #' components), besides what the models give each other. A `function(x, k)` is called once for each
 #' k.
 #'
+#' @section Known labels and priors:
+#' All models have the same `labels`; where there are more levels than components, the model's status
+#' is `"labels"`. Components of known labels keep their names, whatever the family and k.
+#'
+#' With a `prior` each model is at its posterior mode (values that the prior takes from the data may
+#' depend on k), and BIC, AIC, AICc and ICL are made of the plain log-likelihood there, with `df` as
+#' for maximum likelihood, as by Fraley and Raftery (2007). The prior is the same for all models, so
+#' that they may be compared with each other; not with those of another prior, or of none.
+#'
 #' @section Cross-validation:
 #' With `"CV"` among `criterion`, the rows are dealt into `folds` parts at random (by R's random
 #' numbers; the same parts for all models). Each part is left out in turn: all models are fitted to
 #' the other rows from the start, and the rows left out get their log-density. `CV` is -2 n times
 #' the mean of these log-densities per unit of weight, on the scale of AIC, and `CV_se` its standard
 #' error, from the means of the folds m_f and their shares of the weight s_f:
-#' `2 n sqrt(sum(s_f (m_f - m)^2) / (folds - 1))`.
+#' `2 n sqrt(sum(s_f (m_f - m)^2) / (folds - 1))`. A row of a known label gets
+#' `log(proportion_j f_j(x))`, as in the log-likelihood; such rows are dealt label by label, and what
+#' a prior takes from the data, from the rows fitted.
 #'
 #' The criterion `"CV"` chooses by the one-standard-error rule: of the models whose CV is within one
 #' standard error of the lowest (its own) the one with the fewest parameters; of those the one with
@@ -75,18 +91,21 @@
 #' @param control The result of [gmm_control()]. A start that is given (`init`) serves one `k`; for
 #'   several, a `function(x, k)` can make a start for each. With `verbose` a message tells of
 #'   progress every two seconds or so.
+#' @param ... Options of the models, by name, as for [gmm()]: `proportions`, `prior`. For the methods
+#'   it must be empty.
 #' @param x The data, as for [gmm()]. For the methods: the result of `gmm_select()`.
 #' @return `gmm_select()`: a list of class `"gmm_select"` with
 #'   \item{table}{data frame, a row a model: `covariance` (code), `name`, `k`, `loglik`, `df`,
 #'     `BIC`, `AIC`, `AICc`, `ICL`, with cross-validation `CV` and `CV_se`, `converged`,
 #'     `spurious`, `status` (`"ok"`, or the class of the error that [gmm()] would give, as in
-#'     [gaussmix-conditions]: `"degenerate"`, `"dimension"`, `"start"`), `reason` (its text, and
-#'     what else was tried), `note` (`""`, `"nested_spurious"` or `"no_gain"`, see below)}
+#'     [gaussmix-conditions]: `"degenerate"`, `"dimension"`, `"start"`, `"labels"`), `reason` (its
+#'     text, and what else was tried), `note` (`""`, `"nested_spurious"` or `"no_gain"`, see below)}
 #'   \item{criterion, chosen}{the criterion, and the row of `table` that it chooses}
 #'   \item{cv}{with cross-validation a list: `fold` (an integer a row fitted), `share` (of the
 #'     weight, a number a fold), `logdensity` (matrix models x folds: mean log-density of the rows
 #'     held out, per unit of weight), `reason` (why a model has none, else `""`)}
-#'   \item{equal}{`TRUE` where `proportions = "equal"`, else it is not there}
+#'   \item{equal, labels, prior}{where used: `TRUE` for `proportions = "equal"`; a factor of the rows
+#'     fitted; the prior as given}
 #'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
 #'   and what [gmm_best()] needs (`data`, `solutions`).
 #'
@@ -98,7 +117,8 @@
 #'   (models without values, and why), `effective_n` (of weighted data, see [summary.gaussmix()]).
 #' @section Errors: As for [gmm()]. Where no model can be fitted, the error of the first, with the
 #'   table as field `table`. `gaussmix_error_degenerate` where no model has a CV.
-#'   `gaussmix_error_start` where `init` gives one start for several `k`.
+#'   `gaussmix_error_start` where `init` gives one start for several `k`; `gaussmix_error_labels`
+#'   where `labels` have more levels than the largest `k`, or a fold of CV has all rows of one.
 #'   `predict()`, `logLik()` (hence `BIC()`), `coef()`, `fitted()`, `residuals()` and `deviance()`
 #'   of a choice are `gaussmix_error_argument`: they are for its best fit.
 #' @section Warnings: `gaussmix_warning_convergence` where `max_iter` ended some models before they
@@ -119,6 +139,10 @@
 #'   Breiman, L., Friedman, J. H., Olshen, R. A. and Stone, C. J. (1984) *Classification and
 #'   Regression Trees.* Wadsworth, section 3.4.3 (the one-standard-error rule).
 #'
+#'   Fraley, C. and Raftery, A. E. (2007) Bayesian regularization for normal mixture estimation and
+#'   model-based clustering. *Journal of Classification* 24, 155-181.
+#'   \doi{10.1007/s00357-007-0004-5}
+#'
 #'   Smyth, P. (2000) Model selection for probabilistic clustering using cross-validated likelihood.
 #'   *Statistics and Computing* 10, 63-72. \doi{10.1023/A:1008940618127}
 #' @seealso [gmm_best()], [plot.gmm_select()], [gmm_criteria()], [gmm_families()]
@@ -128,6 +152,7 @@
 #' summary(choice)
 #' head(as.data.frame(choice))
 #' gmm_select(~ waiting, faithful, k = 1:4, criterion = "ICL")
+#' gmm_select(iris[1:4], k = 1:4, covariance = c("tied", "VEV"), prior = gmm_prior())
 #' gmm_select(~ waiting, faithful, k = 1:4, criterion = c("BIC", "CV"), folds = 5)
 #' @export
 gmm_select <- function(x, ...) {
@@ -138,11 +163,12 @@ gmm_select <- function(x, ...) {
 #' @rdname gmm_select
 #' @export
 gmm_select.default <- function(x, k = 1:9, covariance = NULL, criterion = "BIC", ..., folds = 10,
-                               weights = NULL, proportions = c("free", "equal"),
-                               na.action = na.fail, control = gmm_control()) {
-  check_dots_empty(...)
+                               weights = NULL, labels = NULL, na.action = na.fail,
+                               control = gmm_control()) {
+  check_dots_empty(..., .but = names(grid_options()))
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
-  options <- list(proportions = proportions)
+  data["labels"] <- list(labels)
+  options <- grid_options(...)
   select_model(data, k, covariance, criterion, folds, control, match.call(), options)
 }
 
@@ -153,16 +179,34 @@ gmm_select.data.frame <- gmm_select.default
 #' @rdname gmm_select
 #' @export
 gmm_select.formula <- function(x, data = NULL, k = 1:9, covariance = NULL, criterion = "BIC", ...,
-                               folds = 10, weights = NULL, subset = NULL,
-                               proportions = c("free", "equal"), na.action = na.fail,
-                               control = gmm_control()) {
-  check_dots_empty(...)
+                               folds = 10, weights = NULL, labels = NULL, subset = NULL,
+                               na.action = na.fail, control = gmm_control()) {
+  check_dots_empty(..., .but = names(grid_options()))
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
-                      na.action = na.action, env = parent.frame())
-  options <- list(proportions = proportions)
+                      na.action = na.action, env = parent.frame(), labels = call$labels)
+  options <- grid_options(...)
   select_model(data, k, covariance, criterion, folds, control, call, options)
 }
+
+# What `...` says of the models, and gmm()'s defaults, as gmm_bridge() takes it: all that gmm() takes
+# by name but for the data and how they are fitted.
+grid_options <- function(...) {
+  others <- c("weights", "labels", "na.action", "control")
+  known <- as.list(formals(gmm.default))
+  options <- lapply(known[setdiff(names(known)[-seq_len(match("...", names(known)))], others)], eval)
+  given <- list(...)
+  options[names(given)] <- given
+  for (name in intersect(names(given), names(grid_refused))) {
+    if (is.null(given[[name]])) next
+    gmm_abort("argument", sprintf("gmm_select() can't take `%s`: %s.", name, grid_refused[[name]]),
+              "gmm() fits one model with it.")
+  }
+  options
+}
+
+# What gmm() takes and a grid of models does not, and why.
+grid_refused <- c(fixed = "the parameters of components serve one number of them")
 
 # Lower is better, for each.
 criteria <- c("BIC", "AIC", "AICc", "ICL", "CV")
@@ -172,40 +216,40 @@ criteria_of <- function(table) intersect(criteria, names(table))
 
 # From clean data to the object. `options`: as of gmm_bridge().
 select_model <- function(data, k, covariance, criterion, folds, control, call,
-                         options = list(proportions = "free")) {
+                         options = grid_options()) {
   call[[1L]] <- quote(gmm_select)
   k <- check_wholes(k)
   codes <- resolve_covariances(covariance, ncol(data$x))
   wanted <- check_criteria(criterion, criteria)
   criterion <- wanted[1L]
   control <- check_control(control)
-  options <- resolve_options(options, data)
-  if ("CV" %in% wanted) folds <- check_folds(folds, data)
+  common <- resolve_options(options, data, max(k))
+  if ("CV" %in% wanted) folds <- check_folds(folds, data, common$labels)
   check_start_serves(control$init, k)
   grid <- model_grid(codes, k, ncol(data$x))
   models <- fit_grid(grid, data, control, criterion, options = options)
-  table <- grid_table(grid, models, ncol(data$x), options)
+  table <- grid_table(grid, models, ncol(data$x), common)
   if (all(table$status != "ok")) refuse_all(models[[1L]], table, ncol(data$x))
   nobs <- Find(Negate(is_error), models)$nobs
-  cv <- if ("CV" %in% wanted) cross_validate(grid, data, folds, control, options)
+  cv <- if ("CV" %in% wanted) cross_validate(grid, data, folds, control, options, common$labels)
   if (!is.null(cv)) table <- add_cv(table, cv, nobs)
   best <- integer()
   repeat { # what is finished may rise, and only it
     more <- setdiff(vapply(criteria_of(table), best_row, 0L, table = table, nobs = nobs), best)
     if (length(more) == 0L) break
     models[more] <- lapply(models[more], finish_model, data, control)
-    finished <- grid_table(grid[more, ], models[more], ncol(data$x), options)
+    finished <- grid_table(grid[more, ], models[more], ncol(data$x), common)
     table[more, names(finished)] <- finished
     best <- c(best, more)
   }
-  select <- structure(class = "gmm_select", list(
+  common["prior"] <- list(options$prior) # as given: what it comes to depends on k
+  select <- structure(class = "gmm_select", c(list(
     table = table, criterion = criterion, chosen = best_row(criterion, table, nobs), nobs = nobs,
     rows = nrow(data$x), solutions = stats::setNames(models[best], best),
     data = data[c("x", "weights", "na.action", "terms", "scale", "blueprint")],
     control = stored_control(control), call = call
-  ))
+  ), Filter(Negate(is.null), common)))
   select$cv <- cv
-  select$equal <- options$equal
   if (!control$keep) {
     select$solutions[] <- lapply(best, solution_fit, select = select)
     select$data$x <- NULL
@@ -257,7 +301,7 @@ grid_table <- function(grid, models, d, options) {
   })
   column <- function(name) vapply(values, `[[`, values[[1L]][[name]], name)
   loglik <- column("loglik")
-  df <- df_each(grid$covariance, d, grid$k, isTRUE(options$equal))
+  df <- model_df(grid$covariance, d, grid$k, options)
   cbind(grid, loglik = loglik, df = df,
         criteria_table(loglik, df, column("nobs"), column("certainty")),
         converged = column("converged"),
@@ -408,6 +452,7 @@ format.gmm_select <- function(x, digits = 4, ...) {
             if (isTRUE(x$equal)) "; equal proportions" else ""),
     data_text(x$rows, d, if (!is.null(x$data$weights)) number(x$nobs),
               length(x$data$na.action)),
+    given_text(x),
     sprintf("chosen by %s (lower is better): %s, %s %s",
             if (x$criterion == "CV") "CV and the one-standard-error rule" else x$criterion,
             model_text(chosen, d), x$criterion, number(chosen[[x$criterion]])),
@@ -415,6 +460,12 @@ format.gmm_select <- function(x, digits = 4, ...) {
     others_text(x),
     flaws_text(x)
   )
+}
+
+# Options of all models, besides equal proportions.
+given_text <- function(x) {
+  c(if (!is.null(x$labels)) labels_text(x$labels),
+    if (!is.null(x$prior)) "maximum a posteriori: compare with no choice that has another prior")
 }
 
 runners_text <- function(x, digits) {
@@ -514,7 +565,7 @@ summary.gmm_select <- function(object, ..., lrt = NULL) {
   shown <- c("covariance", "name", "k", "df", "loglik", known)
   lowest <- if ("CV" %in% known) lowest_row("CV", table)
   structure(class = "summary.gmm_select", list(
-    text = utils::head(format(object), 3L),
+    text = utils::head(format(object), 3L + length(given_text(object))),
     best = data.frame(by = c(names(rows), "lowest CV"[length(lowest)]),
                       table[c(rows, lowest), shown]),
     agreement = agreement_text(table[rows, ], names(rows), d),

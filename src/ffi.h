@@ -59,6 +59,8 @@ struct gm_em_control ffi_em_control(SEXP control);
 struct gm_spurious ffi_spurious(SEXP control);
 /* fields floor, prior (a list, into *prior, or NULL) and equal; without the engine */
 struct gm_bounds ffi_bounds(SEXP control, SEXP scale, int d, struct gm_prior* prior);
+/* The same for a sample that has this share of the weight: a prior counts as much less. */
+struct gm_bounds ffi_thin_bounds(const struct gm_bounds* bounds, double share);
 /* gm_subsample() into R_alloc()ed memory */
 int ffi_subsample(const struct gm_rows* rows, uint64_t key,
                   const struct gm_engine* engine, ptrdiff_t m, struct gm_rows* some,

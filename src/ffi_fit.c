@@ -139,13 +139,8 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
     if (ffi_subsample(rows, seeder->key, seeder->engine, sample, &some, err))
       return err->code;
     struct gm_seeder few = *seeder;
-    struct gm_bounds bounds = *seeder->bounds;
-    struct gm_prior prior;
-    if (bounds.prior) { /* counts as much less as the rows do */
-      prior = *bounds.prior;
-      prior.share *= weight_of(&some) / weight_of(rows);
-      bounds.prior = &prior;
-    }
+    const struct gm_bounds bounds =
+        ffi_thin_bounds(seeder->bounds, weight_of(&some) / weight_of(rows));
     few.rows = &some;
     few.bounds = &bounds;
     if (prepare(&few, quest->kind, params->family, params->k, err) ||

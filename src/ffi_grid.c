@@ -3,12 +3,15 @@
 
 #include "ffi.h"
 
-/* list(k, starts, start); the start as for ffi_seed_kind(). */
-static struct gm_stock read_stock(SEXP list, const struct gm_rows* rows) {
+/* list(k, starts, start, bounds); the start as for ffi_seed_kind(), the bounds for ffi_bounds(). */
+static struct gm_stock read_stock(SEXP list, const struct gm_rows* rows, SEXP scale) {
   SEXP start = ffi_field(list, "start");
-  struct gm_stock stock = {.k = ffi_count(ffi_field(list, "k"), 1, "k"),
-                           .starts = ffi_count(ffi_field(list, "starts"), 1, "starts"),
-                           .kind = ffi_seed_kind(start)};
+  struct gm_prior* prior = (struct gm_prior*)R_alloc(1, sizeof *prior);
+  struct gm_stock stock = {
+      .k = ffi_count(ffi_field(list, "k"), 1, "k"),
+      .starts = ffi_count(ffi_field(list, "starts"), 1, "starts"),
+      .bounds = ffi_bounds(ffi_field(list, "bounds"), scale, rows->d, prior),
+      .kind = ffi_seed_kind(start)};
   if (stock.kind == GM_SEED_LABELS) stock.label = ffi_labels(start, rows->n, stock.k);
   if (stock.kind == GM_SEED_MATRIX)
     stock.resp = ffi_doubles(start, rows->n * stock.k, "responsibilities");
@@ -37,19 +40,12 @@ static struct gm_cell read_cell(SEXP list, const struct gm_grid* grid, int d) {
   gm_params_init(&cell.params, family, d, k,
                  ffi_alloc((double)gm_params_size(family, d, k)));
   cell.verdict = (struct gm_verdict*)R_alloc(k, sizeof *cell.verdict);
-  const struct gm_stock* stock = NULL;
-  for (int i = 0; i < grid->stocks; i++)
-    if (grid->stock[i].k == k) stock = grid->stock + i;
-  if (!stock) Rf_error("internal error: no starts for this k");
-  cell.records = (struct gm_record*)R_alloc(stock->starts, sizeof *cell.records);
-  memset(cell.records, 0, (size_t)stock->starts * sizeof *cell.records);
+  while (cell.stock < grid->stocks && grid->stock[cell.stock].k != k) cell.stock++;
+  if (cell.stock == grid->stocks) Rf_error("internal error: no starts for this k");
+  const int starts = grid->stock[cell.stock].starts;
+  cell.records = (struct gm_record*)R_alloc(starts, sizeof *cell.records);
+  memset(cell.records, 0, (size_t)starts * sizeof *cell.records);
   return cell;
-}
-
-static int starts_of(const struct gm_grid* grid, int k) {
-  for (int i = 0; i < grid->stocks; i++)
-    if (grid->stock[i].k == k) return grid->stock[i].starts;
-  return 0;
 }
 
 /* The same fields as those of ffi_gmm_fit(), and the note and the certainty. */
@@ -59,7 +55,7 @@ static SEXP cell_list(const struct gm_grid* grid, const struct gm_cell* cell,
                                       "means",   "covariances", "total",
                                       "verdict", "note",        "certainty"};
   SEXP out = PROTECT(ffi_list(9, names));
-  SET_VECTOR_ELT(out, 0, ffi_records(cell->records, starts_of(grid, cell->k)));
+  SET_VECTOR_ELT(out, 0, ffi_records(cell->records, grid->stock[cell->stock].starts));
   if (cell->record.state == GM_FINISHED && !cell->record.err.code) {
     SET_VECTOR_ELT(out, 1, ffi_records(&cell->record, 1));
     ffi_set_params(out, 2, &cell->params);
@@ -74,21 +70,25 @@ static SEXP cell_list(const struct gm_grid* grid, const struct gm_cell* cell,
 
 #define FILL 1e6 /* numbers: more rows are not copied */
 
-/* The same rows, filled up with rows of weight 0 to whole packs, so that no pass need do it. The
-   labels among the starts become as long. */
+/* n labels, and the last one again up to m. */
+static const int* lengthen(const int* label, ptrdiff_t n, ptrdiff_t m) {
+  int* longer = (int*)R_alloc(m, sizeof *longer);
+  for (ptrdiff_t i = 0; i < m; i++) longer[i] = label[i < n ? i : n - 1];
+  return longer;
+}
+
+/* The same rows, filled up with rows of weight 0 to whole packs, so that no pass need do it. Known
+   labels, and those among the starts, become as long. */
 static struct gm_rows fill_up(const struct gm_rows* rows, struct gm_stock* stock,
                               int stocks) {
   const ptrdiff_t n = rows->n, m = (n + GM_PAD - 1) / GM_PAD * GM_PAD;
   if (m == n || (double)n * rows->d > FILL) return *rows;
   for (int s = 0; s < stocks; s++)
     if (stock[s].kind == GM_SEED_MATRIX) return *rows;
-  for (int s = 0; s < stocks; s++) {
-    if (stock[s].kind != GM_SEED_LABELS) continue;
-    int* label = (int*)R_alloc(m, sizeof *label);
-    for (ptrdiff_t i = 0; i < m; i++) label[i] = stock[s].label[i < n ? i : n - 1];
-    stock[s].label = label;
-  }
+  for (int s = 0; s < stocks; s++)
+    if (stock[s].kind == GM_SEED_LABELS) stock[s].label = lengthen(stock[s].label, n, m);
   struct gm_rows full = *rows;
+  if (rows->label) full.label = lengthen(rows->label, n, m);
   double* x = ffi_alloc((double)m * rows->d);
   double* w = ffi_alloc((double)m);
   for (ptrdiff_t i = 0; i < m; i++) {
@@ -100,6 +100,16 @@ static struct gm_rows fill_up(const struct gm_rows* rows, struct gm_stock* stock
   full.x = x;
   full.w = w;
   return full;
+}
+
+/* The stocks for a sample of the rows, a share of their weight. */
+static const struct gm_stock* thin(const struct gm_grid* grid, double share) {
+  struct gm_stock* stock = (struct gm_stock*)R_alloc((size_t)grid->stocks, sizeof *stock);
+  for (int i = 0; i < grid->stocks; i++) {
+    stock[i] = grid->stock[i];
+    stock[i].bounds = ffi_thin_bounds(&stock[i].bounds, share);
+  }
+  return stock;
 }
 
 static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
@@ -123,7 +133,7 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
 /* stocks: a list for each k, ascending, see read_stock(); cells: a list of list(family, k, wave,
    parent, narrower, penalty), parent and narrower counted from 1, parent 0: none. control:
    list(finalists, proposals, more, moves, use_certainty, sample, max_iter, tol, floor, spurious (3),
-   threads, progress, equal). */
+   threads, progress, labels). */
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control) {
   struct gm_rows rows = ffi_rows(x, w);
   struct gm_progress progress = {.what = "model"};
@@ -146,21 +156,20 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
       .spurious = ffi_spurious(control),
       .progress = &progress};
   for (int i = 0; i < grid.stocks; i++)
-    stock[i] = read_stock(VECTOR_ELT(stocks, i), &rows);
+    stock[i] = read_stock(VECTOR_ELT(stocks, i), &rows, scale);
   for (int i = 0; i < grid.cells; i++)
     cell[i] = read_cell(VECTOR_ELT(cells, i), &grid, rows.d);
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
-  const struct gm_bounds bounds = {
-      .floor = ffi_number(ffi_field(control, "floor"), "floor"),
-      .scale = ffi_doubles(scale, rows.d, "scale"),
-      .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
+  rows.label =
+      ffi_known_labels(ffi_field(control, "labels"), rows.n, stock[grid.stocks - 1].k);
 
   struct ffi_watch watch = {
       .progress = &progress,
       .title = ffi_string(ffi_field(control, "progress"), "progress")};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(ffi_field(control, "threads"), &watch);
-  struct gm_seeder seeder = {.rows = &rows, .bounds = &bounds, .engine = &engine};
+  for (int i = 0; i < grid.stocks; i++) stock[i].bounds.engine = &engine;
+  struct gm_seeder seeder = {.rows = &rows, .bounds = &stock->bounds, .engine = &engine};
   int random = 0;
   for (int i = 0; i < grid.stocks; i++)
     random |= stock[i].kind < GM_SEED_LABELS || stock[i].kind == GM_SEED_MIXED;
@@ -180,8 +189,11 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
       double some_weight = 0;
       for (ptrdiff_t i = 0; i < some.n; i++) some_weight += some.w[i];
       few.rows = &some;
-      grid.scale = weight / some_weight;
-      grid_search(&grid, &few, some_weight, &err);
+      struct gm_grid sketch = grid;
+      sketch.scale = weight / some_weight;
+      sketch.stock = thin(&grid, some_weight / weight);
+      few.bounds = &sketch.stock->bounds;
+      grid_search(&sketch, &few, some_weight, &err);
       seeder.weight = weight;
       seeder.weight2 = weight2;
       if (!err.code)

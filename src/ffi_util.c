@@ -102,6 +102,17 @@ struct gm_bounds ffi_bounds(SEXP control, SEXP scale, int d, struct gm_prior* pr
                             .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
 }
 
+struct gm_bounds ffi_thin_bounds(const struct gm_bounds* bounds, double share) {
+  struct gm_bounds thin = *bounds;
+  if (bounds->prior) {
+    struct gm_prior* prior = (struct gm_prior*)R_alloc(1, sizeof *prior);
+    *prior = *bounds->prior;
+    prior->share *= share;
+    thin.prior = prior;
+  }
+  return thin;
+}
+
 double ffi_number(SEXP x, const char* what) {
   const double value = ffi_doubles(x, 1, what)[0];
   if (ISNAN(value)) Rf_error("internal error: `%s` must be a number", what);

@@ -523,8 +523,9 @@ enum gm_note { /* why a model ends below one that it contains */
                GM_NOTE_NO_GAIN   /* or with two components that are the same */
 };
 
-struct gm_stock { /* the starts of one k, shared by its families */
+struct gm_stock { /* of one k: the starts that its families share, and their bounds */
   int k, starts;
+  struct gm_bounds bounds;
   enum gm_seed kind;   /* of all; GM_SEED_MIXED: the first GM_SEED_KINDS in turn */
   const int* label;    /* n, for GM_SEED_LABELS */
   const double* resp;  /* n x k, for GM_SEED_MATRIX */
@@ -534,6 +535,7 @@ struct gm_stock { /* the starts of one k, shared by its families */
 struct gm_cell { /* one model of a grid */
   const struct gm_family* family;
   int k;
+  int stock;           /* that of this k */
   int wave;            /* above those of the narrower families */
   int parent;          /* the cell of the same family at k - 1; -1: none */
   const int* narrower; /* cells of the same k that this one contains */
@@ -581,7 +583,8 @@ int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
                   const struct gm_factors* f, const struct gm_engine* engine, double* out,
                   double* work, struct gm_error* err) GM_MUST_CHECK;
 
-/* value <- sum_i w_i log(largest posterior probability of row i). work: gm_certainty_work(). */
+/* value <- sum_i w_i log(largest posterior probability of row i), which is 1 where its label is
+   known. work: gm_certainty_work(). */
 ptrdiff_t gm_certainty_work(const struct gm_factors* f, int threads);
 int gm_certainty(const struct gm_rows* rows, const struct gm_factors* f,
                  const struct gm_engine* engine, double* value, double* work,

@@ -9,7 +9,8 @@
    3. No model may end below one that it contains: the narrower families at the same k, by waves of
       the lattice, and itself with a component less. Where one does, EM goes on from that one, and
       being monotone ends above it. Only an end that is spurious in the family, or has identical
-      components, is not taken; the cell then has a note.
+      components, is not taken; the cell then has a note. (Above by the objective, which a prior
+      is part of: see contained().)
    Then the finalists, the best by the criterion, are searched by proposals, and 3. is repeated for
    what they have changed. What was found on a sample goes on on all rows.
 
@@ -247,8 +248,6 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
     w->seeder.dist = at += p.label;
     w->seeder.work = w->seed_mem;
     w->seeder.engine = &w->engine;
-    w->bounds = *seeder->bounds;
-    w->bounds.engine = &w->engine;
     w->seeder.bounds = &w->bounds;
   }
 }
@@ -283,7 +282,7 @@ static void widen_all(struct worker* w, const struct gm_params* from) {
 }
 
 /* The wide parameters -> the spare's: the M-step of their moments. Parameters that are of the
-   spare's family stay what they are. */
+   spare's family stay what they are, so the prior, which has been at work on them, has no say. */
 static int carry(struct worker* w) {
   struct gm_result* spare = &w->pool.spare;
   struct gm_params* to = &spare->params;
@@ -308,7 +307,9 @@ static int carry(struct worker* w) {
   to->cov[0] = 0;
   if (stats->shape == GM_TRIANG && stats->stride) /* an orientation to begin with */
     memcpy(to->cov, from->cov, (size_t)d * d * k * sizeof *to->cov);
-  return gm_mstep(stats, w->seeder.bounds, to, w->s.step, &spare->record.err);
+  struct gm_bounds plain = w->bounds;
+  plain.prior = NULL;
+  return gm_mstep(stats, &plain, to, w->s.step, &spare->record.err);
 }
 
 /* wide <- `from` with its component c split along the longest axis, the moments kept. */
@@ -338,9 +339,15 @@ static void split(struct worker* w, const struct gm_params* from, int c, double 
 
 /* ---- a cell ---- */
 
+static void use_stock(struct worker* w, const struct gm_stock* stock) {
+  w->bounds = stock->bounds;
+  w->bounds.engine = &w->engine;
+}
+
 /* Lays the worker's pool out for a cell; it is empty. */
 static void open_cell(struct worker* w, const struct gm_cell* cell) {
   const int d = w->seeder.rows->d;
+  use_stock(w, w->run->grid->stock + cell->stock);
   double* mem = w->pool_mem;
   w->pool.count = 0;
   w->pool.weight = w->seeder.weight;
@@ -420,6 +427,7 @@ static void make_start(struct worker* w, int i) {
            (size_t)gm_params_size(widest(), params.d, params.k) * sizeof *stock->given);
     return;
   }
+  use_stock(w, stock);
   w->seeder.given_label = stock->label;
   w->seeder.given_resp = stock->resp;
   w->seeder.work = gm_stats_init(&stats, widest(), params.d, params.k, w->seed_mem);
@@ -524,10 +532,16 @@ static enum gm_note raise_above(struct worker* w, struct gm_cell* cell,
 }
 
 /* The i-th cell that this one contains, its parent as the last; -1: none. Components of equal
-   proportions are no case of more such. */
+   proportions are no case of more such. With a prior a cell contains only what has as many factors
+   of it, so that its density at the same parameters is the same: no cell with a component less, nor
+   one whose components share the one covariance that has a prior. */
 static int contained(const struct run_of_grid* run, const struct gm_cell* cell, int i) {
-  if (i < cell->n_narrower) return cell->narrower[i];
-  return run->seeder->bounds->equal ? -1 : cell->parent;
+  const struct gm_grid* grid = run->grid;
+  const struct gm_bounds* bounds = &grid->stock[cell->stock].bounds;
+  if (i == cell->n_narrower) return bounds->equal || bounds->prior ? -1 : cell->parent;
+  const int at = cell->narrower[i];
+  const int alike = grid->cell[at].family->shared == cell->family->shared;
+  return alike || !bounds->prior || !(bounds->prior->df > 0) ? at : -1;
 }
 
 static void raise_cell(struct worker* w, int item) {
@@ -584,7 +598,7 @@ static void search_finalist(struct worker* w, int item) {
 
 static double criterion(const struct gm_grid* grid, const struct gm_cell* cell) {
   const double certainty = grid->use_certainty ? cell->certainty : 0;
-  return cell->penalty - 2 * grid->scale * (cell->record.run.objective + certainty);
+  return cell->penalty - 2 * grid->scale * (cell->record.run.loglik + certainty);
 }
 
 static void weigh_certainty(struct worker* w, int item) {

@@ -119,7 +119,7 @@ static void certainty_block(void* data, const struct gm_block* block, int slot) 
   const struct gm_factors* f = c->f;
   const int m = block->m;
   c->kernel->distance[f->shape](f, block->x, block->ld, m, block->maha, block->work);
-  c->kernel->posterior(f->logc, f->k, m, NULL, NULL, block->maha, block->lse);
+  c->kernel->posterior(f->logc, f->k, m, NULL, block->label, block->maha, block->lse);
   for (int i = 0; i < block->rows; i++) {
     double largest = 0;
     for (int j = 0; j < f->k; j++)

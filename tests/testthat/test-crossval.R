@@ -158,6 +158,39 @@ test_that("a choice with CV prints, summarises and plots", {
   expect_identical(gmm_best(by_cv)$k, by_cv$table$k[by_cv$chosen])
 })
 
+test_that("known labels: held-out rows count as in the log-likelihood, and are dealt by label", {
+  x <- as.matrix(iris[1:4])
+  known <- factor(replace(as.character(iris$Species), -c(1:4, 60:61, 101:103), NA))
+  select <- with_test_seed(1, gmm_select(x, 3, "tied", c("BIC", "CV"), folds = 3, labels = known))
+  fold <- select$cv$fold
+  expect_true(all(table(known, fold)["virginica", ] == 1))
+  for (f in 1:3) {
+    fit <- with_test_seed(1, gmm(x[fold != f, ], 3, "tied", labels = known[fold != f]))
+    out <- x[fold == f, ]
+    terms <- predict(fit, out, type = "component")
+    own <- match(known[fold == f], colnames(terms))
+    density <- ifelse(is.na(own), predict(fit, out, type = "logdensity"),
+                      terms[cbind(seq_len(nrow(out)), own)])
+    expect_equal(select$cv$logdensity[1, f], mean(density), tolerance = 1e-4)
+  }
+  lone <- factor(replace(rep(NA, 150), c(1, 60, 61), c("a", "b", "b")))
+  refused <- function(...) {
+    expect_gm_error(gmm_select(x, 3, "tied", "CV", labels = lone, ...), "labels", "all of \"a\"",
+                    "gmm_select")
+  }
+  refused()
+  refused(folds = rep(1:2, 75))
+})
+
+test_that("a prior that takes its scale from the data takes it from the rows fitted", {
+  x <- as.matrix(faithful)
+  select <- with_test_seed(1, gmm_select(x, 1, "full", "CV", folds = 2,
+                                         prior = gmm_prior(kappa = 20, df = 30)))
+  out <- select$cv$fold == 2
+  fit <- gmm(x[!out, ], 1, prior = gmm_prior(kappa = 20, df = 30))
+  expect_equal(select$cv$logdensity[1, 2], mean(predict(fit, x[out, ], type = "logdensity")))
+})
+
 # ---- of a classifier --------------------------------------------------------------------
 
 test_that("cross-validation: stratified, seeded, each row by a fit that did not see it", {

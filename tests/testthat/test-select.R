@@ -384,3 +384,86 @@ test_that("long lines are as wide as the session's", {
   expect_length(others_text(choice), 1)
   expect_gt(max(nchar(compared())), 100)
 })
+
+# ---- known labels, priors ----------------------------------------------------------------
+
+flowers <- as.matrix(iris[1:4])
+known <- factor(replace(as.character(iris$Species), -c(1:5, 60:62, 101:104), NA))
+
+test_that("known labels are those of gmm(): likelihood, names, ICL, and too few components", {
+  select <- with_test_seed(1, gmm_select(flowers, 2:4, c("EII", "VEV", "full"), labels = known))
+  table <- select$table
+  expect_identical(table$status, ifelse(table$k < 3, "labels", "ok"))
+  expect_match(table$reason[table$k == 2], "at most k = 2 levels")
+  for (code in unique(table$covariance)) {
+    fit <- with_test_seed(1, gmm(flowers, 3, code, labels = known))
+    row <- which(table$covariance == code & table$k == 3)
+    expect_equal(table$loglik[row], as.numeric(logLik(fit)), tolerance = 1e-6)
+    expect_equal(table$ICL[row], gmm_criteria(fit)$ICL, tolerance = 1e-5)
+    below <- table$loglik[table$covariance == code & table$k == 4] - table$loglik[row]
+    expect_gt(below, -1e-6)
+  }
+  best <- gmm_best(select)
+  expect_identical(rownames(best$means)[1:3], levels(known))
+  expect_identical(best$labels, known)
+  expect_equal(logLik(update(best)), logLik(best), tolerance = 1e-8)
+  expect_match(format(select)[3], "12 of 150 rows, of 3 components")
+  by_formula <- with_test_seed(1, gmm_select(~ Sepal.Length + Petal.Length, iris, 3, "full",
+                                             labels = ifelse(Species == "setosa", "setosa", NA)))
+  expect_identical(levels(gmm_best(by_formula)$labels), levels(iris$Species)[1])
+})
+
+test_that("a prior: no model ends below one that has as many factors of it, on any sample", {
+  draws <- with_test_seed(3, rgmm(5000, gmm_params(rep(1, 3) / 3, rbind(c(0, 0), c(3, 0), c(0, 4)),
+                                                   array(diag(2), c(2, 2, 3)))))
+  cases <- list(list(flowers, gmm_prior()), list(flowers, gmm_prior(df = 0, kappa = 5)),
+                list(draws, gmm_prior(kappa = 200, df = 500, scale = 900 * diag(2))))
+  for (case in cases) {
+    x <- case[[1]]
+    data <- as_gmm_data(x)
+    codes <- if (nrow(x) > 150) c("EII", "VVI", "VVV") else names(families)
+    grid <- model_grid(codes, 1:3, ncol(x))
+    control <- gmm_control(verbose = FALSE)
+    models <- with_test_seed(1, fit_grid(grid, data, control,
+                                         options = grid_options(prior = case[[2]])))
+    objective <- vapply(models, function(m) m$best$objective, 0)
+    lattice <- model_lattice(grid, ncol(x))
+    shared <- vapply(families[grid$covariance], `[[`, NA, "shared")
+    for (i in seq_along(models)) {
+      within <- lattice$narrower[[i]]
+      if (!identical(case[[2]]$df, 0)) within <- within[shared[within] == shared[i]]
+      if (models[[i]]$note == "") {
+        expect_true(all(objective[i] >= objective[within] - 1e-9 * abs(objective[within])))
+      }
+      # a mode: one step more goes nowhere
+      start <- models[[i]][c("proportions", "means", "covariances")]
+      more <- suppressWarnings(gmm(x, grid$k[i], grid$covariance[i], prior = case[[2]],
+                                   control = gmm_control(init = start, max_iter = 3, tol = 0)))
+      expect_equal(more$trace[1], objective[i], tolerance = 1e-10)
+      expect_lt(diff(range(more$trace)), 1e-4 * nrow(x))
+      expect_equal(more$loglik, models[[i]]$best$loglik, tolerance = 1e-3)
+    }
+  }
+})
+
+test_that("a choice with a prior says so, has criteria of the likelihood, and keeps the prior", {
+  prior <- gmm_prior(kappa = 1)
+  select <- with_test_seed(1, gmm_select(flowers, 2:3, c("tied", "VEV"), prior = prior))
+  best <- gmm_best(select)
+  fit <- with_test_seed(1, gmm(flowers, best$k, best$covariance, prior = prior))
+  expect_equal(best$objective, fit$objective, tolerance = 1e-8)
+  expect_identical(best$prior, fit$prior)
+  expect_identical(select$prior, prior)
+  expect_equal(select$table$BIC[select$chosen], stats::BIC(best), tolerance = 1e-8)
+  expect_match(format(select)[3], "maximum a posteriori")
+  expect_match(summary(select)$text[4], "chosen by BIC")
+  one <- with_test_seed(1, gmm_select(flowers, 2:3, "VEV", prior = prior, control = list(threads = 1)))
+  two <- with_test_seed(1, gmm_select(flowers, 2:3, "VEV", prior = prior, control = list(threads = 2)))
+  expect_identical(one$table, two$table)
+  expect_gm_error(gmm_select(flowers, 2, prior = 3), "argument", "`prior` must be", "gmm_select")
+  expect_gm_error(gmm_select(flowers, 2, priors = 3), "argument", "Did you mean `prior`?",
+                  "gmm_select")
+  expect_gm_error(gmm_select(flowers, 1:2, labels = known), "labels", "at most k = 2 levels",
+                  "gmm_select")
+  expect_gm_error(gmm_lrt(select), "argument", "`prior`", "gmm_lrt")
+})
