@@ -73,6 +73,7 @@ gmm_boot <- function(fit, n_boot = 999, type = c("parametric", "weighted", "nonp
   type <- check_choice(type, c("parametric", "weighted", "nonparametric"))
   need <- if (type == "parametric") need_fit else need_rows
   need(fit, "gmm_boot()")
+  refuse_variational(fit, "gmm_boot()")
   if (type == "parametric") {
     refuse_options(fit, "gmm_boot(type = \"parametric\")", "labels",
                    "Use type = \"weighted\": the labels stay with their rows.")

@@ -77,7 +77,7 @@ em_control <- function(control, options, k, unit) {
   share <- if (is.null(options$share)) 1 else options$share
   list(max_iter = control$max_iter, tol = control$tol, floor = control$floor,
        spurious = as.double(control$spurious), threads = control$threads,
-       equal = as.integer(equal), prior = prior_to_c(options$prior, k, share / unit, equal))
+       equal = as.integer(equal), prior = prior_to_c(options$prior, k, share / unit, equal, options$variational))
 }
 
 # The parts of a run's result, in R's units and shapes.

@@ -162,15 +162,21 @@ refuse_no_data <- function(given) {
             })
 }
 
-# From clean data to the object. `options`: what else there is of the model, as gmm()'s arguments.
-gmm_bridge <- function(data, k, covariance, options, control, call) {
-  call[[1L]] <- quote(gmm)
+# From clean data to the object. `options`: what else there is of the model, as arguments of
+# `generic`: gmm() or gmm_vb().
+gmm_bridge <- function(data, k, covariance, options, control, call, generic = quote(gmm)) {
+  call[[1L]] <- generic
+  variational <- identical(generic, quote(gmm_vb))
   k <- check_k(k)
   check_single(covariance, "the name or code of a family")
   code <- resolve_covariance(covariance, ncol(data$x))
   control <- check_control(control)
-  options <- resolve_options(options, data, k)
-  out <- fit_model(data, k, code, control, options = options)
+  options <- if (variational) {
+    resolve_variational(options, data, k, code, control)
+  } else {
+    resolve_options(options, data, k)
+  }
+  out <- fit_model(data, k, code, control, paste0(generic, "()"), options)
   fit <- build_fit(out, data, k, code, control, call)
   warn_of_fit(fit, out$best$gain)
   fit
@@ -254,7 +260,8 @@ run_engine <- function(data, k, code, control, title, options) {
 build_fit <- function(out, data, k, code, control, call) {
   x <- data$x
   known <- levels(out$options$labels)
-  order <- if (out$named) seq_len(k) else component_order(out, length(known))
+  ordered <- out$named || is_stick(out$options$variational)
+  order <- if (ordered) seq_len(k) else component_order(out, length(known))
   best <- out$best
   names <- names_of_components(k, known, out$components)
   fit <- new_gmm(c(
@@ -267,10 +274,12 @@ build_fit <- function(out, data, k, code, control, call) {
          converged = best$converged, iterations = best$iterations, passes = best$passes,
          trace = out$trace, starts = out$starts[names(start_columns)], reached = out$reached,
          verdict = verdict_table(out$verdict, order, names)),
-    Filter(Negate(is.null), c(out$options, data[c("weights", "na.action", "terms")])),
+    Filter(Negate(is.null), c(out$options[names(out$options) != "variational"],
+                              data[c("weights", "na.action", "terms")])),
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
          scale = data$scale, x = x)
   ))
+  if (!is.null(out$options$variational)) fit <- variational_fit(fit, out, order)
   if (!is.null(data$home)) return(away_from_home(fit, data$home))
   if (!control$keep) {
     fit$logdensity <- score(fit, x, "logdensity")

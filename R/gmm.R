@@ -2,7 +2,7 @@
 
 new_gmm <- function(fields) {
   fields$version <- object_version
-  structure(fields, class = c("gaussmix", "gmm"))
+  structure(fields, class = c(if (is_variational(fields)) "gmm_vb", "gaussmix", "gmm"))
 }
 
 is_fit <- function(object) !is.null(object$starts)
@@ -73,15 +73,18 @@ format.gaussmix <- function(x, digits = 4, ...) {
   validate_gmm(x)
   digits <- check_whole(digits, max = 15)
   d <- ncol(x$means)
-  head <- sprintf("Gaussian mixture: %s, %s", plural(x$k, "component"),
-                  family_label(x$covariance, d))
+  variational <- is_variational(x)
+  head <- sprintf("Gaussian mixture: %s%s, %s", if (variational) "at most " else "",
+                  plural(x$k, "component"), family_label(x$covariance, d))
   shares <- if (isTRUE(x$equal) && x$k > 1L) {
     sprintf("equal proportions: %s each", fixed_text(x$proportions[[1L]], 3L))
   } else {
     paste("proportions:", some(fixed_text(x$proportions, 3L), 10L))
   }
   number <- function(v) format(v, digits = digits + 3L)
-  quality <- if (!is.null(x$loglik)) {
+  quality <- if (variational) {
+    variational_text(x, digits)
+  } else if (!is.null(x$loglik)) {
     sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),
             as.integer(x$df), number(stats::BIC(x)), number(stats::AIC(x)))
   }
@@ -97,7 +100,7 @@ format.gaussmix <- function(x, digits = 4, ...) {
     shares,
     quality,
     convergence_text(x),
-    if (!is.null(x$prior)) {
+    if (!is.null(x$prior) && !variational) {
       sprintf("maximum a posteriori: with the log prior density %s", number(x$objective))
     },
     spurious_text(x$verdict)
@@ -162,8 +165,11 @@ summary.gaussmix <- function(object, ...) {
   if (is_fit(object)) {
     out$components <- cbind(components, object$verdict[c("size", "eigenvalue", "spurious")])
     out$starts <- object$starts
-    out$criteria <- c(logLik = object$loglik, df = object$df, AIC = stats::AIC(object),
-                      BIC = stats::BIC(object))
+    out$criteria <- if (is_variational(object)) {
+      c(logLik = object$loglik, bound = object$bound, object$effective)
+    } else {
+      c(logLik = object$loglik, df = object$df, AIC = stats::AIC(object), BIC = stats::BIC(object))
+    }
     out$effective_n <- c(effective_rows(object$weights), object$home$effective)
   }
   structure(out, class = "summary.gaussmix")
@@ -204,10 +210,15 @@ print.summary.gaussmix <- function(x, digits = 4, ...) {
   if (!is.null(x$starts) && nrow(x$starts) > 1L) {
     cat("\nStarts, the best first\n")
     best <- order(x$starts$spurious, -x$starts$objective)
-    print(utils::head(x$starts[best, c("kind", "loglik", "iterations", "converged", "spurious",
-                                       "reason")], 5L), digits = digits + 3L)
+    print(utils::head(x$starts[best, start_shown(x$starts)], 5L), digits = digits + 3L)
   }
   invisible(x)
+}
+
+# Columns of a table of starts; those of gmm_vb() have a bound, and no log-likelihood.
+start_shown <- function(starts) {
+  c("kind", if (all(is.na(starts$loglik))) "objective" else "loglik", "iterations", "converged",
+    "spurious", "reason")
 }
 
 #' One row per component
@@ -250,7 +261,9 @@ as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...,
 #' @param k Penalty per parameter.
 #' @return `logLik()` a number of class `"logLik"`; `nobs()` and `deviance()` a number; `AIC()` and
 #'   `BIC()` a number, or for several fits a data frame with `df` and the criterion.
-#' @section Errors: `gaussmix_error_data` for a mixture without data ([gmm_params()]).
+#' @section Errors: `gaussmix_error_data` for a mixture without data ([gmm_params()]);
+#'   `gaussmix_error_argument` where `AIC()` or `BIC()` is given a fit by [gmm_vb()], whose `df` is
+#'   `NA`: compare its `bound`.
 #' @section Warnings: `gaussmix_warning_comparison` where `AIC()` or `BIC()` compares several fits
 #'   and one has a prior ([gmm_prior()]): its likelihood is that of the posterior mode.
 #' @examples
@@ -267,6 +280,7 @@ logLik.gaussmix <- function(object, ...) {
 # stats' own methods, by way of logLik(); not by NextMethod(), which could reach the "gmm" methods
 # of another package. Rows are named by the arguments as written; each is evaluated once.
 criterion_by_stats <- function(generic, fits, call, ...) {
+  for (fit in fits) refuse_variational(fit, paste0(generic, "()"))
   warn_of_priors(fits)
   method <- utils::getS3method(generic, "default", envir = asNamespace("stats"))
   written <- as.list(call)[-1L]
@@ -437,7 +451,8 @@ update.gaussmix <- function(object, ..., evaluate = TRUE) {
   }
   for (name in names(changes)) call[[name]] <- changes[[name]]
   if (!check_flag(evaluate)) return(call)
-  call[[1L]] <- quote(gaussmix::gmm) # found whether the package is attached or not
+  # found whether the package is attached or not
+  call[[1L]] <- if (is_variational(object)) quote(gaussmix::gmm_vb) else quote(gaussmix::gmm)
   eval(call, parent.frame())
 }
 

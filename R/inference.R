@@ -303,6 +303,7 @@ vcov.gaussmix <- function(object, complete = TRUE, ...) {
   check_dots_empty(...)
   check_flag(complete)
   need_rows(object, "vcov()")
+  refuse_variational(object, "vcov()")
   refuse_options(object, "vcov()", "prior", "gmm_boot(object) gives standard errors of a mode.")
   root <- vcov_root(object)
   value <- tcrossprod(root)
@@ -376,6 +377,7 @@ confint.gaussmix <- function(object, parm, level = 0.95, ...) {
   check_dots_empty(...)
   level <- check_number(level, min = 0, max = 1, ends = "()")
   need_rows(object, "confint()")
+  refuse_variational(object, "confint()")
   refuse_options(object, "confint()", "prior", "confint(gmm_boot(object)) serves a mode.")
   estimate <- coef_vector(object)
   chosen <- if (missing(parm)) names(estimate) else check_parm(parm, names(estimate))
@@ -448,6 +450,7 @@ NULL
 estfun.gaussmix <- function(x, ...) {
   check_dots_empty(...)
   need_rows(x, "estfun()")
+  refuse_variational(x, "estfun()")
   k <- x$k
   chart <- needed_chart(x)
   posterior <- fit_posterior(x)

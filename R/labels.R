@@ -60,7 +60,7 @@ label_codes <- function(labels, levels) {
 
 # Posterior probabilities of the rows of a fit, as its M-step sees them: 1 at a known label.
 fit_posterior <- function(fit) {
-  prob <- score(fit, fit$x, "prob")
+  prob <- if (is_variational(fit)) variational_responsibilities(fit) else score(fit, fit$x, "prob")
   known <- which(!is.na(fit$labels))
   prob[known, ] <- 0
   prob[cbind(known, as.integer(fit$labels)[known])] <- 1

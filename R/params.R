@@ -436,8 +436,12 @@ validate_gmm <- function(object, arg = "fit") {
     refuse(about, "proportions", "equal, as `equal` says",
            paste("from", paste(number_text(range(object$proportions)), collapse = " to ")))
   }
-  df <- df_of(code, d, k, isTRUE(object$equal))
-  need("df", function(v) is_number(v) && !is.na(v) && v == df, number_text(df))
+  if (is_variational(object)) {
+    validate_posterior(object, about)
+  } else {
+    df <- df_of(code, d, k, isTRUE(object$equal))
+    need("df", function(v) is_number(v) && !is.na(v) && v == df, number_text(df))
+  }
   held <- intersect(c(fit_fields, "x", "logdensity", "home"), names(object))
   if (length(held)) {
     need("loglik", is_finite_number, "a finite number")
@@ -446,6 +450,31 @@ validate_gmm <- function(object, arg = "fit") {
   if (!all(held %in% c("loglik", "nobs"))) validate_fit(object, about, need, array_of)
   need("source", function(v) is.null(v) || is_string(v), "a string")
   invisible()
+}
+
+# What gmm_vb() adds.
+validate_posterior <- function(object, about) {
+  k <- as.integer(object$k)
+  d <- ncol(object$means)
+  shared <- families[[object$covariance]]$shared
+  stick <- identical(object$posterior[["weights_prior"]], "stick")
+  sizes <- list(size = k, concentration = if (stick) c(k, 2L) else k, kappa = k,
+                df = if (shared) 1L else k, scale = if (shared) c(d, d) else c(d, d, k),
+                log_weight = k)
+  for (field in names(sizes)) {
+    v <- if (is.list(object$posterior)) object$posterior[[field]]
+    if (!is.double(v) || !identical(dim_or_length(v), sizes[[field]]) || !all(is.finite(v))) {
+      refuse(about, paste0("posterior$", field), paste("finite numbers,",
+                                                       paste(sizes[[field]], collapse = " x ")),
+             describe(v))
+    }
+  }
+  if (!inherits(object$prior, "gmm_prior")) {
+    refuse(about, "prior", "a prior by gmm_prior()", describe(object$prior))
+  }
+  if (!is_finite_number(object$bound)) {
+    refuse(about, "bound", "a finite number", describe(object$bound))
+  }
 }
 
 # What a fit holds beside its parameters. The values of rows and weights, of which there may be

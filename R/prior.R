@@ -28,16 +28,25 @@
 #' prior weighs a tenth.
 #'
 #' @param ... Must be empty: all arguments go by name.
-#' @param alpha Dirichlet parameter of each proportion, a number of at least 1; 1 favours none.
-#'   Below 1 there is no mode inside. With `gmm(proportions = "equal")` it is not used.
+#' @section For [gmm_vb()]:
+#' The same prior, of which more must be said: `kappa` and `df` above 0. `alpha` may be below 1 (the
+#' smaller, the fewer components are used); with stick-breaking weights it is the concentration. The
+#' covariances of `"diag"` and `"spherical"` are those of a model with one precision a variable, or
+#' a single one, with a gamma density in place of the Wishart density: see [gmm_vb()].
+#'
+#' @param alpha Dirichlet parameter of each proportion, a number above 0; 1 favours none. `NULL`: 1
+#'   in [gmm()], `1 / k` in [gmm_vb()]. [gmm()] refuses a number below 1, with which the posterior
+#'   has no mode inside. With `gmm(proportions = "equal")` it is not used.
 #' @param mean Prior mean: d numbers; or `NULL`: the (weighted) mean of the data.
 #' @param kappa How many rows the prior mean is worth, a number of at least 0; with 0 it says
-#'   nothing of the means.
-#' @param df Degrees of freedom of the inverse Wishart density, a number above d - 1; `NULL`: d + 2;
-#'   or 0: it says nothing of the covariances.
-#' @param scale Its scale: a positive definite d x d matrix, or d variances; or `NULL`: the
+#'   nothing of the means. `NULL`: 0.01 in [gmm()], 1 in [gmm_vb()].
+#' @param df Degrees of freedom of the inverse Wishart density, a number above d - 1; or 0: it says
+#'   nothing of the covariances. `NULL`: d + 2 in [gmm()], d in [gmm_vb()].
+#' @param scale Its scale: a positive definite d x d matrix, or d variances. `NULL`: in [gmm()] the
 #'   (weighted) variances of the columns, divided by `k^(2/d)`, so that k such components fill the
-#'   data's range. Correlations are not taken from the data, so that collinear columns do no harm.
+#'   data's range (correlations are not taken from the data, so that collinear columns do no harm);
+#'   in [gmm_vb()] the (weighted) covariance of the data, with `"diag"` and `"spherical"` its
+#'   diagonal.
 #' @return A list of class `"gmm_prior"` with the values above.
 #' @section Errors: `gaussmix_error_argument` names the argument; that `mean` and `scale` have the
 #'   data's dimension is checked by [gmm()].
@@ -52,16 +61,12 @@
 #' # collinear columns have a mode, and no maximum of the likelihood
 #' gmm(cbind(faithful, sum = rowSums(faithful)), k = 2, prior = gmm_prior())
 #' @export
-gmm_prior <- function(..., alpha = 1, mean = NULL, kappa = 0.01, df = NULL, scale = NULL) {
+gmm_prior <- function(..., alpha = NULL, mean = NULL, kappa = NULL, df = NULL, scale = NULL) {
   check_dots_empty(...)
-  if (is_number(alpha) && isTRUE(alpha > 0 && alpha < 1)) {
-    gmm_abort("argument", must_be("alpha", "a number of at least 1", alpha),
-              "Below 1 the posterior has no mode inside: a proportion would go to 0.")
-  }
   structure(class = "gmm_prior", list(
-    alpha = check_number(alpha, min = 1),
+    alpha = if (!is.null(alpha)) check_number(alpha, min = 0, ends = "(]"),
     mean = if (!is.null(mean)) check_prior_mean(mean),
-    kappa = check_number(kappa, min = 0),
+    kappa = if (!is.null(kappa)) check_number(kappa, min = 0),
     df = if (!is.null(df)) check_number(df, min = 0),
     scale = if (!is.null(scale)) check_prior_scale(scale)
   ))
@@ -92,21 +97,41 @@ check_prior_scale <- function(scale) {
 # With the data's dimension, what is NULL filled in -> what the engine takes.
 resolve_prior <- function(prior, data, k) {
   if (is.null(prior)) return(NULL)
+  prior <- check_prior(prior)
+  if (is.null(prior$alpha)) prior$alpha <- 1
+  if (prior$alpha < 1) {
+    gmm_abort("argument", must_be("alpha", "a number of at least 1", prior$alpha),
+              "Below 1 the posterior has no mode inside: a proportion would go to 0. See gmm_vb().")
+  }
+  if (is.null(prior$kappa)) prior$kappa <- 0.01
+  d <- ncol(data$x)
+  if (is.null(prior$df)) prior$df <- d + 2
+  if (is.null(prior$scale)) prior$scale <- diag(diag(data_covariance(data)) / k^(2 / d), d)
+  fit_prior(prior, data)
+}
+
+check_prior <- function(prior) {
   if (!inherits(prior, "gmm_prior")) {
     gmm_abort("argument", must_be("prior", "the result of gmm_prior(), or NULL", prior))
   }
-  prior <- do.call(gmm_prior, unclass(prior)) # so that a changed object is caught
-  x <- data$x
-  d <- ncol(x)
+  do.call(gmm_prior, unclass(prior)) # so that a changed object is caught
+}
+
+data_mean <- function(data) {
   w <- case_weights(data)
-  centre <- colSums(w * x) / sum(w)
-  if (is.null(prior$mean)) prior$mean <- centre
-  if (is.null(prior$scale)) {
-    variances <- colSums(w * (x - rep(centre, each = nrow(x)))^2) / sum(w)
-    prior$scale <- diag(variances / k^(2 / d), d)
-  }
-  if (is.null(prior$df)) prior$df <- d + 2
-  check_prior_fits(prior, d)
+  colSums(w * data$x) / sum(w)
+}
+
+data_covariance <- function(data) {
+  w <- case_weights(data)
+  apart <- data$x - rep(data_mean(data), each = nrow(data$x))
+  unname(crossprod(apart, w * apart)) / sum(w)
+}
+
+# The prior mean, and that all has the data's dimension.
+fit_prior <- function(prior, data) {
+  if (is.null(prior$mean)) prior$mean <- data_mean(data)
+  check_prior_fits(prior, ncol(data$x))
   prior$mean <- unname(prior$mean)
   prior$scale <- unname(prior$scale)
   prior
@@ -127,10 +152,11 @@ check_prior_fits <- function(prior, d) {
 }
 
 # The prior as the C code takes it; `share` is how often it counts. Equal proportions are no
-# parameters, and have none.
-prior_to_c <- function(prior, k, share, equal) {
+# parameters, and have none. variational: NULL, or as by resolve_variational().
+prior_to_c <- function(prior, k, share, equal, variational = NULL) {
   if (is.null(prior)) return(NULL)
   if (equal) prior$alpha <- 1
+  if (is.null(variational)) variational <- list(posterior = 0L, weight = 0, sorted = 0L)
   d <- length(prior$mean)
   df <- prior$df
   root <- t(chol(prior$scale))
@@ -144,16 +170,22 @@ prior_to_c <- function(prior, k, share, equal) {
       0
     }
   )
-  c(unclass(prior), list(root = root, constant = constant, share = share))
+  c(unclass(prior), list(root = root, constant = constant, share = share), variational)
 }
 
 #' @export
 format.gmm_prior <- function(x, ...) {
   given <- function(v, else_text) if (is.null(v)) else_text else some(number_text(v), 4L)
   values <- c(
-    alpha = number_text(x$alpha), mean = given(x$mean, "NULL (the mean of the data)"),
-    kappa = number_text(x$kappa), df = given(x$df, "NULL (number of variables + 2)"),
-    scale = if (is.null(x$scale)) "NULL (variances of the data / k^(2/d))" else describe(x$scale)
+    alpha = given(x$alpha, "NULL (1; in gmm_vb() 1 / k)"),
+    mean = given(x$mean, "NULL (the mean of the data)"),
+    kappa = given(x$kappa, "NULL (0.01; in gmm_vb() 1)"),
+    df = given(x$df, "NULL (number of variables + 2; in gmm_vb() + 0)"),
+    scale = if (is.null(x$scale)) {
+      "NULL (variances of the data / k^(2/d); in gmm_vb() their covariance)"
+    } else {
+      describe(x$scale)
+    }
   )
   paste0("  ", format(names(values)), "  ", values)
 }

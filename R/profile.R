@@ -54,6 +54,7 @@
 profile.gaussmix <- function(fitted, which, level = 0.99, ...) {
   check_dots_empty(...)
   need_rows(fitted, "profile()")
+  refuse_variational(fitted, "profile()")
   refuse_options(fitted, "profile()", c("labels", "prior"), "gmm_boot() gives intervals.")
   level <- check_number(level, min = 0, max = 1, ends = "()")
   estimate <- coef_vector(fitted)

@@ -159,9 +159,9 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
    rows searched. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
                  SEXP control) {
-  static const char* const names[] = {"starts",      "best",  "proportions", "means",
-                                      "covariances", "total", "trace",       "verdict",
-                                      "seen",        "weight"};
+  static const char* const names[] = {"starts",      "best",   "proportions", "means",
+                                      "covariances", "total",  "trace",       "verdict",
+                                      "seen",        "weight", "log_weight"};
   struct gm_rows rows = ffi_rows(x, w);
   const struct gm_family* family = ffi_family(family_code);
   const int d = rows.d, k = ffi_count(k_count, 1, "k");
@@ -202,12 +202,16 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   for (int i = 0; i < quest.starts && failed; i++) records[i].err = err; /* before any */
 
   const struct gm_result* best = pool.result;
-  SEXP out = PROTECT(ffi_list(10, names));
+  SEXP out = PROTECT(ffi_list(11, names));
   SET_VECTOR_ELT(out, 0, ffi_records(records, quest.starts));
   if (pool.count) {
     ffi_set_result(out, 1, best);
     SET_VECTOR_ELT(out, 8, Rf_ScalarReal(best->record.seen));
     SET_VECTOR_ELT(out, 9, Rf_ScalarReal(pool.weight));
+    if (bounds.prior && bounds.prior->posterior != GM_MODE) {
+      SET_VECTOR_ELT(out, 10, Rf_allocVector(REALSXP, k));
+      gm_vb_weights(bounds.prior, &best->params, REAL(VECTOR_ELT(out, 10)));
+    }
   }
   UNPROTECT(2);
   return out;

@@ -79,7 +79,8 @@ const int* ffi_known_labels(SEXP labels, R_xlen_t n, int k) {
   return label;
 }
 
-/* list(alpha, mean, kappa, df, scale, root, constant, share) or NULL -> prior; NULL for NULL. */
+/* list(alpha, mean, kappa, df, scale, root, constant, share, posterior, weight, sorted) or NULL ->
+   prior; NULL for NULL. */
 static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prior) {
   if (Rf_isNull(list)) return NULL;
   const R_xlen_t square = (R_xlen_t)d * d;
@@ -91,7 +92,12 @@ static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prio
       .scale = ffi_doubles(ffi_field(list, "scale"), square, "scale"),
       .root = ffi_doubles(ffi_field(list, "root"), square, "root"),
       .constant = ffi_doubles(ffi_field(list, "constant"), 3, "constant"),
-      .share = ffi_number(ffi_field(list, "share"), "share")};
+      .share = ffi_number(ffi_field(list, "share"), "share"),
+      .posterior = (enum gm_posterior)ffi_count(ffi_field(list, "posterior"), GM_MODE,
+                                                "posterior"),
+      .weight = ffi_number(ffi_field(list, "weight"), "weight"),
+      .sorted = ffi_count(ffi_field(list, "sorted"), 0, "sorted")};
+  if (prior->posterior > GM_STICK) Rf_error("internal error: no such posterior");
   return prior;
 }
 

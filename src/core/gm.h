@@ -46,16 +46,23 @@ struct
   int equal;                      /* 1: the Gaussians' proportions are equal */
 };
 
-struct gm_prior {      /* conjugate, see prior.c */
-  double alpha;        /* Dirichlet, of each proportion; at least 1 */
+/* What is sought of the posterior: its mode, or a variational approximation (vb.c), with a Dirichlet
+   or a stick-breaking prior of the proportions. */
+enum gm_posterior { GM_MODE, GM_DIRICHLET, GM_STICK };
+
+struct gm_prior { /* conjugate, see prior.c */
+  enum gm_posterior posterior;
+  double alpha;        /* of each proportion, or of the sticks; at least 1 for a mode */
   double kappa;        /* rows that the prior mean is worth; 0: none */
   double df;           /* of the inverse Wishart; 0: none */
   const double* mean;  /* d */
   const double* scale; /* d x d, Lambda */
   const double* root;  /* d x d, its lower Cholesky factor */
   const double*
-      constant; /* log normalisation: all proportions, one mean, one covariance */
-  double share; /* how often it counts */
+      constant;  /* log normalisation: all proportions, one mean, one covariance */
+  double share;  /* how often it counts */
+  double weight; /* of all rows, when it counts once */
+  int sorted;    /* 1: components are kept in decreasing order */
 };
 
 struct gm_family {
@@ -101,8 +108,18 @@ ptrdiff_t gm_params_size(const struct gm_family* family, int d, int k);
 double* gm_params_init(struct gm_params* params, const struct gm_family* family, int d,
                        int k, double* mem);
 void gm_params_copy(struct gm_params* to, const struct gm_params* from);
+/* Components i and j change places. */
+void gm_params_exchange(struct gm_params* params, int i, int j);
 
-/* Log density of the prior. work: d^2 + d doubles. */
+/* log|Sigma_j|, tr(Lambda Sigma_j^-1) and the squared distance of mean_j from the prior's; not a
+   number where Sigma_j is not positive definite. work: d^2 + d doubles. */
+struct gm_prior_terms {
+  double logdet, trace, distance;
+};
+struct gm_prior_terms gm_prior_look(const struct gm_prior* prior,
+                                    const struct gm_params* params, int j, double* work);
+/* Log density of the prior; in variational Bayes less the divergence of the posterior from it. work:
+   d^2 + d doubles. */
 double gm_log_prior(const struct gm_bounds* bounds, const struct gm_params* params,
                     double* work);
 
@@ -129,6 +146,19 @@ double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, in
                         int k, double* mem);
 int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
                    const struct gm_engine* engine, struct gm_error* err) GM_MUST_CHECK;
+
+/* The same, but logc_j holds what stands for log(prop_j), and the rest is added to it. */
+int gm_factors_fill(struct gm_factors* f, const struct gm_params* params,
+                    const struct gm_engine* engine, struct gm_error* err) GM_MUST_CHECK;
+
+/* Variational Bayes: params hold, in place of the proportions, the shares of the rows that the
+   components have, and as covariances the inverses of the expected precisions. log_weight (k): what
+   then stands for log(prop_j) in the E-step. */
+void gm_vb_weights(const struct gm_prior* prior, const struct gm_params* params,
+                   double* log_weight);
+/* Kullback-Leibler divergence of the posterior from the prior. work: d^2 + d doubles. */
+double gm_vb_divergence(const struct gm_bounds* bounds, const struct gm_params* params,
+                        double* work);
 
 /* ---- rows ---------------------------------------------------------------------------- */
 

@@ -51,7 +51,8 @@ static void set_proportions(const struct gm_stats* stats, double total,
                             const struct gm_bounds* bounds, struct gm_params* params) {
   const struct gm_prior* prior = bounds->prior;
   const int k = stats->k;
-  const double more = prior ? prior->share * (prior->alpha - 1) : 0;
+  const int mode = prior && prior->posterior == GM_MODE;
+  const double more = mode ? prior->share * (prior->alpha - 1) : 0;
   const double noise = stats->total[GM_NOISE], all = total + noise + k * more;
   for (int j = 0; j < k; j++) params->prop[j] = (stats->nk[j] + more) / all;
   params->prop[k] = noise / all;
@@ -64,8 +65,9 @@ static double add_prior(const struct gm_prior* prior, struct gm_params* params, 
                         double total, double* scatter, ptrdiff_t stride, double* apart) {
   const int d = params->d, k = params->k;
   const enum gm_shape shape = params->family->shape;
+  const int mode = prior->posterior == GM_MODE;
   double rows = gm_prior_rows(prior, d) * (stride ? k : 1);
-  if (!stride && prior->kappa > 0) rows += prior->share * (k - 1);
+  if (mode && !stride && prior->kappa > 0) rows += prior->share * (k - 1);
   for (int j = 0; j < k; j++) {
     gm_prior_mean(prior, n[j], d, shape, params->mean + (ptrdiff_t)d * j,
                   scatter + stride * j, apart);
@@ -73,6 +75,13 @@ static double add_prior(const struct gm_prior* prior, struct gm_params* params, 
     n[j] += gm_prior_rows(prior, d);
   }
   return total + rows;
+}
+
+/* By decreasing proportion: of sticks the order that has the largest bound. */
+static void sort_components(struct gm_params* params) {
+  for (int j = 1; j < params->k; j++)
+    for (int i = j; i > 0 && params->prop[i] > params->prop[i - 1]; i--)
+      gm_params_exchange(params, i, i - 1);
 }
 
 int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
@@ -123,6 +132,10 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
                                    : at                              ? GM_FLOOR
                                                                      : GM_OK,
                            .component = at};
-  if (err->code) gm_mstep_undo(params, work);
+  if (err->code) {
+    gm_mstep_undo(params, work);
+  } else if (prior && prior->sorted) {
+    sort_components(params);
+  }
   return err->code;
 }

@@ -37,6 +37,20 @@ void gm_params_copy(struct gm_params* to, const struct gm_params* from) {
          (size_t)gm_params_size(from->family, from->d, from->k) * sizeof *to->prop);
 }
 
+void gm_params_exchange(struct gm_params* params, int i, int j) {
+  const ptrdiff_t d = params->d, stride = gm_cov_stride(params->family, params->d);
+  double* parts[] = {params->prop, params->mean, params->cov};
+  const ptrdiff_t sizes[] = {1, d, stride};
+  for (int part = 0; part < 3; part++)
+    for (ptrdiff_t a = 0; a < sizes[part]; a++) {
+      double* x = parts[part] + a + sizes[part] * i;
+      double* y = parts[part] + a + sizes[part] * j;
+      const double held = *x;
+      *x = *y;
+      *y = held;
+    }
+}
+
 ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k) {
   return k + 1 + cov_size(family, d, k);
 }
@@ -77,6 +91,12 @@ static double factorise(enum gm_shape shape, int d, const double* cov, double* f
 
 int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
                    const struct gm_engine* engine, struct gm_error* err) {
+  for (int j = 0; j < params->k; j++) f->logc[j] = log(params->prop[j]);
+  return gm_factors_fill(f, params, engine, err);
+}
+
+int gm_factors_fill(struct gm_factors* f, const struct gm_params* params,
+                    const struct gm_engine* engine, struct gm_error* err) {
   static const double half_log_2pi = 0.91893853320467274178;
   double logdet = NAN;
   f->mean = params->mean;
@@ -89,7 +109,7 @@ int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
       *err = (struct gm_error){.code = GM_NOT_POSITIVE, .component = j + 1};
       return err->code;
     }
-    f->logc[j] = log(params->prop[j]) - f->d * half_log_2pi - logdet;
+    f->logc[j] = f->logc[j] - f->d * half_log_2pi - logdet;
     if (f->shape == GM_TRIANG && f->stride && gm_stop(engine, pow(f->d, 3) / 3)) {
       *err = (struct gm_error){.code = GM_STOPPED};
       return err->code;

@@ -8,7 +8,7 @@
    restricted to the family; where one covariance is common, one inverse Wishart factor (Fraley &
    Raftery 2007, section 3, who write the same for VVV and EEE). The mode is taken in (proportions,
    means, covariances). To the M-step the prior is more data: it adds to weights and scatter, and so
-   serves every family. All of it counts `share` times. */
+   serves every family. All of it counts `share` times. For variational Bayes see vb.c. */
 #include <math.h>
 #include <string.h>
 
@@ -16,6 +16,7 @@
 #include "matrix.h"
 
 double gm_prior_rows(const struct gm_prior* prior, int d) {
+  if (prior->posterior != GM_MODE) return prior->share * prior->df;
   return prior->share *
          ((prior->df > 0 ? prior->df + d + 1 : 0) + (prior->kappa > 0 ? 1 : 0));
 }
@@ -55,14 +56,13 @@ void gm_prior_scatter(const struct gm_prior* prior, int d, enum gm_shape shape,
   }
 }
 
-/* log|Sigma|, tr(Lambda Sigma^-1) and, for apart = mean - m, the squared distance. */
-struct terms {
-  double logdet, trace, distance;
-};
-
-static struct terms look(const struct gm_prior* prior, int d, enum gm_shape shape,
-                         const double* cov, const double* mean, double* work) {
-  struct terms t = {0};
+struct gm_prior_terms gm_prior_look(const struct gm_prior* prior,
+                                    const struct gm_params* params, int j, double* work) {
+  const int d = params->d;
+  const enum gm_shape shape = params->family->shape;
+  const double* cov = params->cov + gm_cov_stride(params->family, d) * j;
+  const double* mean = params->mean + (ptrdiff_t)d * j;
+  struct gm_prior_terms t = {0};
   if (shape != GM_TRIANG) {
     for (int a = 0; a < d; a++) {
       const double v = cov[shape == GM_DIAG ? a : 0], apart = mean[a] - prior->mean[a];
@@ -75,7 +75,7 @@ static struct terms look(const struct gm_prior* prior, int d, enum gm_shape shap
   double* chol = work;
   double* column = work + (ptrdiff_t)d * d;
   memcpy(chol, cov, (size_t)d * d * sizeof *cov);
-  if (!gm_cholesky(chol, d)) return (struct terms){NAN, NAN, NAN};
+  if (!gm_cholesky(chol, d)) return (struct gm_prior_terms){NAN, NAN, NAN};
   /* tr(Lambda Sigma^-1) = sum over the columns v of Lambda's factor of ||L^-1 v||^2 */
   for (int c = prior->df > 0 ? 0 : d; c <= d; c++) {
     double sum = 0;
@@ -103,9 +103,10 @@ double gm_log_prior(const struct gm_bounds* bounds, const struct gm_params* para
   const enum gm_shape shape = params->family->shape;
   const ptrdiff_t stride = gm_cov_stride(params->family, d);
   double sum = 0;
+  if (prior->posterior != GM_MODE)
+    return -prior->share * gm_vb_divergence(bounds, params, work);
   for (int j = 0; j < k; j++) {
-    const struct terms t = look(prior, d, shape, params->cov + stride * j,
-                                params->mean + (ptrdiff_t)d * j, work);
+    const struct gm_prior_terms t = gm_prior_look(prior, params, j, work);
     if (shape == GM_TRIANG && gm_stop(bounds->engine, pow(d, 3))) return NAN;
     if (prior->alpha > 1) sum += (prior->alpha - 1) * log(params->prop[j]);
     if (prior->kappa > 0)

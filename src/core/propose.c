@@ -131,7 +131,8 @@ static void swap(const struct gm_seeder* seeder, uint32_t p, struct gm_params* t
   } else if (stride) {
     memcpy(cov, to->cov + stride * from, (size_t)stride * sizeof *cov);
   }
-  const double rest = (1 - share) / (1 - to->prop[j]);
+  const double others = 1 - to->prop[j];
+  const double rest = others > 0 ? (1 - share) / others : 0;
   for (int i = 0; i < k; i++) to->prop[i] *= rest;
   to->prop[j] = share;
 }
@@ -140,7 +141,8 @@ static void swap(const struct gm_seeder* seeder, uint32_t p, struct gm_params* t
 static void merge(struct gm_params* to, int a, int b) {
   const int d = to->d;
   const ptrdiff_t stride = gm_cov_stride(to->family, d);
-  const double p = to->prop[a] + to->prop[b], pa = to->prop[a] / p, pb = to->prop[b] / p;
+  const double p = to->prop[a] + to->prop[b];
+  const double pa = p > 0 ? to->prop[a] / p : 0.5, pb = 1 - pa; /* both may be empty */
   double* ma = to->mean + (ptrdiff_t)d * a;
   const double* mb = to->mean + (ptrdiff_t)d * b;
   double* ca = to->cov + stride * a;

@@ -25,7 +25,13 @@ enum { SHORT_STEPS = 10, BATCH = 8, SETTLE = 20 };
 static int matrix_estep(void* data, const struct gm_params* params,
                         struct gm_stats* stats, struct gm_error* err) {
   struct gm_matrix_home* home = data;
-  if (gm_factors_set(&home->factors, params, home->engine, err)) return err->code;
+  const struct gm_prior* prior = home->bounds->prior;
+  if (prior && prior->posterior != GM_MODE) {
+    gm_vb_weights(prior, params, home->factors.logc);
+    if (gm_factors_fill(&home->factors, params, home->engine, err)) return err->code;
+  } else if (gm_factors_set(&home->factors, params, home->engine, err)) {
+    return err->code;
+  }
   return gm_estep(home->rows, &home->factors, home->engine, stats, NULL, home->work, err);
 }
 
@@ -47,6 +53,7 @@ void gm_searcher_init(struct gm_searcher* s, const struct gm_quest* quest,
   const struct gm_params* p = &pool->spare.params;
   *s = (struct gm_searcher){.quest = quest, .seeder = seeder, .pool = pool};
   s->home.rows = seeder->rows;
+  s->home.bounds = seeder->bounds;
   s->home.engine = seeder->engine;
   work = gm_factors_init(&s->home.factors, p->family, p->d, p->k, work);
   for (int i = 0; i < OPTIMA; i++)
@@ -77,6 +84,12 @@ static int judge(struct gm_result* result, const struct gm_bounds* bounds,
     v->spurious = 1;
   }
   record->spurious = record->on_floor = record->repeated = 0;
+  if (bounds->prior &&
+      bounds->prior->posterior != GM_MODE) { /* which are needed, the bound says */
+    for (int j = 0; j < result->params.k; j++)
+      result->verdict[j].spurious = result->verdict[j].same_as = 0;
+    return GM_OK;
+  }
   for (int j = 0; j < result->params.k; j++) {
     record->spurious += result->verdict[j].spurious;
     record->on_floor += result->verdict[j].on_floor;

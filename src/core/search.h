@@ -11,6 +11,7 @@ enum { OPTIMA = 2 };
 
 struct gm_matrix_home {
   const struct gm_rows* rows;
+  const struct gm_bounds* bounds;
   const struct gm_engine* engine;
   struct gm_factors factors;
   double* work;

@@ -373,20 +373,6 @@ static double apart(const struct gm_seeder* seeder, const struct gm_params* para
   return sum;
 }
 
-static void exchange(struct gm_params* params, int i, int j) {
-  const ptrdiff_t d = params->d, stride = gm_cov_stride(params->family, params->d);
-  double* parts[] = {params->prop, params->mean, params->cov};
-  const ptrdiff_t sizes[] = {1, d, stride};
-  for (int part = 0; part < 3; part++)
-    for (ptrdiff_t a = 0; a < sizes[part]; a++) {
-      double* x = parts[part] + a + sizes[part] * i;
-      double* y = parts[part] + a + sizes[part] * j;
-      const double held = *x;
-      *x = *y;
-      *y = held;
-    }
-}
-
 /* Components of a start come in any order, those of known labels do not: the nearest pair of class
    and component first, and so on. work: (d + 2) k. */
 static void align(const struct gm_seeder* seeder, struct gm_params* params,
@@ -419,7 +405,7 @@ static void align(const struct gm_seeder* seeder, struct gm_params* params,
         }
       }
     if (class < 0) return;
-    exchange(params, component, class);
+    gm_params_exchange(params, component, class);
     placed[class] = 1;
   }
 }

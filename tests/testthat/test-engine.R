@@ -8,7 +8,8 @@ good <- list(
                  tol = 1e-9, floor = 1e-10, spurious = c(2, 10, 1e-3), threads = NULL,
                  progress = "", prior = list(alpha = 1, mean = c(0, 0), kappa = 1, df = 3,
                                              scale = diag(2), root = diag(2),
-                                             constant = c(0, 0, 0), share = 1),
+                                             constant = c(0, 0, 0), share = 1, posterior = 0L,
+                                             weight = 6, sorted = 0L),
                  labels = c(0L, 1L, 2L, 0L, 0L, 0L), equal = 0L)
 )
 strange <- list(

@@ -142,7 +142,8 @@ test_that("what a fit with a prior says and refuses", {
 })
 
 test_that("bad priors are refused by name", {
-  expect_gm_error(gmm_prior(alpha = 0.5), "argument", "alpha")
+  expect_gm_error(gmm_prior(alpha = 0), "argument", "alpha")
+  expect_gm_error(gmm(x, 2, prior = gmm_prior(alpha = 0.5)), "argument", "alpha", "gmm")
   expect_gm_error(gmm_prior(kappa = -1), "argument", "kappa")
   expect_gm_error(gmm_prior(mean = "a"), "argument", "mean")
   expect_gm_error(gmm_prior(scale = matrix(1, 2, 2)), "argument", "scale")
