@@ -24,8 +24,8 @@
 #' A posterior mode is maximum likelihood with a penalty. `objective` and `trace` of the fit are
 #' those of log-likelihood plus log prior density; `logLik()`, `df` and hence `BIC()` are of the
 #' plain log-likelihood at the mode, which is below its maximum: don't compare them with those of
-#' other priors, or of none. ([gmm_select()] compares models that have the same prior.) Weights are counts of rows: against ten times the weights the same
-#' prior weighs a tenth.
+#' other priors, or of none. ([gmm_select()] compares models that have the same prior.) Weights are
+#' counts of rows: against ten times the weights the same prior weighs a tenth.
 #'
 #' @param ... Must be empty: all arguments go by name.
 #' @section For [gmm_vb()]:
