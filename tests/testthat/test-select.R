@@ -135,6 +135,30 @@ test_that("a model that can't be fitted has a reason, and the others their value
   expect_match(few$table$reason[2], "k = 6 components but 5 rows")
 })
 
+test_that("a duplicated column, ties: each model has values or a reason, and the best can be had", {
+  random <- with_test_seed(4, list(line = rnorm(120), plane = matrix(rnorm(240), 120)))
+  tied <- random$plane
+  tied[1:30, 1] <- 1
+  same <- random$plane
+  same[1:30, ] <- 1
+  sets <- list(cbind(x, x[, 2]), cbind(iris[1:3], again = 2 * iris[[1]] - 1), c(random$line, rep(0.5, 30)),
+               c(random$line, rep(9, 30)), rep(c(1, 2, 5), each = 30), tied, same,
+               cbind(random$line, rep(0:1, 60)), with_test_seed(5, matrix(rpois(200, 2), 100)),
+               random$plane[1:6, ])
+  for (set in sets) {
+    select <- suppressWarnings(with_test_seed(1, gmm_select(set, 1:3)))
+    table <- select$table
+    ok <- table$status == "ok"
+    expect_true(any(ok))
+    expect_false(anyNA(table[ok, c("loglik", "BIC", "AIC", "ICL", "spurious", "converged")]))
+    expect_true(all(table$status %in% c("ok", "degenerate", "dimension")))
+    expect_identical(nzchar(table$reason), !ok)
+    for (criterion in c("BIC", "AIC", "ICL")) {
+      expect_true(is.finite(suppressWarnings(gmm_best(select, criterion))$loglik))
+    }
+  }
+})
+
 test_that("where no model can be fitted, the error is that of the first, with the table", {
   points <- rbind(c(0, 0), c(1, 0), c(0, 1))[rep(1:3, each = 20), ]
   control <- gmm_control(init = "kmeans++")
@@ -371,6 +395,24 @@ test_that("BIC is within 0.01 of scikit-learn's and mclust's, or lower", {
   expect_lte(missed, if (extended) 1 else 0) # design/selection.md: seeds miss 0 or 1 of 216
 })
 
+test_that("choices that are published for mclust are found", {
+  extended <- nzchar(Sys.getenv("GAUSSMIX_EXTENDED_TESTS"))
+  near <- c("EEE", "VEI", "EVE", "VEV", "EEV", "VVV")
+  chosen <- function(x, k) {
+    select <- suppressWarnings(with_test_seed(1, {
+      if (extended) gmm_select(x) else gmm_select(x, k, near)
+    }))
+    row <- select$table[select$chosen, ]
+    list(row$covariance, as.integer(row$k), round(row$BIC, 1))
+  }
+  expect_identical(chosen(faithful, 2:4), list("EEE", 3L, 2314.3))
+  expect_identical(chosen(iris[1:4], 2:3), list("VEV", 2L, 561.7))
+  skip_if_not_installed("mclust")
+  found <- new.env()
+  utils::data("diabetes", package = "mclust", envir = found)
+  expect_identical(chosen(found$diabetes[-1], 3), list("VVV", 3L, 4751.3))
+})
+
 test_that("long lines are as wide as the session's", {
   choice <- with_test_seed(1, gmm_select(faithful, 1:3, c("full", "tied", "VVE")))
   old <- options(width = 60)
@@ -421,8 +463,8 @@ test_that("a prior: no model ends below one that has as many factors of it, on a
   for (case in cases) {
     x <- case[[1]]
     data <- as_gmm_data(x)
-    codes <- if (nrow(x) > 150) c("EII", "VVI", "VVV") else names(families)
-    grid <- model_grid(codes, 1:3, ncol(x))
+    codes <- c("EII", "VII", "VVI", "VVV", if (nrow(x) == 150) c("VEI", "EEE", "VEE", "EVV"))
+    grid <- model_grid(codes, 2:3, ncol(x))
     control <- gmm_control(verbose = FALSE)
     models <- with_test_seed(1, fit_grid(grid, data, control,
                                          options = grid_options(prior = case[[2]])))
