@@ -57,7 +57,8 @@
 #' defaults, `prior = NULL` is `alpha` 1 / k, `kappa` 1, `df` d, and the mean and covariance of the
 #' data (with n, not n - 1, below).
 #'
-#' @param x,k,covariance,weights,labels,na.action,control,data,subset As for [gmm()]; `k` is the
+#' @param x,k,covariance,weights,labels,na.action,control,data,subset As for [gmm()], but rows with
+#'   missing values must be dropped; `k` is the
 #'   largest number of components, and `covariance` one of `"full"` (VVV), `"tied"` (EEE), `"diag"`
 #'   (VVI), `"spherical"` (VII), or EEI or EII: one diagonal or spherical covariance for all.
 #' @param ... For methods; else must be empty.
@@ -138,6 +139,10 @@ weights_priors <- c("dirichlet", "stick")
 
 # As resolve_options(), and `variational`: what the C code takes beside the prior.
 resolve_variational <- function(options, data, k, code, control) {
+  if (anyNA(data$x)) {
+    gmm_abort("missing", "gmm_vb() has no variational posterior of missing values.",
+              "gmm(prior = gmm_prior(), na.action = na.pass) takes them; na.omit drops the rows.")
+  }
   if (!code %in% vb_families) {
     gmm_abort("argument", sprintf("`covariance` must be %s, not %s.",
                                   some(dQuote(vb_families, FALSE), Inf),

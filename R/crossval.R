@@ -62,7 +62,7 @@ deal_folds <- function(folds, data, classes = NULL) {
 # the rows.
 cross_validate <- function(grid, data, folds, control, options, labels) {
   fold <- deal_folds(folds, data, labels)
-  w <- case_weights(data)
+  w <- case_weights(data) * !wholly_missing(data$x)
   number <- max(fold)
   logdensity <- matrix(NA_real_, nrow(grid), number)
   reason <- rep("", nrow(grid))

@@ -122,7 +122,7 @@ new_data <- function(object, newdata, na.action = stats::na.pass, arg = "newdata
   read <- if (by_formula) new_by_formula else if (by_name) new_by_name else new_by_position
   x <- read(newdata, blueprint, arg)
   policy <- na_policy(na.action)
-  known <- if (policy == "pass") list(x = x) else handle_missing(x, policy, arg)
+  known <- handle_missing(x, policy, arg)
   rows <- if (is.null(known$rows)) seq_len(nrow(x)) else known$rows
   list(x = known$x, ok = !missing_rows(known$x), rows = rows, na.action = known$na.action)
 }
@@ -552,9 +552,9 @@ na_policy <- function(na.action) {
 
 # -> x, and where rows were dropped rows (those kept) and na.action.
 handle_missing <- function(x, policy, arg) {
-  if (!anyNA(x)) return(list(x = x))
+  if (policy == "pass" || !anyNA(x)) return(list(x = x))
   missing <- missing_rows(x)
-  if (policy %in% c("fail", "pass")) refuse_missing(x, missing, policy, arg)
+  if (policy == "fail") refuse_missing(x, missing, arg)
   dropped <- which(missing)
   names(dropped) <- if (is.null(rownames(x))) dropped else rownames(x)[dropped]
   kept <- which(!missing)
@@ -568,7 +568,52 @@ missing_rows <- function(x) {
   missing
 }
 
-refuse_missing <- function(x, missing, policy, arg) {
+# Of each row: which rows miss the same variables, 1 for the first such, and so on.
+missing_patterns <- function(x) {
+  code <- numeric(nrow(x))
+  dimnames(x) <- NULL
+  for (j in seq_len(ncol(x))) {
+    code <- 2 * code + is.na(x[, j])
+    if (j %% 40L == 0L) code <- match(code, unique(code))
+  }
+  match(code, unique(code))
+}
+
+# Rows of which nothing is known.
+wholly_missing <- function(x) {
+  if (!anyNA(x)) return(logical(nrow(x)))
+  dimnames(x) <- NULL
+  lost <- is.na(x[, 1L])
+  for (j in seq_len(ncol(x))[-1L]) lost <- lost & is.na(x[, j])
+  lost
+}
+
+# rows: how many miss something; patterns: in how many ways (complete rows are none); empty: how
+# many of them say nothing. NULL where no value is missing.
+count_missing <- function(x, labels = NULL) {
+  if (!anyNA(x)) return(NULL)
+  missing <- missing_rows(x)
+  empty <- wholly_missing(x)
+  if (!is.null(labels)) empty <- empty & is.na(labels)
+  c(rows = sum(missing), patterns = length(unique(missing_patterns(x)[missing])),
+    empty = sum(empty))
+}
+
+# A covariance of its own takes rows that have both variables.
+check_together <- function(data, code) {
+  x <- data$x
+  if (families[[code]]$shape != "full" || !anyNA(x)) return(invisible())
+  there <- !is.na(if (is.null(data$weights)) x else x[data$weights > 0, , drop = FALSE])
+  apart <- which(crossprod(there) == 0, arr.ind = TRUE)
+  if (nrow(apart) == 0L) return(invisible())
+  pair <- colnames(x)[sort(apart[1L, ])]
+  gmm_abort("missing", sprintf(
+    "Columns %s are never observed together, and the family %s needs their covariance.",
+    paste(backtick(pair), collapse = " and "), code
+  ), "Leave one of them out, or use covariance = \"diag\".", columns = pair)
+}
+
+refuse_missing <- function(x, missing, arg) {
   cells <- x[missing, , drop = FALSE]
   count <- sum(is.na(cells))
   nan <- sum(is.nan(cells))
@@ -580,10 +625,9 @@ refuse_missing <- function(x, missing, policy, arg) {
     if (sum(missing) == 1L) "row" else "rows", some(row_label(x, which(missing))),
     if (length(columns) == 1L) "column" else "columns", some(backtick(columns))
   )
-  if (policy == "pass") text <- paste("`na.action = na.pass` can't be used yet, and", text)
   gmm_abort("missing", text, paste(
-    "`na.action = na.omit` drops these rows; na.exclude does too, but keeps their places in",
-    "fitted values, residuals and predictions."
+    "`na.action = na.pass` uses what is there; na.omit drops these rows; na.exclude does too, but",
+    "keeps their places in fitted values, residuals and predictions."
   ), count = count, rows = which(missing), columns = columns)
 }
 
@@ -643,9 +687,12 @@ check_weights <- function(w, x) {
 # returns the columns' scales.
 check_scale <- function(x, w, arg) {
   counts <- if (!is.null(w) && any(w == 0)) w > 0
-  ranges <- apply_columns(x, range, c(0, 0))
+  refuse_unobserved(x, counts, arg)
+  ranges <- apply_columns(x, function(v) range(v, na.rm = TRUE), c(0, 0))
   counted <- ranges
-  if (!is.null(counts)) counted <- apply_columns(x, function(v) range(v[counts]), c(0, 0))
+  if (!is.null(counts)) {
+    counted <- apply_columns(x, function(v) range(v[counts], na.rm = TRUE), c(0, 0))
+  }
   names <- colnames(x)
   check_reach(apply(abs(ranges), 2L, max), names)
   rows <- if (is.null(counts)) nrow(x) else sum(counts)
@@ -679,6 +726,17 @@ check_spread <- function(scale, spread) {
   scale
 }
 
+refuse_unobserved <- function(x, counts, arg) {
+  if (!anyNA(x)) return(invisible())
+  lost <- apply_columns(x, function(v) all(is.na(if (is.null(counts)) v else v[counts])), NA)
+  if (!any(lost)) return(invisible())
+  one <- sum(lost) == 1L
+  gmm_abort("missing", sprintf("%s %s of `%s` %s no value%s.", if (one) "Column" else "Columns",
+                               some(backtick(colnames(x)[lost])), arg, if (one) "has" else "have",
+                               if (is.null(counts)) "" else " in the rows of positive weight"),
+            sprintf("Leave %s out.", if (one) "it" else "them"), columns = colnames(x)[lost])
+}
+
 refuse_scale <- function(name, what, hint = "Rescale it: multiply or divide it by a constant.") {
   gmm_abort("scale", sprintf("Column %s %s.", backtick(name), what), hint)
 }
@@ -704,11 +762,15 @@ refuse_constant <- function(constant, rows, d, what, weighty) {
 }
 
 # Interquartile range / 1.349 of each column, or its standard deviation (divisor n) where that is
-# zero. The quartiles are inverses of the empirical distribution function, so that weight 2 is
+# zero, of the values that are there. The quartiles are inverses of the empirical distribution function, so that weight 2 is
 # the row twice.
 column_scale <- function(x, w = NULL) {
-  share <- if (!is.null(w)) w / sum(w)
   scale <- apply_columns(x, function(v) {
+    if (anyNA(v)) {
+      w <- w[!is.na(v)]
+      v <- v[!is.na(v)]
+    }
+    share <- if (!is.null(w)) w / sum(w)
     iqr <- diff(quartiles(v, share))
     if (iqr > 0) iqr / 1.349 else deviation(v, share)
   })

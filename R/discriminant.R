@@ -22,7 +22,7 @@
 #' @param weights Case weights, as for [gmm()]. With a formula, evaluated in `data`.
 #' @param subset Rows to use, an expression evaluated in `data`.
 #' @param na.action What to do about rows with missing values, or without a class: [na.fail],
-#'   [na.omit] or [na.exclude].
+#'   [na.omit], [na.exclude], or [na.pass] to learn from what is there (the class must be known).
 #' @param control The result of [gmm_control()]. A start that is given (`init`) must be a name or a
 #'   function.
 #'
@@ -258,13 +258,18 @@ fit_together <- function(data, candidates, control) {
   data$rows <- NULL
   data$given <- nrow(data$x)
   control$init <- data$class
-  control$max_iter <- 0L
+  options <- list()
+  if (anyNA(data$x)) { # no closed form: EM with known labels
+    options$labels <- data$class
+  } else {
+    control$max_iter <- 0L
+  }
   grid <- model_grid(candidates$codes, k, d)
   own <- cbind(seq_along(data$class), as.integer(data$class))
   w <- if (is.null(data$weights)) 1 else data$weights
   models <- lapply(grid$covariance, function(code) {
     tryCatch({
-      model <- fit_model(data, k, code, control)
+      model <- fit_model(data, k, code, control, options = options)
       model$covariance <- code
       model$joint <- sum(w * engine_score(data$x, model, "component", control$threads)[own])
       model

@@ -126,6 +126,7 @@ engine_stats <- function(x, w, params, labels = NULL, threads = NULL) {
 #   scatter  sums of w r_j (x - mean_j)(x - mean_j)': for each component d x d, its lower triangle;
 #            or d, its diagonal, where the family has diagonal covariances; one for all components
 #            where they share it
+#   lost, lost2  d x k: sums of w r_j and of w^2 r_j over the rows that miss the variable
 #   total    sums of w log f(x), of w, of w r of the noise, and of constants of rows
 engine_layout <- function(code, d, k) .Call(ffi_gmm_layout, code, d, k)
 

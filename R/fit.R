@@ -33,6 +33,21 @@
 #' records them; `na.exclude` does the same, but `predict()`, `fitted()` and `residuals()` have NA
 #' in their place, as for [lm()].
 #'
+#' `na.pass` keeps the rows: the likelihood is that of the values which are there, with each row's
+#' density that of its observed variables. That is the right thing to do where values are *missing
+#' at random*: whether one is missing may depend on the values that are seen, but, given those, not
+#' on the ones that are not (Little and Rubin 2002). No value is filled in. All families, weights,
+#' labels, priors and `proportions` can be used; a component's effective size is the least over the
+#' variables of that counted where the variable is observed. A row that is wholly missing says
+#' nothing: it is not counted in `nobs`, its log-density is 0, and its posterior probabilities are
+#' the proportions (with a known label it adds the logarithm of that proportion, and counts). A
+#' variable without any value is refused, and so are two variables that are never observed together
+#' by a family with their covariance. Starts and proposals are made on rows filled in by the
+#' regressions of one normal distribution. `predict(type = "impute")` fills in the missing values by
+#' the mixture. A copy of the observed values is made, sorted by which variables are missing; an
+#' iteration costs about as much as for complete rows of the variables observed, and the factors of
+#' the covariances for each such pattern.
+#'
 #' @param x A numeric vector, a numeric matrix (n rows, d columns), a data frame of numeric columns
 #'   (tibbles and data.tables too), or a formula as `~ a + b`. Integers and logicals count as
 #'   numbers; factors, text, dates and lists are refused. After `y ~ a + b` the fit is the joint
@@ -52,7 +67,8 @@
 #'   maximum of the likelihood; or `NULL`: none.
 #' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in
 #'   `data`.
-#' @param na.action What to do about missing values: [na.fail], [na.omit] or [na.exclude].
+#' @param na.action What to do about missing values: [na.fail], [na.omit], [na.exclude], or
+#'   [na.pass] to fit to what is there.
 #' @param control The result of [gmm_control()].
 #' @section What a fit holds:
 #'   The rows, unless `gmm_control(keep = FALSE)`. Of a start that was a fit only the parameters,
@@ -82,6 +98,8 @@
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not; and another
 #'     component that it is the same as (`same_as`, `""`: none)}
+#'   \item{missing}{where values are missing (`na.pass`), a named integer vector: `rows` with missing
+#'     values, `patterns` of them, and the wholly missing (`empty`) among the rows}
 #'   \item{equal}{`TRUE` where `proportions = "equal"`, else it is not there}
 #'   \item{weights, labels, na.action, terms, prior}{where used; `labels` a factor of the rows
 #'     fitted, the prior with all its values}
@@ -93,6 +111,9 @@
 #' components, too few rows, collinear columns), the error is `gaussmix_error_degenerate`.
 #' @references Dempster, A. P., Laird, N. M. and Rubin, D. B. (1977) Maximum likelihood from
 #'   incomplete data via the EM algorithm. *Journal of the Royal Statistical Society B* 39, 1-38.
+#'
+#'   Little, R. J. A. and Rubin, D. B. (2002) *Statistical Analysis with Missing Data*, 2nd edition.
+#'   Wiley, chapters 1 and 11.
 #'
 #'   McLachlan, G. J. and Peel, D. (2000) *Finite Mixture Models*. Wiley, chapters 2 and 3.
 #' @seealso [gmm_select()], which chooses `k` and `covariance`; [gmm_control()],
@@ -221,14 +242,16 @@ refuse_options <- function(fit, what, options, hint = NULL) {
 # One model -> what run_engine() returns, or an error that says why there is no such model.
 fit_model <- function(data, k, code, control, title = "gmm()", options = list()) {
   check_rows(data, k)
+  check_together(data, code)
   out <- run_engine(data, k, code, control, title, options)
   check_survivors(out, data, k, code, control)
   out
 }
 
-# Rows with a weight.
+# Rows with a weight, of which something is known.
 rows_counted <- function(data) {
-  if (is.null(data$weights)) nrow(data$x) else sum(data$weights > 0)
+  counts <- !wholly_missing(data$x)
+  sum(if (is.null(data$weights)) counts else counts & data$weights > 0)
 }
 
 check_rows <- function(data, k) {
@@ -250,12 +273,15 @@ run_engine <- function(data, k, code, control, title, options) {
   }
   out$options <- options
   out$starts <- starts_table(out$starts)
-  if (k == 1L && is.integer(start)) out$starts$kind <- "closed form"
+  if (k == 1L && is.integer(start)) out$starts$kind <- one_component(data)
   out$components <- attr(start, "components")
   out$named <- !is.character(start)
   out$from_floor <- is.list(start) && on_floor(start$covariances, data$scale, control$floor)
   out
 }
+
+# What the only start for one component is called.
+one_component <- function(data) if (anyNA(data$x)) "all rows" else "closed form"
 
 build_fit <- function(out, data, k, code, control, call) {
   x <- data$x
@@ -276,6 +302,7 @@ build_fit <- function(out, data, k, code, control, call) {
          verdict = verdict_table(out$verdict, order, names)),
     Filter(Negate(is.null), c(out$options[names(out$options) != "variational"],
                               data[c("weights", "na.action", "terms")])),
+    list(missing = count_missing(x, out$options$labels))[anyNA(x)],
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
          scale = data$scale, x = x)
   ))
@@ -400,7 +427,7 @@ refuse_lone_row <- function(out, data, hint) {
   component <- alone[1L]
   counted <- if (is.null(data$weights)) seq_len(nrow(data$x)) else which(data$weights > 0)
   apart <- (t(data$x[counted, , drop = FALSE]) - out$means[component, ]) / data$scale
-  row <- counted[which.min(colSums(apart^2))]
+  row <- counted[which.min(colMeans(apart^2, na.rm = TRUE))]
   share <- data$weights[row] / sum(data$weights)
   weight <- if (length(share)) sprintf(", with %.2g of the total weight", share) else ""
   gmm_abort("degenerate", sprintf(
@@ -413,9 +440,11 @@ refuse_lone_row <- function(out, data, hint) {
 
 # Columns that depend linearly on those before them.
 collinear_columns <- function(x) {
+  x <- x[!missing_rows(x), , drop = FALSE]
+  if (nrow(x) <= ncol(x)) return(NULL)
   centred <- scale(x)
   qr <- qr(centred, tol = 1e-7)
-  if (qr$rank < min(dim(x)) && nrow(x) > ncol(x)) colnames(x)[qr$pivot[-seq_len(qr$rank)]]
+  if (qr$rank < ncol(x)) colnames(x)[qr$pivot[-seq_len(qr$rank)]]
 }
 
 warn_of_fit <- function(fit, gain) {

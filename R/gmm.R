@@ -34,6 +34,7 @@ check_held <- function(object, arg = "fit") {
     values <- object[[field]]
     if (is.null(values) || is.finite(sum(values)) && (field != "weights" || min(values) >= 0)) next
     wrong <- if (field == "weights") !is.finite(values) | values < 0 else !is.finite(values)
+    if (field == "x" && !is.null(object$missing)) wrong <- wrong & !is.na(values)
     if (!any(wrong)) next # a sum of large numbers
     refuse(list(class = "object", prefix = paste0(arg, "$")), field,
            if (field == "weights") "finite and at least 0" else "finite",
@@ -97,6 +98,7 @@ format.gaussmix <- function(x, digits = 4, ...) {
     data_text(fit_rows(x), d, if (is_weighted(x)) number(x$nobs),
               sum(length(x$na.action), x$home$dropped),
               x$blueprint$response, x$home$what),
+    missing_text(x$missing),
     shares,
     quality,
     convergence_text(x),
@@ -131,6 +133,14 @@ data_text <- function(rows, d, weights_sum, dropped, response = NULL, home = NUL
          if (!is.null(weights_sum)) paste(", weights that sum to", weights_sum),
          if (dropped) sprintf(", %s dropped (missing values)", plural(dropped, "row")),
          if (!is.null(home)) paste(", in", home))
+}
+
+# "missing values: 39 rows, 3 patterns"; NULL where there are none.
+missing_text <- function(missing) {
+  if (is.null(missing)) return(NULL)
+  paste0("missing values: ", plural(missing[["rows"]], "row"), ", ",
+         plural(missing[["patterns"]], "pattern"),
+         if (missing[["empty"]]) sprintf(" (%d wholly missing, not counted)", missing[["empty"]]))
 }
 
 convergence_text <- function(x) {

@@ -43,7 +43,10 @@ model_lattice <- function(grid, d) {
 fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select()",
                      options = grid_options()) {
   models <- lapply(seq_len(nrow(grid)), function(i) {
-    tryCatch(check_size(data, grid$k[i], grid$covariance[i], control), gaussmix_error = identity)
+    tryCatch({
+      check_size(data, grid$k[i], grid$covariance[i], control)
+      check_together(data, grid$covariance[i])
+    }, gaussmix_error = identity)
   })
   wanted <- sort(unique(grid$k[!vapply(models, is_error, NA)]))
   of_k <- function(resolve) {
@@ -101,7 +104,7 @@ complete_model <- function(out, data, model, start, control) {
   out$covariance <- model$covariance
   out$named <- !is.character(start) && !isTRUE(seed_kinds[out$best$kind + 1L] %in% moved_kinds)
   out$components <- if (out$named) attr(start, "components")
-  out$closed <- model$k == 1L && is.integer(start)
+  out$only <- if (model$k == 1L && is.integer(start)) one_component(data)
   if (!is.null(out$best) && out$best$on_floor == 0L && out$best$repeated == 0L) return(out)
   tried <- tryCatch(check_survivors(model_tables(out, data), data, model$k, model$covariance,
                                     control), gaussmix_error = identity)
@@ -116,7 +119,7 @@ moved_kinds <- c("split", "proposal")
 model_tables <- function(model, data) {
   model <- cell_tables(model, weight_unit(data$weights))
   model$starts <- starts_table(model$starts)
-  if (model$closed) model$starts$kind <- "closed form"
+  if (!is.null(model$only)) model$starts$kind <- model$only
   model
 }
 

@@ -554,7 +554,12 @@ validate_fit <- function(object, about, need, array_of) {
            "otherwise")
   }
   check("reached", function(v) v <= nrow(object$starts), "at most the number of starts")
-  if (!is_weighted(object)) check("nobs", function(v) v == n, number_text(n))
+  check("missing", function(v) {
+    is.null(v) || is.integer(v) && identical(names(v), c("rows", "patterns", "empty")) &&
+      all(v >= c(1L, 1L, 0L)) && v[["rows"]] <= n && v[["empty"]] < n
+  }, "counts of rows, patterns and empty rows")
+  known <- n - (if (is.null(object$missing)) 0L else object$missing[["empty"]])
+  if (!is_weighted(object)) check("nobs", function(v) v == known, number_text(known))
 }
 
 fit_fields <- c("loglik", "objective", "nobs", "converged", "iterations", "passes", "trace",

@@ -86,54 +86,10 @@ predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density
   stats::napredict(new$na.action, score(object, new$x, type, new$rows))
 }
 
-# The value of predict() where values are missing: by each pattern of them, of the marginal mixture
-# of the variables that are there. Of a row that is wholly missing nothing is known: log-density 0,
-# and the proportions.
-score_observed <- function(object, x, type, rows) {
-  patterns <- missing_patterns(x)
-  parts <- lapply(patterns, function(same) {
-    there <- which(!is.na(x[same[1L], ]))
-    if (length(there) == 0L) return(score_nothing(object, length(same), type))
-    part <- object
-    if (length(there) < ncol(x)) {
-      part <- marginal_mixture(object, there, object$call)
-      part$control <- object$control # the number of threads
-    }
-    score(part, x[same, there, drop = FALSE], type, rows[same])
-  })
-  back <- order(unlist(patterns))
-  if (!is.matrix(parts[[1L]])) {
-    return(stats::setNames(unlist(parts, use.names = FALSE)[back], rownames(x)))
-  }
-  out <- do.call(rbind, parts)[back, , drop = FALSE]
-  dimnames(out) <- list(rownames(x), rownames(object$means))
-  out
-}
-
-# Numbers of the rows that have the same variables, for each pattern.
-missing_patterns <- function(x) {
-  lost <- is.na(x)
-  columns <- lapply(seq_len(ncol(x)), function(a) as.integer(lost[, a]))
-  unname(split(seq_len(nrow(x)), do.call(paste0, columns)))
-}
-
-score_nothing <- function(object, n, type) {
-  prob <- matrix(object$proportions, n, object$k, byrow = TRUE)
-  names <- rownames(object$means)
-  switch(type,
-    class = factor(most_probable(prob), seq_along(names), names),
-    prob = prob,
-    uncertainty = uncertainty(prob),
-    density = rep(1, n),
-    logdensity = rep(0, n),
-    component = log(prob),
-    mahalanobis = 0 * prob
-  )
-}
-
-# x: double matrix -> the value of predict(). `rows`: the user's numbers of these rows.
+# x: double matrix -> the value of predict(): where values are missing, of the marginal mixture of the
+# variables that are there. Of a row that is wholly missing nothing is known: log-density 0, and the
+# proportions. `rows`: the user's numbers of these rows.
 score <- function(object, x, type, rows = seq_len(nrow(x))) {
-  if (anyNA(x)) return(score_observed(object, x, type, rows))
   names <- rownames(object$means)
   engine_type <- switch(type, class = , uncertainty = "prob", density = "logdensity", type)
   out <- engine_score(x, object, engine_type, object$control$threads)

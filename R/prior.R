@@ -117,9 +117,10 @@ check_prior <- function(prior) {
   do.call(gmm_prior, unclass(prior)) # so that a changed object is caught
 }
 
+# Of the values that are there.
 data_mean <- function(data) {
-  w <- case_weights(data)
-  colSums(w * data$x) / sum(w)
+  w <- case_weights(data) * !is.na(data$x)
+  colSums(w * data$x, na.rm = TRUE) / colSums(w)
 }
 
 data_covariance <- function(data) {

@@ -98,14 +98,16 @@
 #'   \item{table}{data frame, a row a model: `covariance` (code), `name`, `k`, `loglik`, `df`,
 #'     `BIC`, `AIC`, `AICc`, `ICL`, with cross-validation `CV` and `CV_se`, `converged`,
 #'     `spurious`, `status` (`"ok"`, or the class of the error that [gmm()] would give, as in
-#'     [gaussmix-conditions]: `"degenerate"`, `"dimension"`, `"start"`, `"labels"`), `reason` (its
-#'     text, and what else was tried), `note` (`""`, `"nested_spurious"` or `"no_gain"`, see below)}
+#'     [gaussmix-conditions]: `"degenerate"`, `"dimension"`, `"missing"`, `"start"`, `"labels"`),
+#'     `reason` (its text, and what else was tried), `note` (`""`, `"nested_spurious"` or
+#'     `"no_gain"`, see below)}
 #'   \item{criterion, chosen}{the criterion, and the row of `table` that it chooses}
 #'   \item{cv}{with cross-validation a list: `fold` (an integer a row fitted), `share` (of the
 #'     weight, a number a fold), `logdensity` (matrix models x folds: mean log-density of the rows
 #'     held out, per unit of weight), `reason` (why a model has none, else `""`)}
 #'   \item{equal, labels, prior}{where used: `TRUE` for `proportions = "equal"`; a factor of the rows
 #'     fitted; the prior as given}
+#'   \item{missing}{where values are missing, as in a fit by [gmm()]}
 #'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
 #'   and what [gmm_best()] needs (`data`, `solutions`).
 #'
@@ -250,6 +252,7 @@ select_model <- function(data, k, covariance, criterion, folds, control, call,
     control = stored_control(control), call = call
   ), Filter(Negate(is.null), common)))
   select$cv <- cv
+  select$missing <- count_missing(data$x, common$labels)
   if (!control$keep) {
     select$solutions[] <- lapply(best, solution_fit, select = select)
     select$data$x <- NULL
@@ -452,6 +455,7 @@ format.gmm_select <- function(x, digits = 4, ...) {
             if (isTRUE(x$equal)) "; equal proportions" else ""),
     data_text(x$rows, d, if (!is.null(x$data$weights)) number(x$nobs),
               length(x$data$na.action)),
+    missing_text(x$missing),
     given_text(x),
     sprintf("chosen by %s (lower is better): %s, %s %s",
             if (x$criterion == "CV") "CV and the one-standard-error rule" else x$criterion,

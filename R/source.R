@@ -410,7 +410,7 @@ source_estep <- function(source, s, policy, unit, levels, threads) {
         refuse_chunk("source", at, "has a label that was not there in the first pass")
       }
       new <- engine_stats(chunk$x, if (!is.null(w)) as.double(w) / unit, params, codes, threads)
-      if (!all(is.finite(new))) read(admit_chunk(chunk, at, policy, s$weighted)) # says why
+      if (anyNA(chunk$x) || !all(is.finite(new))) read(admit_chunk(chunk, at, policy, s$weighted)) # says why
       stats + new
     }, 0, s$names, read)
     if (pass$rows != s$given) {

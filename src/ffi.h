@@ -40,6 +40,12 @@ SEXP ffi_field(SEXP list, const char* name);
 const struct gm_family* ffi_family(SEXP code);
 /* x: a double matrix with rows and columns */
 struct gm_rows ffi_rows(SEXP x, SEXP w);
+/* The same with their labels (or NULL); where values are missing (NaN), grouped by pattern, but for
+   rows that are wholly missing and have no label (all: these too). */
+struct gm_rows ffi_group(const struct gm_rows* given, const int* label, int all);
+/* What has an element or a row for each row given, for these rows. */
+const int* ffi_take_labels(const int* label, const struct gm_rows* rows);
+const double* ffi_take_resp(const double* resp, int k, const struct gm_rows* rows);
 /* list(proportions (k, or k + 1 with noise), means (d x k), covariances (d x d x k)) -> params, in
    R_alloc()ed memory */
 struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);
@@ -77,6 +83,8 @@ void ffi_set_result(SEXP out, int at, const struct gm_result* result);
 struct gm_result ffi_result_alloc(const struct gm_family* family, int d, int k,
                                   int max_iter);
 SEXP ffi_verdict(const struct gm_verdict* verdict, int k);
+/* The seeder's points: its rows, or where values are missing those filled in. */
+int ffi_fill(struct gm_seeder* seeder, struct gm_error* err);
 /* The seeder's hierarchy. Many rows are sampled, always the same ones. */
 int ffi_grow(struct gm_seeder* seeder, struct gm_error* err);
 /* R_alloc()ed; an R error where it is too large. At a multiple of 64 bytes: some of LAPACK rounds by

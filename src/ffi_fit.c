@@ -13,13 +13,16 @@ struct gm_result ffi_result_alloc(const struct gm_family* family, int d, int k,
   return r;
 }
 
-static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, int k,
+/* n: rows given. */
+static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, ptrdiff_t n, int k,
                                struct gm_params* params) {
-  const ptrdiff_t n = seeder->rows->n;
+  const struct gm_rows* rows = seeder->rows;
   const enum gm_seed kind = ffi_seed_kind(start);
-  if (kind == GM_SEED_LABELS) seeder->given_label = ffi_labels(start, n, k);
+  if (kind == GM_SEED_LABELS)
+    seeder->given_label = ffi_take_labels(ffi_labels(start, n, k), rows);
   if (kind == GM_SEED_MATRIX)
-    seeder->given_resp = ffi_doubles(start, n * k, "responsibilities");
+    seeder->given_resp =
+        ffi_take_resp(ffi_doubles(start, n * k, "responsibilities"), k, rows);
   if (kind == GM_SEED_GIVEN) {
     const struct gm_params given = ffi_start_params(start, params->family, params->d, k);
     gm_params_copy(params, &given);
@@ -99,8 +102,8 @@ static double weight_of(const struct gm_rows* rows) {
 
 int ffi_grow(struct gm_seeder* seeder, struct gm_error* err) {
   enum { ROWS = 2000 };
-  struct gm_rows rows = *seeder->rows;
-  if (rows.n > ROWS && ffi_subsample(seeder->rows, 0, seeder->engine, ROWS, &rows, err))
+  struct gm_rows rows = *seeder->points;
+  if (rows.n > ROWS && ffi_subsample(seeder->points, 0, seeder->engine, ROWS, &rows, err))
     return err->code;
   struct gm_hier* hier = (struct gm_hier*)R_alloc(1, sizeof *hier);
   int* merge = (int*)R_alloc(4 * rows.n, sizeof *merge);
@@ -119,7 +122,10 @@ static int prepare(struct gm_seeder* seeder, enum gm_seed kind,
   const int d = rows->d;
   seeder->work = ffi_alloc(gm_seed_work(kind, family, d, k, seeder->engine->threads));
   seeder->weight = weight_of(rows);
-  if (kind >= GM_SEED_LABELS && kind <= GM_SEED_GIVEN) return 0;
+  seeder->points = rows;
+  if (kind == GM_SEED_GIVEN) return 0;
+  if (ffi_fill(seeder, err)) return err->code;
+  if (kind == GM_SEED_LABELS || kind == GM_SEED_MATRIX) return 0;
   seeder->label = (int*)R_alloc(rows->n, sizeof(int));
   if (kind == GM_SEED_HIER) return ffi_grow(seeder, err);
   seeder->dist = ffi_alloc((double)rows->n);
@@ -162,9 +168,9 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   static const char* const names[] = {"starts",      "best",   "proportions", "means",
                                       "covariances", "total",  "trace",       "verdict",
                                       "seen",        "weight", "log_weight"};
-  struct gm_rows rows = ffi_rows(x, w);
+  const struct gm_rows given = ffi_rows(x, w);
   const struct gm_family* family = ffi_family(family_code);
-  const int d = rows.d, k = ffi_count(k_count, 1, "k");
+  const int d = given.d, k = ffi_count(k_count, 1, "k");
   struct gm_progress progress = {.what = "start"};
   struct gm_quest quest = {
       .starts = ffi_count(ffi_field(control, "n_starts"), 1, "n_starts"),
@@ -176,8 +182,9 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
   struct gm_prior prior;
   struct gm_bounds bounds = ffi_bounds(control, scale, d, &prior);
+  const struct gm_rows rows =
+      ffi_group(&given, ffi_known_labels(ffi_field(control, "labels"), given.n, k), 0);
   if (rows.n < 1) Rf_error("internal error: no rows");
-  rows.label = ffi_known_labels(ffi_field(control, "labels"), rows.n, k);
 
   struct ffi_watch watch = {
       .progress = &progress,
@@ -188,7 +195,7 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
 
   struct gm_pool pool = {.spare = ffi_result_alloc(family, d, k, quest.em.max_iter)};
   struct gm_seeder seeder = {.rows = &rows, .bounds = &bounds, .engine = &engine};
-  quest.kind = read_start(start, &seeder, k, &pool.spare.params);
+  quest.kind = read_start(start, &seeder, given.n, k, &pool.spare.params);
   const int random = quest.kind < GM_SEED_LABELS || quest.kind == GM_SEED_MIXED;
   if (random) seeder.key = ffi_draw_key();
   for (int i = 0; i < (random ? GM_POOL : 1); i++)

@@ -3,8 +3,10 @@
 
 #include "ffi.h"
 
-/* list(k, starts, start, bounds); the start as for ffi_seed_kind(), the bounds for ffi_bounds(). */
-static struct gm_stock read_stock(SEXP list, const struct gm_rows* rows, SEXP scale) {
+/* list(k, starts, start, bounds); the start as for ffi_seed_kind(), the bounds for ffi_bounds(). n:
+   rows given. */
+static struct gm_stock read_stock(SEXP list, ptrdiff_t n, const struct gm_rows* rows,
+                                  SEXP scale) {
   SEXP start = ffi_field(list, "start");
   struct gm_prior* prior = (struct gm_prior*)R_alloc(1, sizeof *prior);
   struct gm_stock stock = {
@@ -12,9 +14,11 @@ static struct gm_stock read_stock(SEXP list, const struct gm_rows* rows, SEXP sc
       .starts = ffi_count(ffi_field(list, "starts"), 1, "starts"),
       .bounds = ffi_bounds(ffi_field(list, "bounds"), scale, rows->d, prior),
       .kind = ffi_seed_kind(start)};
-  if (stock.kind == GM_SEED_LABELS) stock.label = ffi_labels(start, rows->n, stock.k);
+  if (stock.kind == GM_SEED_LABELS)
+    stock.label = ffi_take_labels(ffi_labels(start, n, stock.k), rows);
   if (stock.kind == GM_SEED_MATRIX)
-    stock.resp = ffi_doubles(start, rows->n * stock.k, "responsibilities");
+    stock.resp =
+        ffi_take_resp(ffi_doubles(start, n * stock.k, "responsibilities"), stock.k, rows);
   if (stock.kind == GM_SEED_GIVEN)
     stock.given = ffi_start_params(start, gm_family_find("VVV"), rows->d, stock.k).prop;
   return stock;
@@ -82,7 +86,7 @@ static const int* lengthen(const int* label, ptrdiff_t n, ptrdiff_t m) {
 static struct gm_rows fill_up(const struct gm_rows* rows, struct gm_stock* stock,
                               int stocks) {
   const ptrdiff_t n = rows->n, m = (n + GM_PAD - 1) / GM_PAD * GM_PAD;
-  if (m == n || (double)n * rows->d > FILL) return *rows;
+  if (m == n || rows->patterns || (double)n * rows->d > FILL) return *rows;
   for (int s = 0; s < stocks; s++)
     if (stock[s].kind == GM_SEED_MATRIX) return *rows;
   for (int s = 0; s < stocks; s++)
@@ -122,7 +126,9 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
       gm_seed_work(GM_SEED_MIXED, gm_family_find("VVV"), d, 1, seeder->engine->threads));
   seeder->label = (int*)R_alloc(rows->n, sizeof(int));
   seeder->dist = ffi_alloc((double)rows->n);
-  if (gm_seed_total(seeder, ffi_alloc(gm_seed_total_size(d)), err)) return;
+  if (ffi_fill(seeder, err) ||
+      gm_seed_total(seeder, ffi_alloc(gm_seed_total_size(d)), err))
+    return;
   int hier = 0;
   for (int i = 0; i < grid->stocks; i++)
     hier |= grid->stock[i].kind == GM_SEED_HIER || grid->stock[i].kind == GM_SEED_MIXED;
@@ -135,10 +141,15 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
    list(finalists, proposals, more, moves, use_certainty, sample, max_iter, tol, floor, spurious (3),
    threads, progress, labels). */
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control) {
-  struct gm_rows rows = ffi_rows(x, w);
+  const struct gm_rows given = ffi_rows(x, w);
   struct gm_progress progress = {.what = "model"};
-  if (rows.n < 1 || Rf_xlength(stocks) < 1 || Rf_xlength(cells) < 1)
+  if (Rf_xlength(stocks) < 1 || Rf_xlength(cells) < 1)
     Rf_error("internal error: nothing to fit");
+  SEXP last = VECTOR_ELT(stocks, Rf_xlength(stocks) - 1);
+  const int most = ffi_count(ffi_field(last, "k"), 1, "k");
+  const struct gm_rows rows =
+      ffi_group(&given, ffi_known_labels(ffi_field(control, "labels"), given.n, most), 0);
+  if (rows.n < 1) Rf_error("internal error: no rows");
   struct gm_stock* stock = (struct gm_stock*)R_alloc(Rf_xlength(stocks), sizeof *stock);
   struct gm_cell* cell = (struct gm_cell*)R_alloc(Rf_xlength(cells), sizeof *cell);
   struct gm_grid grid = {
@@ -156,12 +167,10 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
       .spurious = ffi_spurious(control),
       .progress = &progress};
   for (int i = 0; i < grid.stocks; i++)
-    stock[i] = read_stock(VECTOR_ELT(stocks, i), &rows, scale);
+    stock[i] = read_stock(VECTOR_ELT(stocks, i), given.n, &rows, scale);
   for (int i = 0; i < grid.cells; i++)
     cell[i] = read_cell(VECTOR_ELT(cells, i), &grid, rows.d);
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
-  rows.label =
-      ffi_known_labels(ffi_field(control, "labels"), rows.n, stock[grid.stocks - 1].k);
 
   struct ffi_watch watch = {
       .progress = &progress,

@@ -71,10 +71,10 @@ SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP con
 /* The statistics of the rows about the means of params, as one flat vector. */
 SEXP ffi_gmm_stats(SEXP x, SEXP w, SEXP family, SEXP params_list, SEXP labels,
                    SEXP threads) {
-  struct gm_rows rows = ffi_rows(x, w);
-  const struct gm_params params = ffi_params(params_list, ffi_family(family), rows.d);
+  const struct gm_rows given = ffi_rows(x, w);
+  const struct gm_params params = ffi_params(params_list, ffi_family(family), given.d);
   const int d = params.d, k = params.k;
-  rows.label = ffi_known_labels(labels, rows.n, k);
+  const struct gm_rows rows = ffi_group(&given, ffi_known_labels(labels, given.n, k), 0);
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
@@ -93,18 +93,25 @@ SEXP ffi_gmm_stats(SEXP x, SEXP w, SEXP family, SEXP params_list, SEXP labels,
 
 /* Lengths of the parts of the statistics, in their order. */
 SEXP ffi_gmm_layout(SEXP family_code, SEXP d, SEXP k) {
-  static const char* const names[] = {"nk", "nk2", "sum", "scatter", "total"};
+  static const char* const names[] = {"nk",   "nk2",   "sum",  "scatter",
+                                      "lost", "lost2", "total"};
+  enum { PARTS = 7 };
   struct gm_stats stats;
   const struct gm_family* family = ffi_family(family_code);
   const int dim = ffi_count(d, 1, "d"), comps = ffi_count(k, 1, "k");
   if ((double)dim * dim * comps > 1e9) Rf_error("internal error: too many statistics");
   gm_stats_init(&stats, family, dim, comps,
                 ffi_alloc((double)gm_stats_size(family, dim, comps)));
-  const ptrdiff_t ends[] = {stats.nk2 - stats.nk, stats.sum - stats.nk,
-                            stats.scatter - stats.nk, stats.total - stats.nk, stats.size};
-  SEXP out = PROTECT(Rf_allocVector(REALSXP, 5));
-  SEXP labels = PROTECT(Rf_allocVector(STRSXP, 5));
-  for (int i = 0; i < 5; i++) {
+  const ptrdiff_t ends[] = {stats.nk2 - stats.nk,
+                            stats.sum - stats.nk,
+                            stats.scatter - stats.nk,
+                            stats.lost - stats.nk,
+                            stats.lost2 - stats.nk,
+                            stats.total - stats.nk,
+                            stats.size};
+  SEXP out = PROTECT(Rf_allocVector(REALSXP, PARTS));
+  SEXP labels = PROTECT(Rf_allocVector(STRSXP, PARTS));
+  for (int i = 0; i < PARTS; i++) {
     SET_STRING_ELT(labels, i, Rf_mkChar(names[i]));
     REAL(out)[i] = (double)(ends[i] - (i ? ends[i - 1] : 0));
   }

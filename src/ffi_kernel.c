@@ -66,7 +66,7 @@ SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP 
   SET_VECTOR_ELT(out, 4, matrix(stats.nk, k, k, 1));
   SET_VECTOR_ELT(out, 5, matrix(stats.nk2, k, k, 1));
   SET_VECTOR_ELT(out, 6, matrix(stats.sum, d, d, k));
-  const int length = (int)(stats.total - stats.scatter);
+  const int length = (int)(stats.lost - stats.scatter);
   SET_VECTOR_ELT(out, 7, matrix(stats.scatter, length, length, 1));
   UNPROTECT(1);
   return out;

@@ -14,15 +14,17 @@ static enum gm_score read_score(SEXP what) {
 }
 
 SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP threads) {
-  const struct gm_rows rows = ffi_rows(x, R_NilValue);
+  const struct gm_rows given = ffi_rows(x, R_NilValue);
+  const struct gm_rows rows = ffi_group(&given, NULL, 1);
   const struct gm_params params = ffi_params(params_list, ffi_family(family), rows.d);
   const enum gm_score what = read_score(what_name);
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
   const struct gm_factors f = ffi_factors(&params, &engine);
-  SEXP out = PROTECT(what == GM_LOGDENS ? Rf_allocVector(REALSXP, rows.n)
-                                        : Rf_allocMatrix(REALSXP, (int)rows.n, params.k));
+  SEXP out =
+      PROTECT(what == GM_LOGDENS ? Rf_allocVector(REALSXP, given.n)
+                                 : Rf_allocMatrix(REALSXP, (int)given.n, params.k));
   double* work = ffi_alloc(gm_score_work(&f, engine.threads));
   struct gm_error err = {0};
   if (gm_score_rows(what, &rows, &f, &engine, REAL(out), work, &err))
@@ -54,7 +56,8 @@ SEXP ffi_gmm_engine(void) {
 }
 
 SEXP ffi_gmm_certainty(SEXP x, SEXP w, SEXP family_code, SEXP params_list, SEXP threads) {
-  const struct gm_rows rows = ffi_rows(x, w);
+  const struct gm_rows given = ffi_rows(x, w);
+  const struct gm_rows rows = ffi_group(&given, NULL, 0);
   const struct gm_params params =
       ffi_params(params_list, ffi_family(family_code), rows.d);
   struct ffi_watch watch = {0};

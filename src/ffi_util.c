@@ -50,18 +50,103 @@ struct gm_spurious ffi_spurious(SEXP control) {
   return (struct gm_spurious){.size = at[0], .thin_size = at[1], .thin = at[2]};
 }
 
+/* Rows `row` of those given, grouped by pattern. */
+static struct gm_rows group(const struct gm_rows* given, const int* row, ptrdiff_t n,
+                            int weighted) {
+  const int d = given->d, count = gm_patterns_count(given, row, n);
+  struct gm_patterns* patterns = (struct gm_patterns*)R_alloc(1, sizeof *patterns);
+  patterns->observed = (int*)R_alloc(count + 1, sizeof(int));
+  patterns->column = (int*)R_alloc((size_t)d * count + 1, sizeof(int));
+  patterns->first = (ptrdiff_t*)R_alloc(count + 1, sizeof(ptrdiff_t));
+  patterns->at = (ptrdiff_t*)R_alloc(count + 1, sizeof(ptrdiff_t));
+  double there = 0;
+  for (int a = 0; a < d; a++)
+    for (ptrdiff_t t = 0; t < n; t++) there += !ISNAN(given->x[row[t] + given->ld * a]);
+  struct gm_rows rows;
+  gm_patterns_set(given, row, n, patterns, ffi_alloc(there),
+                  weighted ? ffi_alloc((double)n) : NULL, &rows);
+  return rows;
+}
+
+struct gm_rows ffi_group(const struct gm_rows* given, const int* label, int all) {
+  int missing = 0;
+  for (int a = 0; a < given->d && !missing; a++)
+    for (ptrdiff_t i = 0; i < given->n && !missing; i++)
+      missing = ISNAN(given->x[i + given->ld * a]);
+  struct gm_rows rows = *given;
+  rows.label = label;
+  if (!missing) return rows;
+  struct gm_rows* view = (struct gm_rows*)R_alloc(1, sizeof *view);
+  *view = *given;
+  int* row = (int*)R_alloc(2 * given->n + 1, sizeof *row);
+  gm_patterns_sort(view, row);
+  ptrdiff_t n = given->n;
+  for (ptrdiff_t t = n - 1; t >= 0 && !all; t--) { /* what says nothing */
+    int there = label && label[row[t]] > 0;
+    for (int a = 0; a < given->d && !there; a++)
+      there = !ISNAN(given->x[row[t] + given->ld * a]);
+    if (there) break;
+    n = t;
+  }
+  rows = group(view, row, n, given->w != NULL);
+  rows.label = ffi_take_labels(label, &rows);
+  return rows;
+}
+
+const int* ffi_take_labels(const int* label, const struct gm_rows* rows) {
+  if (!label || !rows->patterns) return label;
+  int* to = (int*)R_alloc(rows->n + 1, sizeof *to);
+  for (ptrdiff_t t = 0; t < rows->n; t++) to[t] = label[rows->patterns->row[t]];
+  return to;
+}
+
+const double* ffi_take_resp(const double* resp, int k, const struct gm_rows* rows) {
+  if (!rows->patterns) return resp;
+  double* to = ffi_alloc((double)rows->n * k);
+  for (int j = 0; j < k; j++)
+    for (ptrdiff_t t = 0; t < rows->n; t++)
+      to[t + rows->n * j] = resp[rows->patterns->row[t] + rows->patterns->given->n * j];
+  return to;
+}
+
 int ffi_subsample(const struct gm_rows* rows, uint64_t key,
                   const struct gm_engine* engine, ptrdiff_t m, struct gm_rows* some,
                   struct gm_error* err) {
-  double* x = ffi_alloc((double)m * rows->d);
   double* w = ffi_alloc((double)m);
-  *some = *rows;
-  some->n = gm_subsample(rows, key, engine, m, x, w);
-  some->ld = m;
-  some->x = x;
+  int* row = (int*)R_alloc(m, sizeof *row);
+  const ptrdiff_t n = gm_subsample(rows, key, engine, m, row, w);
+  if (n < 0) {
+    err->code = GM_STOPPED;
+    return err->code;
+  }
+  if (rows->patterns) {
+    for (ptrdiff_t t = 0; t < n; t++) row[t] = rows->patterns->row[row[t]];
+    *some = group(rows->patterns->given, row, n, 0);
+  } else {
+    double* x = ffi_alloc((double)n * rows->d);
+    for (int a = 0; a < rows->d; a++)
+      for (ptrdiff_t t = 0; t < n; t++) x[t + n * a] = rows->x[row[t] + rows->ld * a];
+    *some = *rows;
+    some->n = some->ld = n;
+    some->x = x;
+  }
   some->w = w;
-  if (some->n < 0) err->code = GM_STOPPED;
-  return err->code;
+  return GM_OK;
+}
+
+int ffi_fill(struct gm_seeder* seeder, struct gm_error* err) {
+  const struct gm_rows* rows = seeder->rows;
+  seeder->points = rows;
+  if (!rows->patterns) return GM_OK;
+  struct gm_rows* points = (struct gm_rows*)R_alloc(1, sizeof *points);
+  double* x = ffi_alloc((double)rows->n * rows->d);
+  *points = *rows;
+  points->x = x;
+  points->patterns = NULL;
+  seeder->points = points;
+  return gm_seed_fill(
+      seeder, ffi_alloc((double)gm_seed_total_size(rows->d)), x,
+      ffi_alloc((double)gm_seed_fill_work(rows->d, seeder->engine->threads)), err);
 }
 
 const int* ffi_labels(SEXP x, R_xlen_t length, int k) {

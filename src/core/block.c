@@ -44,17 +44,31 @@ struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k) {
   double slots = floor(fmin(STRETCH / (group * cost), SLOT_BYTES / slot));
   slots = fmax(SLOTS_MIN, fmin(slots, SLOTS_MAX));
   return (struct gm_plan){
-      .block = block, .group = (ptrdiff_t)group, .slots = (int)slots, .cost = cost};
+      .block = block,
+      .group = (ptrdiff_t)group,
+      .slots = (int)slots,
+      .cost = cost,
+      .pattern = k * (100.0 + d * (shape == GM_TRIANG ? 2.0 * d * d : 4.0))};
 }
 
-/* A thread's own: one padded block (x, w, label), the block's scratch (component, lse, maha), and
+/* Patterns cost as well: the groups have fewer rows where these have many. */
+static struct gm_plan plan_for(const struct gm_plan* plan, const struct gm_rows* rows) {
+  struct gm_plan fit = *plan;
+  if (!rows->patterns || rows->n == 0) return fit;
+  fit.cost += plan->pattern * rows->patterns->count / (double)rows->n;
+  fit.group = (ptrdiff_t)((double)plan->group * plan->cost / fit.cost) / GM_PAD * GM_PAD;
+  if (fit.group < GM_PAD) fit.group = GM_PAD;
+  return fit;
+}
+
+/* A thread's own: what the plan says, one padded block (x, w, label), the block's scratch (component, lse, maha), and
    the kernels'. Rounded up so that each thread's part is aligned as the first. */
 static ptrdiff_t pack_size(const struct gm_plan* plan, int d) {
   return (ptrdiff_t)plan->block * (d + 2);
 }
 static ptrdiff_t thread_size(const struct gm_plan* plan, int d, int k) {
-  const ptrdiff_t size =
-      pack_size(plan, d) + (ptrdiff_t)plan->block * (k + 2) + gm_kernel_work(d, k);
+  const ptrdiff_t size = plan->own + pack_size(plan, d) +
+                         (ptrdiff_t)plan->block * (k + 2) + gm_kernel_work(d, k);
   return (size + 7) / 8 * 8;
 }
 
@@ -64,14 +78,14 @@ ptrdiff_t gm_blocks_work(const struct gm_plan* plan, int d, int k, int threads) 
 
 static double* aligned(double* p) { return (double*)(((uintptr_t)p + 63) / 64 * 64); }
 
-/* Copies the last, short block and fills it up: weight 0, the last row's values. */
-static void pack(const struct gm_rows* rows, struct gm_block* block, double* mem) {
+/* Copies a short block of d columns and fills it up: weight 0, the last row's values. */
+static void pack(const struct gm_rows* rows, int d, struct gm_block* block, double* mem) {
   const int m = block->m, real = block->rows;
   double* x = mem;
-  double* w = x + (ptrdiff_t)m * rows->d;
+  double* w = x + (ptrdiff_t)m * d;
   int* label = (int*)(w + m);
-  for (int a = 0; a < rows->d; a++) {
-    const double* from = rows->x + block->first + rows->ld * a;
+  for (int a = 0; a < d; a++) {
+    const double* from = block->x + block->ld * a;
     double* to = x + (ptrdiff_t)m * a;
     memcpy(to, from, (size_t)real * sizeof *to);
     for (int i = real; i < m; i++) to[i] = from[real - 1];
@@ -86,31 +100,64 @@ static void pack(const struct gm_rows* rows, struct gm_block* block, double* mem
   if (rows->label) block->label = label;
 }
 
+/* The pattern of a row. */
+static int pattern_at(const struct gm_patterns* patterns, ptrdiff_t row) {
+  int low = 0, high = patterns->count;
+  while (high - low > 1) {
+    const int middle = low + (high - low) / 2;
+    if (patterns->first[middle] <= row) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
 static void run_group(const struct gm_rows* rows, int k, const struct gm_plan* plan,
                       const struct gm_job* job, ptrdiff_t group, int slot, double* mem) {
+  const struct gm_patterns* patterns = rows->patterns;
   const ptrdiff_t begin = group * plan->group;
   const ptrdiff_t end = begin + plan->group < rows->n ? begin + plan->group : rows->n;
-  for (ptrdiff_t first = begin; first < end; first += plan->block) {
-    const int real = (int)(first + plan->block < end ? plan->block : end - first);
-    struct gm_block block = {.first = first,
-                             .rows = real,
-                             .m = (real + GM_PAD - 1) / GM_PAD * GM_PAD,
-                             .x = rows->x + first,
-                             .ld = rows->ld,
+  int pattern = patterns ? pattern_at(patterns, begin) : -1;
+  for (ptrdiff_t first = begin; first < end;) {
+    ptrdiff_t stop = end;
+    int d = rows->d;
+    struct gm_block block = {.pattern = -1,
+                             .first = first,
                              .w = rows->w ? rows->w + first : NULL,
                              .label = rows->label ? rows->label + first : NULL};
-    if (block.m != real) pack(rows, &block, mem);
+    if (patterns) {
+      const ptrdiff_t* bounds = patterns->first + pattern;
+      if (bounds[1] < stop) stop = bounds[1];
+      d = patterns->observed[pattern];
+      block.x = rows->x + patterns->at[pattern] + (first - bounds[0]);
+      block.ld = bounds[1] - bounds[0];
+      if (d < rows->d) block.pattern = pattern;
+      block.opens = first == begin || first == bounds[0];
+    } else {
+      block.x = rows->x + first;
+      block.ld = rows->ld;
+    }
+    block.rows = (int)(first + plan->block < stop ? plan->block : stop - first);
+    block.m = (block.rows + GM_PAD - 1) / GM_PAD * GM_PAD;
+    if (block.m != block.rows) pack(rows, d, &block, mem);
     block.lse = mem + pack_size(plan, rows->d);
     block.component = (int*)(block.lse + plan->block);
     block.maha = block.lse + 2 * (ptrdiff_t)plan->block;
     block.work = block.maha + (ptrdiff_t)plan->block * k;
+    block.own = block.work + gm_kernel_work(rows->d, k);
+    first += block.rows;
+    block.closes = first == stop;
+    pattern += block.closes && patterns;
     job->block(job->data, &block, slot);
   }
 }
 
-int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan,
+int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* general,
               const struct gm_engine* engine, const struct gm_job* job, double* work,
               struct gm_error* err) {
+  const struct gm_plan fit = plan_for(general, rows), *plan = &fit;
   const ptrdiff_t groups = (rows->n + plan->group - 1) / plan->group;
   const ptrdiff_t size = thread_size(plan, rows->d, k);
   double* mem = aligned(work);
@@ -140,4 +187,14 @@ int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan,
   }
   if (job->fold) job->fold(job->data, used);
   return GM_OK;
+}
+
+void gm_block_distance(const struct gm_kernel* kernel, const struct gm_factors* f,
+                       const struct gm_block* block) {
+  if (f->d > 0) {
+    kernel->distance[f->shape](f, block->x, block->ld, block->m, block->maha,
+                               block->work);
+  } else { /* a row that is wholly missing */
+    memset(block->maha, 0, (size_t)block->m * f->k * sizeof *block->maha);
+  }
 }

@@ -58,6 +58,7 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
   *run = (struct gm_run){.gain = NAN};
   if (look(home, bounds, params, stats, run, work, err)) return err->code;
   trace[0] = run->objective;
+  const int closed = params->k == 1 && gm_stats_complete(stats); /* a single step */
 
   while (run->iterations < control->max_iter && !run->converged) {
     const double before = run->objective;
@@ -78,8 +79,7 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
     run->gain = run->objective - before;
     const double left = watch_step(&watch, run->gain, run->objective,
                                    stats->total[GM_WEIGHT], control->tol);
-    if (control->tol > 0)
-      run->converged = params->k == 1 || watch.small >= 2 || watch.still >= 3;
+    if (control->tol > 0) run->converged = closed || watch.small >= 2 || watch.still >= 3;
     if (!run->converged && control->hopeless &&
         control->hopeless(control->data, run, left)) {
       run->abandoned = 1;

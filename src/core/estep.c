@@ -49,23 +49,44 @@ static void given(const struct gm_block* block, int k, const struct gm_rows* row
   }
 }
 
+/* A thread's own: the marginal density and the statistics of the pattern that it is at. */
+struct part {
+  struct gm_marginal marginal;
+  struct gm_stats stats;
+};
+enum { PART = (sizeof(struct part) + sizeof(double) - 1) / sizeof(double) };
+
+static struct part* open_part(const struct estep* e, const struct gm_block* block,
+                              const struct gm_stats* stats) {
+  struct part* part = (struct part*)block->own;
+  if (!block->opens) return part;
+  double* mem = block->own + PART;
+  const struct gm_patterns* patterns = e->rows->patterns;
+  gm_marginal_set(&part->marginal, e->f, patterns, block->pattern, mem);
+  part->stats = gm_stats_of(stats, patterns->observed[block->pattern],
+                            mem + gm_marginal_work(e->f->shape, e->f->d, e->f->k));
+  gm_stats_zero(&part->stats);
+  return part;
+}
+
 static void estep_block(void* data, const struct gm_block* block, int slot) {
   const struct estep* e = data;
-  const struct gm_factors* f = e->f;
-  const int k = f->k, m = block->m;
+  const int k = e->f->k, m = block->m;
   struct gm_stats stats = slot_stats(e, slot);
   double* resp = block->maha;
+  struct part* part = block->pattern < 0 ? NULL : open_part(e, block, &stats);
+  const struct gm_factors* f = part ? &part->marginal.f : e->f;
 
   switch (e->rows->source) {
     case GM_POSTERIOR:
-      e->kernel->distance[f->shape](f, block->x, block->ld, m, block->maha, block->work);
+      gm_block_distance(e->kernel, f, block);
       stats.total[GM_LOGLIK] +=
           e->kernel->posterior(f->logc, k, m, block->w, block->label, block->maha, NULL);
       break;
     case GM_LABELS: one_hot(block, k, block->label, resp); break;
     case GM_MATRIX: given(block, k, e->rows, resp); break;
     case GM_NEAREST:
-      e->kernel->distance[f->shape](f, block->x, block->ld, m, block->maha, block->work);
+      gm_block_distance(e->kernel, f, block);
       nearest(block, k);
       memcpy(e->labels + block->first, block->component,
              (size_t)block->rows * sizeof *e->labels);
@@ -77,8 +98,9 @@ static void estep_block(void* data, const struct gm_block* block, int slot) {
   } else {
     stats.total[GM_WEIGHT] += block->rows;
   }
-  e->kernel->accumulate[f->shape](f, block->x, block->ld, m, block->w, resp, &stats,
-                                  block->work);
+  e->kernel->accumulate[f->shape](f, block->x, block->ld, m, block->w, resp,
+                                  part ? &part->stats : &stats, block->work);
+  if (part && block->closes) gm_marginal_expand(&part->marginal, &part->stats, &stats);
 }
 
 static void estep_zero(void* data, int slot) {
@@ -94,15 +116,22 @@ static void estep_fold(void* data, int slots) {
   }
 }
 
+static struct gm_plan estep_plan(enum gm_shape shape, int d, int k, ptrdiff_t stats) {
+  struct gm_plan plan = gm_plan_make(shape, d, k);
+  plan.own = PART + gm_marginal_work(shape, d, k) + stats;
+  return plan;
+}
+
 ptrdiff_t gm_estep_work(const struct gm_family* family, int d, int k, int threads) {
-  const struct gm_plan plan = gm_plan_make(family->shape, d, k);
+  const struct gm_plan plan =
+      estep_plan(family->shape, d, k, gm_stats_size(family, d, k));
   return gm_stats_size(family, d, k) * plan.slots + gm_blocks_work(&plan, d, k, threads);
 }
 
 int gm_estep(const struct gm_rows* rows, const struct gm_factors* f,
              const struct gm_engine* engine, struct gm_stats* stats, int* labels,
              double* work, struct gm_error* err) {
-  const struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
+  const struct gm_plan plan = estep_plan(f->shape, f->d, f->k, stats->size);
   struct estep e = {.rows = rows,
                     .f = f,
                     .kernel = engine->kernel,

@@ -140,12 +140,16 @@ struct gm_factors {
   double* logc;     /* k + 1 */
   const double* mean;
   double* factor;
+  const double *prop, *cov; /* of the parameters, as mean is */
 };
 ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k);
 double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d,
                         int k, double* mem);
 int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
                    const struct gm_engine* engine, struct gm_error* err) GM_MUST_CHECK;
+/* A covariance becomes its factor in place; returns sum_a log L[a, a], NaN where there is none. */
+double gm_factorise(enum gm_shape shape, int d, double* cov);
+double gm_log_constant(int d, double logdet); /* of a normal density */
 
 /* The same, but logc_j holds what stands for log(prop_j), and the rest is added to it. */
 int gm_factors_fill(struct gm_factors* f, const struct gm_params* params,
@@ -170,7 +174,21 @@ enum gm_source {
   GM_NEAREST    /* 1 at the component with the least distance (k-means) */
 };
 
-/* Row i: x[i + ld * a], weight w[i] (NULL: 1), known component label[i] in 1..k or 0 (NULL: all
+/* Rows with missing values (NaN), grouped by which columns they miss: those of a pattern are
+   together, and of its columns only those that it observes are there. Pattern p is the rows first[p]
+   to first[p + 1] - 1; the c-th of its observed[p] columns is column[c + d * p], and its values begin
+   at x + at[p] + (first[p + 1] - first[p]) * c. */
+struct gm_patterns {
+  int count;
+  int* observed;    /* count */
+  int* column;      /* d x count: the observed ones, ascending; then the missing ones */
+  ptrdiff_t* first; /* count + 1 */
+  ptrdiff_t* at;    /* count */
+  const int* row;   /* n: each row's number among those given, from 0 */
+  const struct gm_rows* given;
+};
+
+/* Row i: x[i + ld * a] (with patterns see there), weight w[i] (NULL: 1), known component label[i] in 1..k or 0 (NULL: all
    unknown), resp[i + n * j]. Nothing is ever written through these pointers. */
 struct gm_rows {
   ptrdiff_t n, ld;
@@ -179,8 +197,21 @@ struct gm_rows {
   const double* w;
   const int* label;
   const double* resp;
-  enum gm_source source;
+  enum gm_source source;              /* GM_POSTERIOR where there are patterns */
+  const struct gm_patterns* patterns; /* NULL: no value is missing */
 };
+
+/* row (2 n, the second half scratch) <- 0 to n - 1, grouped: complete rows first, wholly missing
+   ones last, the order kept within a pattern. */
+void gm_patterns_sort(const struct gm_rows* given, int* row);
+/* How many patterns are among the rows `row` (n, grouped). */
+int gm_patterns_count(const struct gm_rows* given, const int* row, ptrdiff_t n);
+/* The rows `row` (n, grouped) of those given -> rows, over the caller's memory: patterns with its
+   arrays, x (a double for each value that is there, n x d at most), w (n; NULL: they have none).
+   Labels and resp are not taken. */
+void gm_patterns_set(const struct gm_rows* given, const int* row, ptrdiff_t n,
+                     struct gm_patterns* patterns, double* x, double* w,
+                     struct gm_rows* rows);
 
 /* ---- statistics ---------------------------------------------------------------------- */
 
@@ -190,7 +221,9 @@ struct gm_rows {
      nk2[j]   sum_i w_i^2 r_ij
      sum      d x k: sum_i w_i r_ij (x_i - c_j)
      scatter  about c_j, of the kind that the shape needs, stride 0 where shared
+     lost     d x k: sum_i w_i r_ij over the rows that miss the variable; lost2 the same with w_i^2
      total    sums over all rows, by enum gm_total
+   Where values are missing, sum and scatter are expectations given those observed.
    One flat block of doubles, so that merging is addition. */
 enum gm_total {
   GM_LOGLIK, /* sum_i w_i log f(x_i) */
@@ -204,7 +237,7 @@ struct gm_stats {
   int d, k;
   ptrdiff_t size;   /* doubles in the block, from nk on */
   ptrdiff_t stride; /* of scatter */
-  double *nk, *nk2, *sum, *scatter, *total;
+  double *nk, *nk2, *sum, *scatter, *lost, *lost2, *total;
 };
 ptrdiff_t gm_stats_size(const struct gm_family* family, int d, int k);
 double* gm_stats_init(struct gm_stats* s, const struct gm_family* family, int d, int k,
@@ -213,6 +246,33 @@ double* gm_stats_init(struct gm_stats* s, const struct gm_family* family, int d,
 struct gm_stats gm_stats_at(const struct gm_stats* layout, double* mem);
 void gm_stats_zero(struct gm_stats* s);
 void gm_stats_add(struct gm_stats* to, const struct gm_stats* from);
+/* The same of other variables, d of them. */
+struct gm_stats gm_stats_of(const struct gm_stats* layout, int d, double* mem);
+/* Effective size of component j: n_j^2 / sum_i w_i^2 r_ij, the least over the variables of that
+   counted where they are observed. */
+double gm_stats_size_of(const struct gm_stats* s, int j);
+int gm_stats_complete(const struct gm_stats* s); /* 0: values are missing */
+
+/* ---- marginal densities -------------------------------------------------------------- */
+
+/* Of the variables that a pattern observes. */
+struct gm_marginal {
+  struct gm_factors f;
+  const struct gm_factors* whole;
+  const int* column; /* as in gm_patterns */
+  double* work;
+};
+ptrdiff_t gm_marginal_work(enum gm_shape shape, int d, int k);
+/* For pattern p. work: gm_marginal_work(), which holds it. */
+void gm_marginal_set(struct gm_marginal* m, const struct gm_factors* f,
+                     const struct gm_patterns* patterns, int p, double* work);
+/* Statistics of the observed variables -> adds to `to` their expectations for all variables. */
+void gm_marginal_expand(const struct gm_marginal* m, const struct gm_stats* from,
+                        struct gm_stats* to);
+/* out (all variables, leading dimension ld) <- the pattern's n rows (its variables, leading
+   dimension n), the missing values by their means given the others, under component 1 of GM_TRIANG. */
+void gm_marginal_fill(const struct gm_marginal* m, ptrdiff_t n, const double* x,
+                      double* out, ptrdiff_t ld);
 
 /* ---- kernels ------------------------------------------------------------------------- */
 
@@ -282,13 +342,17 @@ struct gm_plan {
   ptrdiff_t group; /* rows in a group, a multiple of block */
   int slots;       /* groups in a stretch */
   double cost;     /* about the floating-point operations of a row */
+  double pattern;  /* ... of a pattern of missing values */
+  ptrdiff_t own;   /* doubles of its own that a thread wants */
 };
 struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k);
 
 struct gm_block {
-  ptrdiff_t first; /* row of the data */
-  int rows;        /* rows that are real */
-  int m;           /* rows with the padding */
+  int pattern;       /* of the rows, which share it; -1: of all columns */
+  int opens, closes; /* the first, the last block of the pattern in this group */
+  ptrdiff_t first;   /* row of the data */
+  int rows;          /* rows that are real */
+  int m;             /* rows with the padding */
   const double* x;
   ptrdiff_t ld;
   const double* w;
@@ -297,6 +361,7 @@ struct gm_block {
   double* lse;    /* m */
   int* component; /* m */
   double* work;   /* gm_kernel_work() */
+  double* own;    /* plan.own, kept from block to block of a group */
 };
 struct gm_job { /* what is done to the blocks; fold and zero may be NULL */
   void (*zero)(void* data, int slot);
@@ -304,6 +369,9 @@ struct gm_job { /* what is done to the blocks; fold and zero may be NULL */
   void (*fold)(void* data, int slots);
   void* data;
 };
+/* The block's maha, of the variables that it observes. */
+void gm_block_distance(const struct gm_kernel* kernel, const struct gm_factors* f,
+                       const struct gm_block* block);
 ptrdiff_t gm_blocks_work(const struct gm_plan* plan, int d, int k, int threads);
 int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan,
               const struct gm_engine* engine, const struct gm_job* job, double* work,
@@ -395,10 +463,10 @@ double gm_random_normal(uint64_t key, uint64_t index, uint32_t stream, uint32_t 
 /* u -> log-uniform in .02 to 1. */
 double gm_random_factor(double u);
 
-/* At most m rows, in their order: one drawn from each m-th part of the total weight. x: m x d,
-   leading dimension m; w: how often each was drawn. Returns how many they are; -1: stopped. */
+/* At most m rows, in their order: one drawn from each m-th part of the total weight. row: their
+   indices; w: how often each was drawn. Returns how many they are; -1: stopped. */
 ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key,
-                       const struct gm_engine* engine, ptrdiff_t m, double* x, double* w);
+                       const struct gm_engine* engine, ptrdiff_t m, int* row, double* w);
 
 /* ---- starts -------------------------------------------------------------------------- */
 
@@ -424,6 +492,8 @@ enum { GM_SEED_KINDS = 7 };
 struct gm_hier;
 struct gm_seeder {
   const struct gm_rows* rows;
+  const struct gm_rows*
+      points; /* what starts and proposals look at: rows, or those filled in */
   const struct gm_bounds* bounds;
   const struct gm_engine* engine;
   uint64_t key;
@@ -444,6 +514,11 @@ ptrdiff_t gm_seed_work(enum gm_seed kind, const struct gm_family* family, int d,
 ptrdiff_t gm_seed_total_size(int d);
 int gm_seed_total(struct gm_seeder* seeder, double* mem,
                   struct gm_error* err) GM_MUST_CHECK;
+/* Where values are missing, before that: points' x (n x d) <- the rows, filled in by the normal
+   distribution of all of them. mem: as for gm_seed_total(), which then has nothing to do. */
+ptrdiff_t gm_seed_fill_work(int d, int threads);
+int gm_seed_fill(struct gm_seeder* seeder, double* mem, double* x, double* work,
+                 struct gm_error* err) GM_MUST_CHECK;
 /* Start number `stream` -> params (family, d, k set); stats is scratch. */
 int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
                    struct gm_params* params, struct gm_stats* stats,

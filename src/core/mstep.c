@@ -87,7 +87,7 @@ static void sort_components(struct gm_params* params) {
 int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
              struct gm_params* params, double* work, struct gm_error* err) {
   const int d = stats->d, k = stats->k;
-  const ptrdiff_t length = stats->total - stats->scatter;
+  const ptrdiff_t length = stats->lost - stats->scatter;
   const struct gm_prior* prior = bounds->prior;
   const int proper = prior && prior->kappa > 0 && prior->df > 0;
   double total = 0, rows2 = 0;

@@ -63,18 +63,16 @@ double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, in
   f->stride = gm_cov_stride(family, d);
   f->logc = mem;
   f->factor = mem + k + 1;
-  f->mean = NULL;
+  f->mean = f->prop = f->cov = NULL;
   return mem + gm_factors_size(family, d, k);
 }
 
-/* cov -> factor; returns the log of the product of L's diagonal, NaN where there is no factor. */
-static double factorise(enum gm_shape shape, int d, const double* cov, double* factor) {
+double gm_factorise(enum gm_shape shape, int d, double* cov) {
   double logdet = 0;
   if (shape == GM_TRIANG) {
-    memcpy(factor, cov, (size_t)d * d * sizeof *cov);
-    if (!gm_cholesky(factor, d)) return NAN;
+    if (!gm_cholesky(cov, d)) return NAN;
     for (int a = 0; a < d; a++) {
-      double* pivot = factor + a + (ptrdiff_t)d * a;
+      double* pivot = cov + a + (ptrdiff_t)d * a;
       logdet += log(*pivot);
       *pivot = 1 / *pivot;
     }
@@ -83,10 +81,15 @@ static double factorise(enum gm_shape shape, int d, const double* cov, double* f
   const int variances = shape == GM_DIAG ? d : 1;
   for (int a = 0; a < variances; a++) {
     if (!(cov[a] > 0)) return NAN;
-    factor[a] = 1 / sqrt(cov[a]);
     logdet += 0.5 * log(cov[a]);
+    cov[a] = 1 / sqrt(cov[a]);
   }
   return shape == GM_DIAG ? logdet : d * logdet;
+}
+
+double gm_log_constant(int d, double logdet) {
+  static const double half_log_2pi = 0.91893853320467274178;
+  return -d * half_log_2pi - logdet;
 }
 
 int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
@@ -97,19 +100,23 @@ int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
 
 int gm_factors_fill(struct gm_factors* f, const struct gm_params* params,
                     const struct gm_engine* engine, struct gm_error* err) {
-  static const double half_log_2pi = 0.91893853320467274178;
+  const ptrdiff_t length = gm_cov_length(f->shape, f->d);
   double logdet = NAN;
   f->mean = params->mean;
+  f->prop = params->prop;
+  f->cov = params->cov;
   f->logc[f->k] = -INFINITY;
   for (int j = 0; j < params->k; j++) {
-    if (j == 0 || f->stride)
-      logdet = factorise(f->shape, f->d, params->cov + f->stride * j,
-                         f->factor + f->stride * j);
+    if (j == 0 || f->stride) {
+      double* factor = f->factor + f->stride * j;
+      memcpy(factor, params->cov + f->stride * j, (size_t)length * sizeof *factor);
+      logdet = gm_factorise(f->shape, f->d, factor);
+    }
     if (!isfinite(logdet)) {
       *err = (struct gm_error){.code = GM_NOT_POSITIVE, .component = j + 1};
       return err->code;
     }
-    f->logc[j] = f->logc[j] - f->d * half_log_2pi - logdet;
+    f->logc[j] += gm_log_constant(f->d, logdet);
     if (f->shape == GM_TRIANG && f->stride && gm_stop(engine, pow(f->d, 3) / 3)) {
       *err = (struct gm_error){.code = GM_STOPPED};
       return err->code;

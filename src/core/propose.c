@@ -51,7 +51,7 @@ static void set_total(const struct gm_seeder* seeder, enum gm_shape shape, int d
    a thousandth of the total covariance; returns the share. Distances are in standardised columns. */
 static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double share,
                         double* mean, enum gm_shape shape, int d, double* cov) {
-  const struct gm_rows* rows = seeder->rows;
+  const struct gm_rows* rows = seeder->points;
   double weight = 0;
   ptrdiff_t count = 0;
   for (ptrdiff_t i = 0; i < rows->n; i++) seeder->dist[i] = 0;
@@ -108,7 +108,7 @@ static int is_mean(const struct gm_rows* rows, ptrdiff_t at,
 }
 
 static void swap(const struct gm_seeder* seeder, uint32_t p, struct gm_params* to) {
-  const struct gm_rows* rows = seeder->rows;
+  const struct gm_rows* rows = seeder->points;
   const int d = to->d, k = to->k;
   const enum gm_shape shape = to->family->shape;
   const ptrdiff_t stride = gm_cov_stride(to->family, d);

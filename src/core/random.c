@@ -40,8 +40,7 @@ double gm_random_normal(uint64_t key, uint64_t index, uint32_t stream, uint32_t 
 double gm_random_factor(double u) { return exp(log(.02) * u); }
 
 ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key,
-                       const struct gm_engine* engine, ptrdiff_t m, double* x,
-                       double* w) {
+                       const struct gm_engine* engine, ptrdiff_t m, int* row, double* w) {
   enum { STRETCH = 1000000 }; /* rows between two ticks */
   double total = 0, sum = 0;
   ptrdiff_t count = 0, part = 0;
@@ -61,7 +60,7 @@ ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key,
       next = -1;
     }
     if (drawn > 0) {
-      for (int a = 0; a < rows->d; a++) x[count + m * a] = rows->x[i + rows->ld * a];
+      row[count] = (int)i;
       w[count++] = drawn;
     }
     if (i % STRETCH == 0 && gm_stop(engine, STRETCH)) return -1;

@@ -5,8 +5,17 @@
 
 #include "gm.h"
 
+enum { MARGINAL = (sizeof(struct gm_marginal) + sizeof(double) - 1) / sizeof(double) };
+
+static struct gm_plan score_plan(const struct gm_factors* f) {
+  struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
+  plan.own = MARGINAL + gm_marginal_work(f->shape, f->d, f->k);
+  return plan;
+}
+
 struct score {
   enum gm_score what;
+  const struct gm_patterns* patterns;
   const struct gm_factors* f;
   const struct gm_kernel* kernel;
   ptrdiff_t n;
@@ -61,42 +70,64 @@ static void far_posterior(const struct gm_factors* f, const struct gm_block* blo
   for (int j = 0; j < f->k && sum > 0; j++) post[stride * j] /= sum;
 }
 
+/* The factors for the block's rows: f, or those of the variables that they observe. */
+static const struct gm_factors* block_factors(const struct gm_factors* f,
+                                              const struct gm_patterns* patterns,
+                                              const struct gm_block* block) {
+  struct gm_marginal* marginal = (struct gm_marginal*)block->own;
+  if (block->pattern < 0) return f;
+  if (block->opens)
+    gm_marginal_set(marginal, f, patterns, block->pattern, block->own + MARGINAL);
+  return &marginal->f;
+}
+
 static void score_block(void* data, const struct gm_block* block, int slot) {
   const struct score* s = data;
-  const struct gm_factors* f = s->f;
+  const struct gm_factors* f = block_factors(s->f, s->patterns, block);
+  const int* row = s->patterns ? s->patterns->row + block->first : NULL;
   const int k = f->k, m = block->m;
   double* lse = block->lse;
   (void)slot;
-  s->kernel->distance[f->shape](f, block->x, block->ld, m, block->maha, block->work);
+  gm_block_distance(s->kernel, f, block);
   if (s->what == GM_LOGDENS || s->what == GM_PROB)
     s->kernel->posterior(f->logc, k, m, NULL, NULL, block->maha, lse);
-  if (s->what == GM_LOGDENS) {
-    memcpy(s->out + block->first, lse, (size_t)block->rows * sizeof *lse);
-    return;
-  }
   for (int j = 0; j < k; j++) {
-    const double* from = block->maha + (ptrdiff_t)m * j;
-    double* to = s->out + block->first + s->n * j;
+    const double* from = s->what == GM_LOGDENS ? lse : block->maha + (ptrdiff_t)m * j;
+    double* to = s->out + s->n * j;
+    if (s->what == GM_LOGDENS && j > 0) break;
     for (int i = 0; i < block->rows; i++)
-      to[i] = s->what == GM_COMPONENT ? f->logc[j] - 0.5 * from[i] : from[i];
+      to[row ? row[i] : block->first + i] =
+          s->what == GM_COMPONENT ? f->logc[j] - 0.5 * from[i] : from[i];
   }
+  if (f->d == 0 &&
+      s->what != GM_MAHALANOBIS) /* a row that is wholly missing, to the bit */
+    for (int i = 0; i < block->rows; i++)
+      for (int j = 0; j < (s->what == GM_LOGDENS ? 1 : k); j++)
+        s->out[row[i] + s->n * j] = s->what == GM_LOGDENS ? 0
+                                    : s->what == GM_PROB  ? f->prop[j]
+                                                          : f->logc[j];
   if (s->what == GM_PROB)
     for (int i = 0; i < block->rows; i++)
       if (lse[i] == -INFINITY)
-        far_posterior(f, block, i, s->out + block->first + i, s->n, block->work);
+        far_posterior(f, block, i, s->out + (row ? row[i] : block->first + i), s->n,
+                      block->work);
 }
 
 ptrdiff_t gm_score_work(const struct gm_factors* f, int threads) {
-  const struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
+  const struct gm_plan plan = score_plan(f);
   return gm_blocks_work(&plan, f->d, f->k, threads);
 }
 
 int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
                   const struct gm_factors* f, const struct gm_engine* engine, double* out,
                   double* work, struct gm_error* err) {
-  const struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
-  struct score score = {
-      .what = what, .f = f, .kernel = engine->kernel, .n = rows->n, .out = out};
+  const struct gm_plan plan = score_plan(f);
+  struct score score = {.what = what,
+                        .patterns = rows->patterns,
+                        .f = f,
+                        .kernel = engine->kernel,
+                        .n = rows->patterns ? rows->patterns->given->n : rows->n,
+                        .out = out};
   const struct gm_job job = {.block = score_block, .data = &score};
   return gm_blocks(rows, f->k, &plan, engine, &job, work, err);
 }
@@ -104,6 +135,7 @@ int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
 /* ---- certainty ---- */
 
 struct certainty {
+  const struct gm_patterns* patterns;
   const struct gm_factors* f;
   const struct gm_kernel* kernel;
   double* slots;
@@ -116,9 +148,9 @@ static void certainty_zero(void* data, int slot) {
 
 static void certainty_block(void* data, const struct gm_block* block, int slot) {
   const struct certainty* c = data;
-  const struct gm_factors* f = c->f;
+  const struct gm_factors* f = block_factors(c->f, c->patterns, block);
   const int m = block->m;
-  c->kernel->distance[f->shape](f, block->x, block->ld, m, block->maha, block->work);
+  gm_block_distance(c->kernel, f, block);
   c->kernel->posterior(f->logc, f->k, m, NULL, block->label, block->maha, block->lse);
   for (int i = 0; i < block->rows; i++) {
     double largest = 0;
@@ -134,15 +166,19 @@ static void certainty_fold(void* data, int slots) {
 }
 
 ptrdiff_t gm_certainty_work(const struct gm_factors* f, int threads) {
-  const struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
+  const struct gm_plan plan = score_plan(f);
   return plan.slots + gm_blocks_work(&plan, f->d, f->k, threads);
 }
 
 int gm_certainty(const struct gm_rows* rows, const struct gm_factors* f,
                  const struct gm_engine* engine, double* value, double* work,
                  struct gm_error* err) {
-  const struct gm_plan plan = gm_plan_make(f->shape, f->d, f->k);
-  struct certainty c = {.f = f, .kernel = engine->kernel, .slots = work, .value = value};
+  const struct gm_plan plan = score_plan(f);
+  struct certainty c = {.patterns = rows->patterns,
+                        .f = f,
+                        .kernel = engine->kernel,
+                        .slots = work,
+                        .value = value};
   const struct gm_job job = {.zero = certainty_zero,
                              .block = certainty_block,
                              .fold = certainty_fold,

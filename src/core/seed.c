@@ -8,6 +8,8 @@
 
 enum { LLOYD_STEPS = 10 };
 
+static ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+
 /* ---- k rows, far apart or at random ---- */
 
 struct spread {
@@ -52,7 +54,7 @@ ptrdiff_t gm_draw_row(const struct gm_rows* rows, const double* share, double u)
 static int pick_rows(int far, const struct gm_seeder* seeder, uint32_t stream,
                      const struct gm_factors* metric, double* mean, int k, double* work,
                      struct gm_error* err) {
-  const struct gm_rows* rows = seeder->rows;
+  const struct gm_rows* rows = seeder->points;
   const int d = rows->d;
   const struct gm_plan plan = gm_plan_make(metric->shape, d, 1);
   struct gm_factors f = *metric;
@@ -88,7 +90,7 @@ static const struct gm_family* hard_family(const struct gm_factors* metric) {
 static int label_nearest(const struct gm_seeder* seeder, const struct gm_factors* metric,
                          const double* mean, int k, struct gm_stats* stats, double* work,
                          struct gm_error* err) {
-  struct gm_rows rows = *seeder->rows;
+  struct gm_rows rows = *seeder->points;
   struct gm_factors f = *metric;
   f.k = k;
   f.mean = mean;
@@ -100,7 +102,7 @@ static int label_nearest(const struct gm_seeder* seeder, const struct gm_factors
 static int label_kmeans(const struct gm_seeder* seeder, uint32_t stream,
                         const struct gm_factors* metric, double* mean, int k,
                         double* work, struct gm_error* err) {
-  const int d = seeder->rows->d;
+  const int d = seeder->points->d;
   struct gm_stats stats;
   double* behind = gm_stats_init(&stats, hard_family(metric), d, k, work);
   if (pick_rows(1, seeder, stream, metric, mean, k, work, err)) return err->code;
@@ -123,7 +125,7 @@ static int label_cells(const struct gm_seeder* seeder, uint32_t stream,
                        const struct gm_factors* metric, double* mean, int k, double* work,
                        struct gm_error* err) {
   struct gm_stats stats;
-  double* behind = gm_stats_init(&stats, hard_family(metric), seeder->rows->d, k, work);
+  double* behind = gm_stats_init(&stats, hard_family(metric), seeder->points->d, k, work);
   if (pick_rows(0, seeder, stream, metric, mean, k, work, err)) return err->code;
   return label_nearest(seeder, metric, mean, k, &stats, behind, err);
 }
@@ -132,7 +134,7 @@ static int label_cells(const struct gm_seeder* seeder, uint32_t stream,
    average (squared distances), 0 for the others. work: 2 k. */
 static void weigh_balls(const struct gm_seeder* seeder, const double* inverse_scale,
                         const double* mean, int k, double* work) {
-  const struct gm_rows* rows = seeder->rows;
+  const struct gm_rows* rows = seeder->points;
   const int d = rows->d;
   double* reach = work;
   double* weight = work + k;
@@ -182,7 +184,7 @@ void gm_sort_by(const double* key, int* order, ptrdiff_t n) {
 /* k parts of equal weight along a random direction; what is tied stays together. */
 static void label_cuts(const struct gm_seeder* seeder, uint32_t stream,
                        const double* inverse_scale, int k) {
-  const struct gm_rows* rows = seeder->rows;
+  const struct gm_rows* rows = seeder->points;
   double below = 0, level = 0;
   int part = 0;
   for (ptrdiff_t i = 0; i < rows->n; i++) seeder->dist[i] = 0;
@@ -208,7 +210,7 @@ static void label_cuts(const struct gm_seeder* seeder, uint32_t stream,
 /* k - 1 times: two random rows of one part, which is cut half-way between them. */
 static int label_halves(const struct gm_seeder* seeder, uint32_t stream,
                         const double* inverse_scale, int k, struct gm_error* err) {
-  const struct gm_rows* rows = seeder->rows;
+  const struct gm_rows* rows = seeder->points;
   double* dist = seeder->dist;
   int* label = seeder->label;
   for (ptrdiff_t i = 0; i < rows->n; i++) label[i] = 1;
@@ -268,7 +270,7 @@ static int centred_stats(const struct gm_rows* rows, const struct gm_seeder* see
    covariance of their own still get one. */
 static void shrink(struct gm_stats* stats, int rows, double* pooled) {
   const ptrdiff_t length =
-      (stats->total - stats->scatter) / (stats->stride ? stats->k : 1);
+      (stats->lost - stats->scatter) / (stats->stride ? stats->k : 1);
   const int scatters = stats->stride ? stats->k : 1;
   double total = 0, total2 = 0;
   for (int j = 0; j < stats->k; j++) {
@@ -309,10 +311,109 @@ ptrdiff_t gm_seed_total_size(int d) {
   return gm_params_size(family, d, 1) + gm_factors_size(family, d, 1);
 }
 
-int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
+/* ---- missing values ---- */
+
+enum { FILL_STEPS = 50 };
+
+ptrdiff_t gm_seed_fill_work(int d, int threads) {
   const struct gm_family* family = gm_family_find("EEE");
-  const int d = seeder->rows->d;
-  struct gm_rows rows = *seeder->rows;
+  const ptrdiff_t square = (ptrdiff_t)d * d;
+  const ptrdiff_t step =
+      max_size(gm_estep_work(family, d, 1, threads), gm_mstep_work(family, d, 1));
+  return 2 * square + d + gm_stats_size(family, d, 1) +
+         max_size(step, gm_marginal_work(GM_TRIANG, d, 1));
+}
+
+/* Of the values that are there. */
+static double column_mean(const struct gm_rows* rows, int a) {
+  const struct gm_patterns* patterns = rows->patterns;
+  double mean = 0, total = 0;
+  for (int p = 0; p < patterns->count; p++) {
+    const int* column = patterns->column + (ptrdiff_t)rows->d * p;
+    const ptrdiff_t first = patterns->first[p], n = patterns->first[p + 1] - first;
+    for (int c = 0; c < patterns->observed[p]; c++)
+      for (ptrdiff_t i = 0; i < n && column[c] == a; i++) {
+        const double w = rows->w ? rows->w[first + i] : 1;
+        total += w;
+        if (w > 0) mean += w / total * (rows->x[patterns->at[p] + n * c + i] - mean);
+      }
+  }
+  return mean;
+}
+
+/* The normal distribution of all rows, by EM, with d + 2 rows more whose columns are uncorrelated:
+   so what the rows do not tell of is taken to be so. */
+static int fit_total(struct gm_seeder* seeder, struct gm_stats* stats, double* mem,
+                     struct gm_error* err) {
+  const struct gm_rows* rows = seeder->rows;
+  const int d = rows->d;
+  const double* scale = seeder->bounds->scale;
+  const double more = d + 2, none[3] = {0};
+  double *lambda = mem, *root = lambda + (ptrdiff_t)d * d,
+         *work = root + (ptrdiff_t)d * d;
+  memset(mem, 0, 2 * (size_t)d * d * sizeof *mem);
+  for (int a = 0; a < d; a++) {
+    lambda[a + (ptrdiff_t)d * a] = more * scale[a] * scale[a];
+    root[a + (ptrdiff_t)d * a] = sqrt(more) * scale[a];
+    seeder->total.cov[a + (ptrdiff_t)d * a] = scale[a] * scale[a];
+  }
+  const struct gm_prior prior = {.alpha = 1,
+                                 .df = 1,
+                                 .mean = seeder->total.mean, /* kappa is 0: not used */
+                                 .scale = lambda,
+                                 .root = root,
+                                 .constant = none,
+                                 .share = 1};
+  const struct gm_bounds bounds = {.floor = seeder->bounds->floor,
+                                   .scale = scale,
+                                   .prior = &prior,
+                                   .engine = seeder->engine};
+  double before = -INFINITY;
+  for (int step = 0; step < FILL_STEPS; step++) {
+    if (gm_factors_set(&seeder->white, &seeder->total, NULL, err) ||
+        gm_estep(rows, &seeder->white, seeder->engine, stats, NULL, work, err))
+      return err->code;
+    if (stats->total[GM_LOGLIK] - before < 1e-3 * stats->total[GM_WEIGHT]) break;
+    before = stats->total[GM_LOGLIK];
+    if (gm_mstep(stats, &bounds, &seeder->total, work, err)) return err->code;
+  }
+  return gm_factors_set(&seeder->white, &seeder->total, NULL, err);
+}
+
+int gm_seed_fill(struct gm_seeder* seeder, double* mem, double* x, double* work,
+                 struct gm_error* err) {
+  const struct gm_family* family = gm_family_find("EEE");
+  const struct gm_rows* rows = seeder->rows;
+  const struct gm_patterns* patterns = rows->patterns;
+  const int d = rows->d;
+  struct gm_stats stats;
+  gm_factors_init(&seeder->white, family, d, 1,
+                  gm_params_init(&seeder->total, family, d, 1, mem));
+  memset(mem, 0, (size_t)gm_seed_total_size(d) * sizeof *mem);
+  seeder->total.prop[0] = 1;
+  for (int a = 0; a < d; a++) seeder->total.mean[a] = column_mean(rows, a);
+  work = gm_stats_init(&stats, family, d, 1, work);
+  if (fit_total(seeder, &stats, work, err)) return err->code;
+  seeder->weight = stats.nk[0];
+  seeder->weight2 = stats.nk2[0];
+  for (int p = 0; p < patterns->count; p++) {
+    const ptrdiff_t first = patterns->first[p], n = patterns->first[p + 1] - first;
+    struct gm_marginal marginal;
+    gm_marginal_set(&marginal, &seeder->white, patterns, p, work);
+    gm_marginal_fill(&marginal, n, rows->x + patterns->at[p], x + first, rows->n);
+    if (gm_stop(seeder->engine, (double)n * d)) {
+      *err = (struct gm_error){.code = GM_STOPPED};
+      return err->code;
+    }
+  }
+  return GM_OK;
+}
+
+int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
+  if (seeder->rows->patterns) return GM_OK; /* done by gm_seed_fill() */
+  const struct gm_family* family = gm_family_find("EEE");
+  const int d = seeder->points->d;
+  struct gm_rows rows = *seeder->points;
   struct gm_stats stats;
   double* work = gm_stats_init(&stats, family, d, 1, seeder->work);
   gm_factors_init(&seeder->white, family, d, 1,
@@ -329,8 +430,6 @@ int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
 }
 
 /* ---- the door ---- */
-
-static ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
 /* Of label_kmeans() and label_cells(). */
 static ptrdiff_t label_work(const char* code, int d, int k, int threads) {
@@ -377,7 +476,7 @@ static double apart(const struct gm_seeder* seeder, const struct gm_params* para
    and component first, and so on. work: (d + 2) k. */
 static void align(const struct gm_seeder* seeder, struct gm_params* params,
                   double* work) {
-  const struct gm_rows* rows = seeder->rows;
+  const struct gm_rows* rows = seeder->points;
   const int d = params->d, k = params->k;
   double* centre = work;
   double* size = centre + (ptrdiff_t)d * k;
@@ -418,7 +517,7 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
   double* work = inverse_scale + d;
   const struct gm_factors plain = {
       .shape = GM_DIAG, .d = d, .k = 1, .factor = inverse_scale};
-  struct gm_rows rows = *seeder->rows;
+  struct gm_rows rows = *seeder->points;
   double u[2] = {0};
   if (kind == GM_SEED_MIXED) kind = (enum gm_seed)(stream % GM_SEED_KINDS);
   *err = (struct gm_error){.code = GM_OK};
@@ -467,6 +566,6 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
   params->cov[0] = 0; /* none yet */
   if (gm_mstep(stats, seeder->bounds, params, work, err)) return err->code;
   const int named = kind == GM_SEED_LABELS || kind == GM_SEED_MATRIX;
-  if (seeder->rows->label && !named) align(seeder, params, work);
+  if (seeder->points->label && !named) align(seeder, params, work);
   return GM_OK;
 }

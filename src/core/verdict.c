@@ -94,7 +94,7 @@ int gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
     const double* cov = params->cov + stride * j;
     const double* mean = params->mean + (ptrdiff_t)d * j;
     struct gm_verdict* v = verdict + j;
-    v->size = stats->nk[j] > 0 ? stats->nk[j] * stats->nk[j] / stats->nk2[j] : 0;
+    v->size = gm_stats_size_of(stats, j);
     v->eigenvalue = !stride ? 1
                     : sound ? smallest(family->shape, d, cov, pooled, work + length)
                             : NAN;

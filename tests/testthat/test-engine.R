@@ -89,8 +89,8 @@ test_that("errors and time limits go through the engine, and what is no E-step i
     engine_em(estep, "VVV", unclass(case$start), column_scale(case$x), gmm_control())
   }
   expect_error(run(function(params) stop("lost connection")), "lost connection")
-  expect_gm_error(run(function(params) 1:3), "source", "28 statistics, not an integer vector")
-  failed <- run(function(params) rep(NaN, 28))
+  expect_gm_error(run(function(params) 1:3), "source", "40 statistics, not an integer vector")
+  failed <- run(function(params) rep(NaN, 40))
   expect_named(failed, "best")
   expect_identical(failed$best$status, 3L)
   slow <- function(params) {
