@@ -5,7 +5,9 @@
 #' @param ... Must be empty: a misspelt argument is an error.
 #' @param n_init Number of starts that are run to convergence, a whole number of at least 1. The
 #'   best is kept; `starts` of the fit tells what each reached. A start that is given (labels,
-#'   responsibilities, parameters) is the only one, whatever `n_init` is.
+#'   responsibilities, parameters) is the only one, whatever `n_init` is. A larger `n_init` converges
+#'   the same starts and more, so that the best of them gets no worse; with `init = "auto"` the fit
+#'   still may, as the proposals that follow (`search`) go out from other optima.
 #' @param init Where to start: `"auto"`, the wide search below; `"kmeans++"` (k-means++ seeds, then
 #'   Lloyd's steps); `"random"` (random rows, the total covariance); `"hierarchical"` (the groups of
 #'   an agglomeration, see below); or labels (a vector or factor with an element a row),

@@ -135,16 +135,23 @@ add_cv <- function(table, cv, nobs) {
 #' @param folds The number of folds, from 2 to the number of rows; or the fold of each row given to
 #'   `gmm_da()`, a vector.
 #' @param ... Must be empty.
-#' @param x The result of `gmm_da_cv()`.
+#' @param x,object The result of `gmm_da_cv()`.
+#' @param digits Number of significant digits.
 #' @return A list of class `"gmm_da_cv"` with
 #'   \item{error}{share of the rows (of the weights) put into a wrong class}
 #'   \item{se}{its standard error, `sqrt(error (1 - error) / n)`, with n the effective number of
 #'     rows}
 #'   \item{confusion}{true by predicted classes, sums of weights}
 #'   \item{class, prob}{of each row used, by the fit that did not see it}
+#'   \item{truth, weights}{its class, and its weight where used}
 #'   \item{fold}{its fold}
 #'   \item{chosen}{text matrix of what was chosen, a row a fold: with the one column `covariance`,
 #'     or for each class its components and family}
+#'
+#'   `summary()`: a list of class `"summary.gmm_da_cv"` with `classes` and `folds` (data frames: rows
+#'   or sum of the weights, the part of it that is wrong, error), `wrong` (data frame, a row for each
+#'   row put into a wrong class, the surest first: `row`, `class`, `predicted` and its `prob`),
+#'   `error`, `se` and `confusion`.
 #' @section Errors: As for [gmm_da()], where a fold leaves too few rows of a class; the text names
 #'   the fold. `gaussmix_error_argument` for other `folds`.
 #' @seealso [gmm_da()]
@@ -178,8 +185,8 @@ gmm_da_cv <- function(fit, folds = 10, ...) {
   rows <- if (is.null(fit$weights)) n else effective_rows(fit$weights)
   structure(class = "gmm_da_cv", list(
     error = error, se = sqrt(error * (1 - error) / rows), confusion = counts,
-    class = stats::setNames(class, rownames(fit$x)), prob = prob, fold = fold,
-    chosen = do.call(rbind, chosen)
+    class = stats::setNames(class, rownames(fit$x)), prob = prob, truth = fit$class,
+    weights = fit$weights, fold = fold, chosen = do.call(rbind, chosen)
   ))
 }
 
@@ -217,6 +224,47 @@ print.gmm_da_cv <- function(x, ...) {
     counts <- sort(table(x$chosen[, column]), decreasing = TRUE)
     cat(sprintf("chosen in the folds, %s: %s\n", column,
                 some(sprintf("%s (%d)", names(counts), as.integer(counts)))))
+  }
+  invisible(x)
+}
+
+#' @rdname gmm_da_cv
+#' @export
+summary.gmm_da_cv <- function(object, ...) {
+  check_dots_empty(...)
+  w <- if (is.null(object$weights)) rep(1, length(object$fold)) else object$weights
+  missed <- object$class != object$truth
+  by <- function(group) {
+    counts <- data.frame(rows = drop(rowsum(w, group)), wrong = drop(rowsum(w * missed, group)))
+    cbind(counts, error = counts$wrong / counts$rows)
+  }
+  wrong <- which(missed)
+  sure <- object$prob[cbind(wrong, as.integer(object$class)[wrong])]
+  wrong <- data.frame(row = row_label(object$prob, wrong), class = object$truth[wrong],
+                      predicted = unname(object$class)[wrong], prob = sure)
+  structure(class = "summary.gmm_da_cv", list(
+    classes = by(object$truth), folds = by(object$fold), wrong = wrong[order(-wrong$prob), ],
+    error = object$error, se = object$se, confusion = object$confusion
+  ))
+}
+
+#' @rdname gmm_da_cv
+#' @export
+print.summary.gmm_da_cv <- function(x, digits = 4, ...) {
+  digits <- check_whole(digits, max = 15)
+  cat(sprintf("%d-fold cross-validation: error %s, standard error %s %%\n", nrow(x$folds),
+              error_text(x$confusion), fixed_text(100 * x$se, 1L)))
+  cat("\nClasses\n")
+  print(x$classes, digits = digits)
+  cat("\nTrue by predicted class\n")
+  print(x$confusion, digits = digits)
+  cat(sprintf("\nFolds: error from %s to %s\n", shown_number(min(x$folds$error), 3L),
+              shown_number(max(x$folds$error), 3L)))
+  if (nrow(x$wrong)) {
+    cat("\nWrong, the surest first\n")
+    print(utils::head(x$wrong, 10L), digits = digits, row.names = FALSE)
+    more <- nrow(x$wrong) - 10L
+    if (more > 0L) cat(sprintf("and %d more\n", more))
   }
   invisible(x)
 }

@@ -277,7 +277,7 @@ known_by_formula <- function(newdata, blueprint, wanted, arg) {
 # ---- formulas --------------------------------------------------------------------------
 
 formula_terms <- function(formula, data) {
-  terms <- try_formula(stats::terms(formula, data = if (is.data.frame(data)) data))
+  terms <- read_terms(formula, data)
   if ("." %in% all.vars(terms)) {
     gmm_abort("formula", "`.` in a formula stands for the columns of `data`, a data frame.")
   }
@@ -313,6 +313,11 @@ model_frame <- function(terms, data, arg = "data") {
                                    arg), did_you_mean(name, names(columns), backtick))
     }
   })
+}
+
+# stats::terms() warns of its own doings where `.` stands beside a variable that is no column.
+read_terms <- function(formula, data) {
+  suppressWarnings(try_formula(stats::terms(formula, data = if (is.data.frame(data)) data)))
 }
 
 # Columns of a model frame that are the response or terms (`~ . - a` leaves `a` in the frame).

@@ -123,7 +123,7 @@ gmm_da.formula <- function(x, data = NULL, k = 1, covariance = NULL, ..., separa
   if (is.null(environment(x))) environment(x) <- parent.frame()
   if (is.list(data) && !is.data.frame(data)) data <- as.data.frame(data)
   class <- eval_in(x[[2L]], data, environment(x), deparse1(x[[2L]]))
-  terms <- try_formula(stats::terms(x, data = if (is.data.frame(data)) plain_frame(data)))
+  terms <- read_terms(x, if (is.data.frame(data)) plain_frame(data))
   right <- stats::formula(stats::delete.response(terms))
   environment(right) <- environment(x)
   rows <- as_gmm_data(right, data = data, weights = call$weights, subset = call$subset,
@@ -271,9 +271,11 @@ fit_together <- function(data, candidates, control) {
     tryCatch({
       model <- fit_model(data, k, code, control, options = options)
       model$covariance <- code
+      # a class that shares all of its covariance needs rows for its mean only
+      if (rows_needed(code, d) == 1) model$verdict$spurious <- model$verdict$on_floor > 0
       model$joint <- sum(w * engine_score(data$x, model, "component", control$threads)[own])
       model
-    }, gaussmix_error = function(e) blame_class(e, levels(data$class)))
+    }, gaussmix_error = function(e) blame_class(e, data, code))
   })
   failed <- vapply(models, is_error, NA)
   each <- function(none, value) {
@@ -315,11 +317,18 @@ class_models <- function(model, code, data) {
   stats::setNames(models, classes)
 }
 
-# The error of a fit whose components are the classes, in terms of these.
-blame_class <- function(error, classes) {
-  if (!is.null(error$component)) {
-    error$message <- sprintf("the covariance of class %s is singular.",
-                             dQuote(classes[error$component], FALSE))
+# The error of a fit whose components are the classes, in terms of these. A class with too few rows
+# spoils what others share with it.
+blame_class <- function(error, data, code) {
+  if (is.null(error$component)) return(error)
+  counted <- if (is.null(data$weights)) data$class else data$class[data$weights > 0]
+  few <- which(table(counted) < rows_needed(code, ncol(data$x)))
+  error$message <- if (length(few)) {
+    sprintf("class %s has too few rows for a covariance of its own, %d.",
+            dQuote(names(few)[1L], FALSE), table(counted)[[few[1L]]])
+  } else {
+    sprintf("the covariance of class %s is singular.",
+            dQuote(levels(data$class)[error$component], FALSE))
   }
   error
 }
@@ -339,7 +348,7 @@ warn_of_few_rows <- function(verdict, classes) {
     "%s %s too few rows for %s covariance to be believed.",
     some(sprintf("Class %s", dQuote(classes[few], FALSE))),
     if (length(few) == 1L) "has" else "have", if (length(few) == 1L) "its" else "their"
-  ), "Try a narrower `covariance`, as \"tied\" or \"diag\".")
+  ), "Try a `covariance` that all classes share: \"tied\", \"EEI\" or \"EII\".")
 }
 
 # A mixture a class, by gmm_select() on its rows.

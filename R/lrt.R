@@ -50,7 +50,10 @@
 #'   \item{covariance, equal, level, n_boot, nobs, call}{what was done}
 #'   and what `print()` says of the data. `as.data.frame()` gives the table. `plot()` draws for each
 #'   test (of many, the last nine) a histogram of the replicates and a line at the statistic of the
-#'   data.
+#'   data. `summary()`: a list of class `"summary.gmm_lrt"` with `tests` (data frame, a row a test:
+#'   `k`, `against`, `statistic`, the `median` of the replicates, the `critical` statistic, above
+#'   which p is at most the level, `p` and `p_se`, the standard error that p has from the number of
+#'   replicates), `replicates` (their numbers) and `answer`, in words.
 #' @section Errors: As for [gmm()]; `gaussmix_error_argument` for a fit with a prior or with labels;
 #'   `gaussmix_error_start` where `init` gives a start for one `k`; `gaussmix_error_data` where the
 #'   object holds no rows; `gaussmix_error_degenerate` where already the first fit has a spurious
@@ -345,6 +348,49 @@ lrt_answer <- function(x) {
 #' @export
 print.gmm_lrt <- function(x, digits = 4, ...) {
   cat(format(x, digits = digits), sep = "\n")
+  invisible(x)
+}
+
+#' @rdname gmm_lrt
+#' @param object The result of `gmm_lrt()`.
+#' @export
+summary.gmm_lrt <- function(object, ...) {
+  check_dots_empty(...)
+  check_lrt(object)
+  table <- object$table
+  of_replicates <- function(f) {
+    vapply(object$replicates, function(r) if (length(r)) f(r) else NA_real_, 0)
+  }
+  structure(class = "summary.gmm_lrt", list(
+    text = utils::head(format(object), 3L),
+    tests = data.frame(
+      k = table$k, against = table$k + 1L, statistic = table$statistic,
+      median = of_replicates(stats::median),
+      critical = of_replicates(function(r) replicate_quantile(r, object$level)),
+      p = table$p, p_se = sqrt(table$p * (1 - table$p) / (table$fitted + 1))
+    ),
+    replicates = table[c("k", "fitted", "failed", "unsound")], answer = lrt_answer(object),
+    level = object$level
+  ))
+}
+
+# The statistic above which p would be at most the level.
+replicate_quantile <- function(replicates, level) {
+  above <- floor(level * (length(replicates) + 1) + 1e-9)
+  if (above < 1) Inf else sort(replicates, decreasing = TRUE)[above]
+}
+
+#' @export
+print.summary.gmm_lrt <- function(x, digits = 4, ...) {
+  digits <- check_whole(digits, max = 15)
+  cat(x$text, sep = "\n")
+  cat("\nStatistic of the data; median of the replicates, and what is critical at the level\n")
+  print(x$tests, digits = digits, row.names = FALSE)
+  if (any(x$replicates[c("failed", "unsound")] > 0)) {
+    cat("\nReplicates\n")
+    print(x$replicates, row.names = FALSE)
+  }
+  cat("\n", x$answer, "\n", sep = "")
   invisible(x)
 }
 

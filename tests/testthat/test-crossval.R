@@ -207,6 +207,15 @@ test_that("cross-validation: stratified, seeded, each row by a fit that did not 
   expect_equal(cv$prob[out, ], predict(other, iris[out, ], type = "prob"), ignore_attr = TRUE,
                tolerance = 1e-10)
   expect_identical(unname(cv$chosen[4, "covariance"]), other$covariance)
+  sum <- summary(cv)
+  expect_equal(sum(sum$classes$wrong), 150 * cv$error)
+  expect_equal(unname(sum$classes$error), unname(1 - diag(cv$confusion) / rowSums(cv$confusion)))
+  expect_equal(sum$folds$error, as.vector(tapply(cv$class != iris$Species, cv$fold, mean)))
+  at <- as.integer(as.character(sum$wrong$row))
+  expect_setequal(at, which(cv$class != iris$Species))
+  expect_identical(sum$wrong$class, iris$Species[at])
+  expect_equal(sum$wrong$prob, apply(cv$prob[at, , drop = FALSE], 1, max), ignore_attr = TRUE)
+  expect_output(print(sum), "10-fold cross-validation: error")
   line <- gmm_da(iris$Petal.Width, iris$Species) # rows without names
   expect_lt(gmm_da_cv(line, cv$fold)$error, 0.1)
   expect_gm_error(gmm_da_cv(fit, rep(1:2, c(50, 100))), "argument", "\"setosa\"", "gmm_da_cv")

@@ -131,6 +131,31 @@ test_that("weight 2 is the row twice; missing rows are dropped and keep their pl
   expect_length(gmm_da_cv(kept, 5)$class, 147)
 })
 
+test_that("a class of one row has a mean, and no covariance of its own", {
+  x <- iris[c(1:100, 101), ]
+  for (code in c("EEE", "EEI", "EII")) {
+    fit <- expect_silent(gmm_da(Species ~ ., x, covariance = code))
+    expect_false(fit$table$spurious)
+    expect_identical(unname(fit$models$virginica$means[1, ]), unname(unlist(x[101, 1:4])))
+    # the covariance is that of the other classes, by n
+    within <- lapply(split(x[1:4], x$Species)[1:2], function(one) crossprod(scale(one, scale = FALSE)))
+    pooled <- Reduce(`+`, within) / 101
+    expected <- switch(code, EEE = pooled, EEI = diag(diag(pooled)), EII = diag(mean(diag(pooled)), 4))
+    expect_equal(fit$models$setosa$covariances[, , 1], expected, ignore_attr = TRUE)
+  }
+  for (code in setdiff(names(families), c("EEE", "EEI", "EII", "EEV"))) {
+    expect_gm_error(gmm_da(Species ~ ., x, covariance = code), "degenerate",
+                    "class \"virginica\" has too few rows", "gmm_da")
+  }
+})
+
+test_that("`.` beside a variable that is no column of the data is no warning", {
+  other <- seq_along(iris$Species)
+  fit <- expect_silent(gmm_da(Species ~ . + other, iris, covariance = "tied"))
+  expect_identical(colnames(fit$x), c(names(iris)[1:4], "other"))
+  expect_gm_error(gmm_da(Species ~ . + absent, iris), "formula", "absent", "gmm_da")
+})
+
 test_that("the boundary lies where the two most probable classes are equally so", {
   for (fit in list(gmm_da(Species ~ Petal.Length + Petal.Width, iris, covariance = "full"),
                    gmm_da(Species ~ Sepal.Length + Sepal.Width, iris, k = 2, covariance = "tied",

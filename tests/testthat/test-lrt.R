@@ -105,6 +105,14 @@ test_that("print() gives the tests and the answer; plot() draws them", {
   expect_output(expect_identical(withVisible(print(tests))$visible, FALSE))
   frame <- as.data.frame(tests)
   expect_identical(names(frame), lrt_columns)
+  sum <- summary(tests)
+  expect_identical(sum$tests$p, frame$p)
+  p_at <- function(i, s) (sum(tests$replicates[[i]] >= s) + 1) / (frame$fitted[i] + 1)
+  for (i in seq_len(nrow(frame))) {
+    expect_gt(p_at(i, sum$tests$critical[i]), tests$level)
+    expect_lte(p_at(i, sum$tests$critical[i] + 1e-9), tests$level)
+  }
+  expect_output(print(sum), "critical at the level.*2 components: the first k")
   expect_identical(draw(tests), tests)
   draw(tests, main = c("a", "b"), sub = "", xlim = c(0, 30))
 })
