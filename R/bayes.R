@@ -20,7 +20,8 @@
 #' The object is that of [gmm()], with `proportions` and `means` the posterior means and
 #' `covariances` the inverses of the posterior mean precisions. `predict()`, [dgmm()], [rgmm()],
 #' `logLik()` and the like take it for the mixture with these parameters (plug-in); `fitted()` and
-#' `residuals()` take the probabilities of components of the variational posterior. There is no
+#' `residuals()` take the probabilities of components of the variational posterior, and `plot()` draws
+#' the components that hold a row or more. There is no
 #' maximum of a likelihood and no number of free parameters (`df` is `NA`): AIC, BIC, standard
 #' errors and tests that rest on them are refused. Compare `bound`; the spread of the parameters is
 #' that of `posterior`.
@@ -44,6 +45,9 @@
 #'   of variable a is Gamma(nu_j / 2) with rate Psi_j\[a, a\] / 2. `"spherical"`: the one precision
 #'   is Gamma(d nu_j / 2) with rate trace(Psi_j) / 2. The plug-in covariance is Psi_j / nu_j, its
 #'   diagonal, or the mean of that.
+#'
+#' What changes the likelihood so that this prior is not conjugate to it, or the rows that count, is
+#' not there: equal or fixed parameters, noise, trimming, rows with missing values.
 #'
 #' @section scikit-learn:
 #' `BayesianGaussianMixture` is the same model for `"full"` and `"tied"`. Its `mean_prior`,
@@ -91,6 +95,7 @@
 #' fit <- gmm_vb(faithful, k = 6)
 #' fit
 #' round(fit$posterior$size, 2)
+#' plot(fit)
 #' # the evidence of other shapes
 #' gmm_vb(faithful, k = 6, covariance = "diag")$bound
 #' gmm_vb(faithful, k = 6, weights_prior = "stick", prior = gmm_prior(alpha = 0.1))$effective
@@ -124,7 +129,7 @@ gmm_vb.formula <- function(x, data = NULL, k, covariance = "full", ..., weights 
                            control = gmm_control()) {
   check_dots_empty(...)
   call <- match.call()
-  data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
+  data <- as_gmm_data(x, data = data, weights = call[["weights"]], subset = call$subset,
                       na.action = na.action, env = parent.frame(), labels = call$labels)
   options <- list(prior = prior, weights_prior = weights_prior)
   gmm_bridge(data, k, covariance, options, control, call, quote(gmm_vb))
@@ -135,6 +140,8 @@ gmm_vb.formula <- function(x, data = NULL, k, covariance = "full", ..., weights 
 # Those with a conjugate prior.
 vb_families <- c("VVV", "EEE", "VVI", "EEI", "VII", "EII")
 
+several_k <- "Give the largest number of components: those that are not needed are left empty."
+several_shapes <- "Fit each, and compare their `bound`: higher is better."
 weights_priors <- c("dirichlet", "stick")
 
 # As resolve_options(), and `variational`: what the C code takes beside the prior.
@@ -144,7 +151,7 @@ resolve_variational <- function(options, data, k, code, control) {
               "gmm(prior = gmm_prior(), na.action = na.pass) takes them; na.omit drops the rows.")
   }
   if (!code %in% vb_families) {
-    gmm_abort("argument", sprintf("`covariance` must be %s, not %s.",
+    gmm_abort("argument", sprintf("`covariance` must be one of %s, not %s.",
                                   some(dQuote(vb_families, FALSE), Inf),
                                   dQuote(code, FALSE)),
               "The other families have no conjugate prior: gmm(prior = gmm_prior()) takes them all.")
@@ -242,6 +249,20 @@ variational_responsibilities <- function(fit) {
   weight <- exp(fit$posterior$log_weight - max(fit$posterior$log_weight))
   fit$proportions <- weight / sum(weight)
   score(fit, fit$x, "prob")
+}
+
+# What is drawn: the mixture of the components that hold a row or more.
+used_components <- function(fit) {
+  if (!is_variational(fit)) return(fit)
+  used <- which(fit$posterior$size >= min(1, max(fit$posterior$size)))
+  fit$proportions <- fit$proportions[used] / sum(fit$proportions[used])
+  fit$means <- fit$means[used, , drop = FALSE]
+  fit$covariances <- fit$covariances[, , used, drop = FALSE]
+  fit$verdict <- fit$verdict[used, ]
+  fit$k <- length(used)
+  fit$df <- df_of(fit$covariance, ncol(fit$means), fit$k)
+  fit$posterior <- NULL
+  new_gmm(unclass(fit))
 }
 
 # In a print, in place of log-likelihood and criteria.

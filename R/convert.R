@@ -505,7 +505,7 @@ json_version <- 1L
 #'
 #' Numbers have 17 significant digits, which is enough for each double to come back as it was; the
 #' decimal mark is a point in every locale. The rows, and how the mixture was fitted, are not
-#' written.
+#' written; of a fit by [gmm_vb()] only the mixture that it reports, without a log-likelihood.
 #'
 #' `gmm_from_json()` builds numbers and names out of what it reads and checks them; nothing in the
 #' text is ever evaluated, so that files from strangers can be read (as against `readRDS()` before
@@ -528,6 +528,7 @@ json_version <- 1L
 #' @export
 gmm_to_json <- function(fit, file = NULL) {
   validate_gmm(fit)
+  if (is_variational(fit)) fit <- new_params(as_parameters(fit), fit$blueprint$named, fit$call)
   need_package("jsonlite", "gmm_to_json()")
   strings <- function(x, ...) unclass(jsonlite::toJSON(enc2utf8(x), ...))
   string <- function(x) strings(x, auto_unbox = TRUE)

@@ -188,8 +188,9 @@ refuse_no_data <- function(given) {
 gmm_bridge <- function(data, k, covariance, options, control, call, generic = quote(gmm)) {
   call[[1L]] <- generic
   variational <- identical(generic, quote(gmm_vb))
-  k <- check_k(k)
-  check_single(covariance, "the name or code of a family")
+  k <- if (variational) check_k(k, several_k, several_k) else check_k(k)
+  check_single(covariance, "the name or code of a family",
+               hint = if (variational) several_shapes else select_hint)
   code <- resolve_covariance(covariance, ncol(data$x))
   control <- check_control(control)
   options <- if (variational) {
@@ -203,20 +204,19 @@ gmm_bridge <- function(data, k, covariance, options, control, call, generic = qu
   fit
 }
 
-check_k <- function(k) {
+select_hint <- "gmm_select() fits several and chooses."
+
+check_k <- function(k, lacking = "gmm_select(x) fits several and chooses.", several = select_hint) {
   if (missing(k)) {
-    gmm_abort("argument", "`k`, the number of components, is lacking.",
-              "gmm_select(x) fits several and chooses.")
+    gmm_abort("argument", "`k`, the number of components, is lacking.", lacking)
   }
-  check_single(k, "a whole number of at least 1")
+  check_single(k, "a whole number of at least 1", hint = several)
   check_whole(k)
 }
 
-check_single <- function(x, expected, arg = deparse1(substitute(x))) {
+check_single <- function(x, expected, arg = deparse1(substitute(x)), hint = select_hint) {
   force(arg)
-  if (length(x) > 1L) {
-    gmm_abort("argument", must_be(arg, expected, x), "gmm_select() fits several and chooses.")
-  }
+  if (length(x) > 1L) gmm_abort("argument", must_be(arg, expected, x), hint)
 }
 
 # Arguments -> what the engine takes.
@@ -451,8 +451,9 @@ warn_of_fit <- function(fit, gain) {
   control <- fit$control
   if (!fit$converged && control$tol > 0 && control$max_iter > 0) {
     gmm_warn("convergence", sprintf(
-      "No convergence in %s; the last one raised the log-likelihood by %.3g.",
-      plural(fit$iterations, "iteration"), gain),
+      "No convergence in %s; the last one raised the %s by %.3g.",
+      plural(fit$iterations, "iteration"),
+      if (is_variational(fit)) "bound" else "log-likelihood", gain),
       "Raise `max_iter`, or go on from this fit: gmm_control(init = fit).",
       iterations = fit$iterations,
       gain = gain)

@@ -188,10 +188,10 @@ summary.gaussmix <- function(object, ...) {
 # sum(w)^2 / sum(w^2); NULL without weights.
 effective_rows <- function(w) if (!is.null(w)) sum(w / max(w))^2 / sum((w / max(w))^2)
 
-effective_text <- function(n) {
+effective_text <- function(n, what = "AIC, BIC") {
   if (is.null(n)) return("")
-  sprintf("effective number of rows %s: scale importance weights to sum to it for AIC, BIC\n",
-          fixed_text(n, 1L))
+  sprintf("effective number of rows %s: scale importance weights to sum to it for %s\n",
+          fixed_text(n, 1L), what)
 }
 
 #' @rdname print.gaussmix
@@ -200,7 +200,7 @@ print.summary.gaussmix <- function(x, digits = 4, ...) {
   digits <- check_whole(digits, max = 15)
   shown <- 10L # components and variables
   cat(x$text, sep = "\n")
-  cat(effective_text(x$effective_n))
+  cat(effective_text(x$effective_n, if ("bound" %in% names(x$criteria)) "the bound" else "AIC, BIC"))
   k <- nrow(x$means)
   d <- ncol(x$means)
   top <- seq_len(min(k, shown))

@@ -90,8 +90,9 @@ plot.gaussmix <- function(x, what = c("classification", "density", "uncertainty"
   if (what == "uncertainty") need_rows(x, "plot(what = \"uncertainty\")")
   dims <- plot_dims(x, dims)
   if (is.null(boundaries)) boundaries <- ncol(x$means) == 2L
-  view <- plot_view(x, what, ellipses, contours, boundaries, max_rows, legend, col, pch)
-  draw_mixture(x, dims, view, main, sub, ...)
+  drawn <- used_components(x)
+  view <- plot_view(drawn, what, ellipses, contours, boundaries, max_rows, legend, col, pch)
+  draw_mixture(drawn, dims, view, main, sub, ...)
   invisible(x)
 }
 

@@ -427,3 +427,87 @@ test_that("its diag and spherical differ by the log determinant of a full Wishar
                  tolerance = 1e-10)
   }
 })
+
+# ---- with the other functions ----------------------------------------------------------
+
+test_that("what rests on a largest likelihood is refused, with a pointer to the bound", {
+  fit <- gmm_vb(faithful, 2, control = quiet(n_init = 1, search = 0))
+  ml <- gmm(faithful, 1)
+  refused <- list(function() AIC(fit), function() BIC(fit), function() BIC(ml, fit),
+                  function() gmm_criteria(ml, fit), function() vcov(fit), function() confint(fit),
+                  function() profile(fit), function() gmm_lrt(fit), function() gmm_boot(fit, 2),
+                  function() estfun.gaussmix(fit), function() bread.gaussmix(fit))
+  for (f in refused) expect_gm_error(f(), "argument", c("gmm_vb()", "`bound`"))
+  expect_true(is.na(attr(logLik(fit), "df")))
+})
+
+test_that("what takes a mixture takes the plug-in one", {
+  fit <- gmm_vb(faithful, 3, control = quiet(n_init = 1, search = 0))
+  plain <- do.call(gmm_params, unclass(fit)[parameter_fields])
+  expect_equal(pgmm(c(3, 60), fit), pgmm(c(3, 60), plain))
+  expect_equal(unname(coef(fit)), unname(coef(plain)))
+  expect_equal(as_sklearn(fit), as_sklearn(plain))
+  set.seed(1)
+  draws <- rgmm(5, fit)
+  set.seed(1)
+  expect_equal(draws, rgmm(5, plain))
+  expect_s3_class(gmm_anomaly(fit), "gmm_anomaly")
+  expect_s3_class(gmm_merge(fit), "gmm_merge")
+  expect_equal(dim(simulate(fit)$sim_1), dim(faithful))
+  again <- gmm_from_json(gmm_to_json(fit))
+  expect_identical(coef(again), coef(fit))
+  expect_gm_error(logLik(again), "data")
+  expect_equal(as.numeric(logLik(suppressWarnings(as_gmm(fit, x = faithful)))), fit$loglik)
+  expect_s3_class(update(fit, k = 2), "gmm_vb")
+  expect_s3_class(gmm_vb(~ eruptions, faithful, 2), "gmm_vb") # no weights there
+  expect_identical(draw(fit), fit)
+  for (what in c("density", "uncertainty", "trace", "starts")) draw(fit, what)
+  used <- used_components(gmm_vb(faithful, 6, control = quiet(n_init = 1, search = 0)))
+  expect_null(validate_gmm(used))
+  kept <- gmm_vb(faithful, 3, control = quiet(keep = FALSE, n_init = 1, search = 0))
+  expect_equal(sum(predict(kept, type = "logdensity")), kept$loglik)
+})
+
+test_that("it goes on from a fit, and from what gmm() starts from", {
+  fit <- gmm_vb(x, 3, control = quiet(n_init = 1))
+  again <- gmm_vb(x, 3, control = quiet(init = fit))
+  expect_equal(again$bound, fit$bound, tolerance = 1e-8)
+  for (init in list("kmeans++", "random", "hierarchical", function(x, k) "kmeans++")) {
+    fit <- gmm_vb(x, 2, control = quiet(init = init))
+    expect_gt(fit$bound, -1179.5)
+  }
+  expect_s3_class(gmm(x, 3, control = quiet(init = again)), "gaussmix")
+})
+
+test_that("bad arguments are refused by name", {
+  lacking <- faithful
+  lacking[3, 1] <- NA
+  expect_snapshot({
+    show_conditions(
+      gmm_vb(faithful), gmm_vb(faithful, 2:3), gmm_vb(faithful, 3, c("full", "tied")),
+      gmm_vb(faithful, 3, "EVE"), gmm_vb(faithful, 2, weights_prior = "stik"),
+      gmm_vb(faithful, 2, noise = TRUE), gmm_vb(faithful, 2, prior = 3),
+      gmm_vb(faithful, 2, prior = gmm_prior(kappa = 0)),
+      gmm_vb(faithful, 2, prior = gmm_prior(df = 0)),
+      gmm_vb(faithful, 2, prior = gmm_prior(df = 0.5)),
+      gmm_vb(cbind(faithful, sum = rowSums(faithful)), 2),
+      suppressMessages(gmm_vb(faithful, 4, control = quiet(max_iter = 2, search = 0, n_init = 1,
+                                                           init = rep(1:4, 68))))
+    )
+  })
+  expect_gm_error(gmm_vb(lacking, 2), "missing")
+  expect_gm_error(gmm_vb(lacking, 2, na.action = na.pass), "missing")
+  expect_identical(nobs(gmm_vb(lacking, 2, na.action = na.omit)), 271)
+  broken <- gmm_vb(faithful, 2, control = quiet(n_init = 1, search = 0))
+  broken$posterior$kappa <- NULL
+  expect_gm_error(print(broken), "object", "posterior$kappa")
+})
+
+test_that("a print and a summary say what was done", {
+  fit <- gmm_vb(faithful, 3, weights = rep(1:2, 136), weights_prior = "stick",
+                control = quiet(init = rep(1:3, length.out = 272)))
+  expect_snapshot({
+    print(fit)
+    print(summary(fit))
+  })
+})
