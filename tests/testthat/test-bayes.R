@@ -444,7 +444,8 @@ test_that("what rests on a largest likelihood is refused, with a pointer to the 
 test_that("what takes a mixture takes the plug-in one", {
   fit <- gmm_vb(faithful, 3, control = quiet(n_init = 1, search = 0))
   plain <- do.call(gmm_params, unclass(fit)[parameter_fields])
-  expect_equal(pgmm(c(3, 60), fit), pgmm(c(3, 60), plain))
+  at <- data.frame(eruptions = 3, waiting = 60)
+  expect_equal(pgmm(at, fit), pgmm(at, plain))
   expect_equal(unname(coef(fit)), unname(coef(plain)))
   expect_equal(as_sklearn(fit), as_sklearn(plain))
   set.seed(1)
