@@ -767,8 +767,8 @@ refuse_constant <- function(constant, rows, d, what, weighty) {
 }
 
 # Interquartile range / 1.349 of each column, or its standard deviation (divisor n) where that is
-# zero, of the values that are there. The quartiles are inverses of the empirical distribution function, so that weight 2 is
-# the row twice.
+# zero, of the values that are there. The quartiles are inverses of the empirical distribution
+# function, so that weight 2 is the row twice.
 column_scale <- function(x, w = NULL) {
   scale <- apply_columns(x, function(v) {
     if (anyNA(v)) {

@@ -98,8 +98,8 @@
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not; and another
 #'     component that it is the same as (`same_as`, `""`: none)}
-#'   \item{missing}{where values are missing (`na.pass`), a named integer vector: `rows` with missing
-#'     values, `patterns` of them, and the wholly missing (`empty`) among the rows}
+#'   \item{missing}{where values are missing (`na.pass`), a named integer vector: `rows` with
+#'     missing values, `patterns` of them, and the wholly missing (`empty`) among the rows}
 #'   \item{equal}{`TRUE` where `proportions = "equal"`, else it is not there}
 #'   \item{weights, labels, na.action, terms, prior}{where used; `labels` a factor of the rows
 #'     fitted, the prior with all its values}

@@ -98,7 +98,30 @@ component_scores <- function(u, part) {
   cbind(u, by_entry %*% (part$twice * part$jacobian))
 }
 
-standardised_rows <- function(x, part) sweep(x, 2L, part$mean) %*% part$precision
+# Of the variables that are there: the others have no precision.
+standardised_rows <- function(x, part) {
+  apart <- sweep(x, 2L, part$mean)
+  apart[is.na(x)] <- 0
+  apart %*% part$precision
+}
+
+# Numbers of the rows that miss the same variables, for each pattern of them.
+pattern_groups <- function(x) {
+  rows <- seq_len(nrow(x))
+  if (anyNA(x)) unname(split(rows, missing_patterns(x))) else list(rows)
+}
+
+# For rows with the missing values of `row` the density is that of the other variables. The
+# derivatives are the same formulas, with the precision of these and 0 for those that are missing.
+observed_part <- function(part, params, j, row) {
+  if (!anyNA(row)) return(part)
+  at <- which(!is.na(row))
+  part$precision[] <- 0
+  if (length(at)) {
+    part$precision[at, at] <- chol2inv(chol(component_covariance(params, j)[at, at, drop = FALSE]))
+  }
+  part
+}
 
 # Sum over rows of the second derivatives of log f_j by mean and covariance, from the sums of the
 # weights (t0), of u (t1) and of u u' (t2).
@@ -130,38 +153,45 @@ likelihood_derivatives <- function(x, w, posterior, params, chart = needed_chart
   mixing <- seq_len(k - 1L)
   hessian <- matrix(0, free, free)
   gradient <- numeric(free)
-  sums <- lapply(parts, function(part) list(t0 = 0, t1 = 0, t2 = 0))
+  slopes <- lapply(parts, function(part) 0 * part$twice) # by the entries of each covariance
   if (is.null(chunk)) chunk <- max(1, 2e6 %/% free)
-  for (from in seq(1L, nrow(x), by = chunk)) {
-    rows <- from:min(from + chunk - 1L, nrow(x))
-    scores <- matrix(0, length(rows), free)
+  for (group in pattern_groups(x)) {
+    seen <- lapply(seq_len(k), function(j) observed_part(parts[[j]], params, j, x[group[1L], ]))
+    sums <- lapply(parts, function(part) list(t0 = 0, t1 = 0, t2 = 0))
+    for (from in seq(1L, length(group), by = chunk)) {
+      rows <- group[from:min(from + chunk - 1L, length(group))]
+      scores <- matrix(0, length(rows), free)
+      for (j in seq_len(k)) {
+        part <- seen[[j]]
+        at <- part$at
+        r <- posterior[rows, j]
+        wr <- w[rows] * r
+        u <- standardised_rows(x[rows, , drop = FALSE], part)
+        s <- component_scores(u, part)
+        sums[[j]] <- Map(`+`, sums[[j]], list(sum(wr), colSums(wr * u), crossprod(u, wr * u)))
+        hessian[at, at] <- hessian[at, at] + crossprod(s, wr * s)
+        cross <- tcrossprod(part$gradient, colSums(wr * s))
+        hessian[mixing, at] <- hessian[mixing, at] + cross
+        hessian[at, mixing] <- hessian[at, mixing] + t(cross)
+        scores[, at] <- scores[, at] + r * s
+        scores[, mixing] <- scores[, mixing] + tcrossprod(r, part$gradient)
+      }
+      hessian <- hessian - crossprod(scores, w[rows] * scores)
+      gradient <- gradient + colSums(w[rows] * scores)
+    }
+    # log(proportion_j) adds nothing among the proportions: its H + s s' is 0.
     for (j in seq_len(k)) {
-      part <- parts[[j]]
+      part <- seen[[j]]
       at <- part$at
-      r <- posterior[rows, j]
-      wr <- w[rows] * r
-      u <- standardised_rows(x[rows, , drop = FALSE], part)
-      s <- component_scores(u, part)
-      sums[[j]] <- Map(`+`, sums[[j]], list(sum(wr), colSums(wr * u), crossprod(u, wr * u)))
-      hessian[at, at] <- hessian[at, at] + crossprod(s, wr * s)
-      cross <- tcrossprod(part$gradient, colSums(wr * s))
-      hessian[mixing, at] <- hessian[mixing, at] + cross
-      hessian[at, mixing] <- hessian[at, mixing] + t(cross)
-      scores[, at] <- scores[, at] + r * s
-      scores[, mixing] <- scores[, mixing] + tcrossprod(r, part$gradient)
+      t <- sums[[j]]
+      hessian[at, at] <- hessian[at, at] + component_hessian(t$t0, t$t1, t$t2, part)
+      slope <- (t$t2 - t$t0 * part$precision)[cbind(part$row, part$column)]
+      slopes[[j]] <- slopes[[j]] + part$twice * slope
     }
-    hessian <- hessian - crossprod(scores, w[rows] * scores)
-    gradient <- gradient + colSums(w[rows] * scores)
   }
-  # log(proportion_j) adds nothing among the proportions: its H + s s' is 0.
-  for (j in seq_len(k)) {
-    at <- parts[[j]]$at
-    t <- sums[[j]]
-    hessian[at, at] <- hessian[at, at] + component_hessian(t$t0, t$t1, t$t2, parts[[j]])
-    if (!is.null(chart)) {
-      cov <- tail_of(at, length(chart$at[[j]]))
-      hessian[cov, cov] <- hessian[cov, cov] + curvature(t$t0, t$t2, parts[[j]], chart, j)
-    }
+  for (j in if (!is.null(chart)) seq_len(k)) {
+    cov <- tail_of(parts[[j]]$at, length(chart$at[[j]]))
+    hessian[cov, cov] <- hessian[cov, cov] + curvature(slopes[[j]], parts[[j]], chart, j)
   }
   list(gradient = gradient, hessian = hessian)
 }
@@ -172,9 +202,8 @@ tail_of <- function(x, n) x[length(x) - n + seq_len(n)]
 
 # What the bend of the entries as functions of the free parameters adds to the second derivatives:
 # their sum, weighted by the scores of the entries (which need not vanish at the maximum).
-curvature <- function(t0, t2, part, chart, j) {
+curvature <- function(score, part, chart, j) {
   place <- cbind(part$row, part$column)
-  score <- part$twice * (t2 - t0 * part$precision)[place]
   f <- chart$covariance[[j]]
   second_differences(function(free) sum(score * f(free)[place]), length(chart$at[[j]]))
 }
@@ -183,14 +212,16 @@ curvature <- function(t0, t2, part, chart, j) {
 
 # The information is worked out for z = (x - centre) / scale (scale a triangular matrix: x is
 # scale z + centre), in which the pooled covariance is the identity as far as the shape
-# lets it be. So units and strong correlation cost no digits.
-whitening <- function(params) {
+# lets it be. So units and strong correlation cost no digits. Where values are missing (`apart`),
+# variables can't be mixed, and only their units are taken off.
+whitening <- function(params, apart = FALSE) {
   d <- ncol(params$means)
   pooled <- matrix(0, d, d)
   for (j in which(params$proportions > 0)) {
     pooled <- pooled + params$proportions[j] * component_covariance(params, j)
   }
   shape <- families[[params$covariance]]$shape
+  if (apart && shape == "full") shape <- "diag"
   if (!family_is_linear(params$covariance)) shape <- "spherical" # keeps the shared part as it is
   scale <- switch(shape,
     full = t(chol(pooled)),
@@ -200,7 +231,10 @@ whitening <- function(params) {
   list(centre = colSums(params$proportions * params$means), scale = scale)
 }
 
-whiten_rows <- function(x, map) t(forwardsolve(map$scale, t(x) - map$centre))
+whiten_rows <- function(x, map) {
+  apart <- t(x) - map$centre
+  t(if (anyNA(x)) apart / diag(map$scale) else forwardsolve(map$scale, apart))
+}
 
 whiten_parameters <- function(params, map) {
   params$means[] <- whiten_rows(params$means, map)
@@ -265,7 +299,8 @@ coef_jacobian <- function(params, map, chart = needed_chart(params)) {
 #' The information is exact, by the formula of Louis (1982), in the k - 1 free proportions, the
 #' means and the distinct entries of the covariances; the last proportion follows by the delta
 #' method, so that the matrix has as many rows as [coef()][coef.gaussmix] has elements, and the rank
-#' `df`. Case weights multiply each row's contribution. Equal proportions
+#' `df`. Case weights multiply each row's contribution; a row with missing values adds what its
+#' observed variables tell. Equal proportions
 #' (`gmm(proportions = "equal")`) are known, with standard errors of 0.
 #'
 #' These are large-sample results for an interior maximum with a known number of components. They
@@ -329,7 +364,7 @@ vcov_root <- function(object) {
   value <- if (length(empty) > 0L) {
     fail(sprintf("component %s has proportion 0", rownames(object$means)[empty[1L]]))
   } else {
-    map <- whitening(object)
+    map <- whitening(object, anyNA(object$x))
     posterior <- fit_posterior(object)
     chart <- needed_chart(object)
     information <- observed_information(whiten_rows(object$x, map), case_weights(object), posterior,
@@ -457,10 +492,14 @@ estfun.gaussmix <- function(x, ...) {
   jacobian <- coef_jacobian(x, list(scale = diag(ncol(x$means))), chart)
   free <- matrix(0, nrow(x$x), ncol(jacobian))
   mixing <- seq_len(k - 1L)
+  groups <- pattern_groups(x$x)
   for (j in seq_len(k)) {
     part <- derivative_parts(x, j, chart)
-    scores <- component_scores(standardised_rows(x$x, part), part)
-    free[, part$at] <- free[, part$at] + posterior[, j] * scores
+    for (rows in groups) {
+      seen <- observed_part(part, x, j, x$x[rows[1L], ])
+      scores <- component_scores(standardised_rows(x$x[rows, , drop = FALSE], seen), seen)
+      free[rows, part$at] <- free[rows, part$at] + posterior[rows, j] * scores
+    }
     free[, mixing] <- free[, mixing] + tcrossprod(posterior[, j], part$gradient)
   }
   # the coefficients move in the directions that the free parameters leave them

@@ -12,6 +12,18 @@
 #' has log-density 0 and the proportions as posterior. Densities of rows with different variables
 #' missing have different units, and can't be compared.
 #'
+#' @section Imputation:
+#' With `type = "impute"` the missing values are filled in: by their means given the values of the
+#' row that are there, averaged over the components by the row's posterior probabilities. The means
+#' are the best single guess of each value, but vary less than the values themselves do: variances,
+#' correlations and standard errors computed from them come out wrong. With `draws = m` there are m
+#' completed data sets for *multiple imputation*: in each, every row with missing values draws a
+#' component by its posterior probabilities and the missing values from that component's conditional
+#' normal distribution (by R's random numbers). Analyse each and combine the results by Rubin's
+#' rules; for intervals that are honest in small data, draw each data set from a fit of its own to
+#' a bootstrap sample, as the parameters are taken to be known here. Values that are there are never
+#' changed; rows of known labels are imputed by the model's posterior.
+#'
 #' @section Conditional prediction (mixture regression):
 #' With `type = "conditional"`, the variables that `newdata` lacks are predicted from those that it
 #' has, by the conditional mixture of [gmm_conditional()]. Further columns of a data frame are
@@ -34,6 +46,8 @@
 #' @param na.action What to do with rows of `newdata` with missing values: `na.pass` (the default:
 #'   the exact result of what is there), `na.omit`, `na.exclude` (NA in their place) or `na.fail`.
 #' @param ... Must be empty.
+#' @param draws For `"impute"`: the number of completed data sets, a whole number of at least 1; or
+#'   `NULL`: one, by conditional means.
 #' @param level For `"conditional"`: the probability of the intervals, above 0 and below 1; `NULL`
 #'   for none (they take most of the time).
 #' @return One element or row per row of `newdata`, with the row names kept:
@@ -46,6 +60,9 @@
 #'   \item{`"conditional"`}{list of, for the q variables predicted, `mean` (n x q), `variance` (n x
 #'     q x q; of length n where q is 1), `lower` and `upper` (n x q; not where `level` is `NULL`),
 #'     and `prob` (n x k): the posterior probabilities given what is known}
+#'   \item{`"impute"`}{data of the kind given (vector, matrix or data frame, with all its columns),
+#'     the missing values of the fit's variables filled in; after a formula with terms such as
+#'     `log(a)` the columns are the terms. With `draws`, a list `draw_1`, ..., `draw_<m>` of such}
 #' @section Errors: `gaussmix_error_data` without `newdata` where the object holds no rows;
 #'   `gaussmix_error_names`, `_dimension`, `_type` where `newdata` does not fit.
 #' @examples
@@ -62,17 +79,32 @@
 #' next_one <- predict(regression, at, type = "conditional", level = 0.9)
 #' plot(faithful)
 #' matlines(at, do.call(cbind, next_one[c("mean", "lower", "upper")]), lty = c(1, 2, 2), col = 1)
+#'
+#' # Missing values
+#' holes <- faithful
+#' holes$waiting[1:5] <- NA
+#' partly <- gmm(holes, k = 2, na.action = na.pass)
+#' head(predict(partly, type = "impute"))
+#' set.seed(1)
+#' sapply(predict(partly, type = "impute", draws = 3), function(data) data$waiting[1:5])
 #' @export
 predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density", "logdensity",
                                                        "component", "mahalanobis", "uncertainty",
-                                                       "conditional"),
-                             na.action = stats::na.pass, ..., level = 0.95) {
+                                                       "conditional", "impute"),
+                             na.action = stats::na.pass, ..., level = 0.95, draws = NULL) {
   check_dots_empty(...)
   validate_gmm(object)
   type <- check_choice(type, eval(formals(predict.gaussmix)$type))
   if (type == "conditional") {
     return(predict_conditional(object, if (!missing(newdata)) newdata, na.action, level))
   }
+  if (type == "impute") {
+    if (na_policy(na.action) != "pass") {
+      gmm_abort("argument", "`na.action` must be na.pass for `type = \"impute\"`.")
+    }
+    return(predict_impute(object, if (!missing(newdata)) newdata, draws))
+  }
+  if (!is.null(draws)) gmm_abort("argument", "`draws` is for `type = \"impute\"` only.")
   if (!missing(level)) gmm_abort("argument", "`level` is for `type = \"conditional\"` only.")
   if (missing(newdata)) {
     if (is.null(object$x) && !is.null(object$logdensity) && type %in% c("density", "logdensity")) {
@@ -86,9 +118,9 @@ predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density
   stats::napredict(new$na.action, score(object, new$x, type, new$rows))
 }
 
-# x: double matrix -> the value of predict(): where values are missing, of the marginal mixture of the
-# variables that are there. Of a row that is wholly missing nothing is known: log-density 0, and the
-# proportions. `rows`: the user's numbers of these rows.
+# x: double matrix -> the value of predict(): where values are missing, of the marginal mixture of
+# the variables that are there. Of a row that is wholly missing nothing is known: log-density 0, and
+# the proportions. `rows`: the user's numbers of these rows.
 score <- function(object, x, type, rows = seq_len(nrow(x))) {
   names <- rownames(object$means)
   engine_type <- switch(type, class = , uncertainty = "prob", density = "logdensity", type)

@@ -126,7 +126,9 @@ data_mean <- function(data) {
 data_covariance <- function(data) {
   w <- case_weights(data)
   apart <- data$x - rep(data_mean(data), each = nrow(data$x))
-  unname(crossprod(apart, w * apart)) / sum(w)
+  there <- !is.na(apart)
+  apart[!there] <- 0
+  unname(crossprod(apart, w * apart) / crossprod(there, w * there))
 }
 
 # The prior mean, and that all has the data's dimension.

@@ -410,7 +410,9 @@ source_estep <- function(source, s, policy, unit, levels, threads) {
         refuse_chunk("source", at, "has a label that was not there in the first pass")
       }
       new <- engine_stats(chunk$x, if (!is.null(w)) as.double(w) / unit, params, codes, threads)
-      if (anyNA(chunk$x) || !all(is.finite(new))) read(admit_chunk(chunk, at, policy, s$weighted)) # says why
+      if (anyNA(chunk$x) || !all(is.finite(new))) { # says why
+        read(admit_chunk(chunk, at, policy, s$weighted))
+      }
       stats + new
     }, 0, s$names, read)
     if (pass$rows != s$given) {

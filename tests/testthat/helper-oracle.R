@@ -32,6 +32,23 @@ oracle_logdens <- function(x, params) {
 
 oracle_loglik <- function(x, params, w = rep(1, nrow(x))) sum(w * oracle_logdens(x, params))
 
+# Log-densities of the values that are there.
+oracle_observed <- function(x, params) {
+  apply(x, 1, function(row) {
+    at <- which(!is.na(row))
+    if (length(at) == 0) return(0)
+    part <- list(proportions = params$proportions, means = params$means[, at, drop = FALSE],
+                 covariances = params$covariances[at, at, , drop = FALSE])
+    oracle_logdens(t(row[at]), part)
+  })
+}
+
+# x with that share of its values missing at random.
+holes <- function(x, share, seed) {
+  with_test_seed(seed, x[runif(length(x)) < share] <- NA)
+  x
+}
+
 oracle_estep <- function(x, params) exp(oracle_component(x, params) - oracle_logdens(x, params))
 
 oracle_families <- function(d) if (d == 1) c("V", "E") else c("VVV", "EEE", "VVI", "VII")

@@ -1,22 +1,5 @@
 # Missing values: the likelihood and the EM steps of the observed values, against the textbook.
 
-holes <- function(x, share, seed) {
-  with_test_seed(seed, x[runif(length(x)) < share] <- NA)
-  x
-}
-
-there <- function(row) which(!is.na(row))
-
-oracle_observed <- function(x, params) {
-  apply(x, 1, function(row) {
-    at <- there(row)
-    if (length(at) == 0) return(0)
-    part <- list(proportions = params$proportions, means = params$means[, at, drop = FALSE],
-                 covariances = params$covariances[at, at, , drop = FALSE])
-    oracle_logdens(t(row[at]), part)
-  })
-}
-
 # One EM step, a row and a component at a time: expectations of the missing values and of their
 # products, then the M-step of the family (Ghahramani & Jordan 1994, section 3).
 oracle_step <- function(x, params, family, w) {
@@ -26,7 +9,7 @@ oracle_step <- function(x, params, family, w) {
   first <- matrix(0, k, d)
   second <- array(0, c(d, d, k))
   for (i in seq_len(nrow(x))) {
-    at <- there(x[i, ])
+    at <- which(!is.na(x[i, ]))
     part <- list(proportions = params$proportions, means = params$means[, at, drop = FALSE],
                  covariances = params$covariances[at, at, , drop = FALSE])
     r <- w[i] * drop(oracle_estep(t(x[i, at]), part))

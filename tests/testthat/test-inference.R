@@ -1,9 +1,11 @@
 # A fit from the parameters that the rows were drawn from.
-fit_case <- function(family, d, k, n = 300, weights = NULL, seed = 7) {
+fit_case <- function(family, d, k, n = 300, weights = NULL, seed = 7, missing = 0) {
   given <- random_params(family, d, k, seed)
   x <- matrix(random_data(n, given, seed + 1), n, dimnames = list(NULL, letters[seq_len(d)]))
+  if (missing > 0) x <- holes(x, missing, seed + 2)
   start <- gmm_params(given$proportions, given$means, given$covariances, covariance = family)
-  gmm(x, k, family, weights = weights, control = gmm_control(init = start, tol = 1e-13))
+  gmm(x, k, family, weights = weights, na.action = na.pass,
+      control = gmm_control(init = start, tol = 1e-13))
 }
 
 # The oracle's log-likelihood as a function of coef(), the last proportion left out.
@@ -31,7 +33,7 @@ oracle_of_coef <- function(fit) {
     params <- list(proportions = c(p, 1 - sum(p)),
                    means = matrix(free[k - 1 + seq_len(k * d)], k, d, byrow = TRUE),
                    covariances = array(unlist(matrices), c(d, d, k)))
-    oracle_loglik(fit$x, params, w)
+    if (anyNA(fit$x)) sum(w * oracle_observed(fit$x, params)) else oracle_loglik(fit$x, params, w)
   }
 }
 
@@ -90,6 +92,42 @@ test_that("vcov() inverts the numerical Hessian of the log-likelihood, for every
     expect_identical(qr(stats::cov2cor(free))$rank, as.integer(fit$df))
     expect_lt(max(abs(colSums(v[seq_len(k), , drop = FALSE]))), 1e-12)
   }, d = c(1, 2), k = c(1, 2))
+})
+
+test_that("with missing values it is the information of the values that are there", {
+  for (family in oracle_families(2)) {
+    fit <- fit_case(family, 2, 2, missing = 0.25)
+    free <- vcov(fit)[-2, -2]
+    scale <- sqrt(diag(free))
+    hessian <- numerical_hessian(oracle_of_coef(fit), coef(fit)[-2], 0.01 * scale)
+    exact <- solve(-hessian * tcrossprod(scale))
+    expect_lt(max(abs(exact - stats::cov2cor(free))), 1e-4)
+  }
+  x <- holes(as.matrix(iris[1:3]), 0.2, 6)
+  for (code in c("VEE", "EVE", "EEV", "VEV", "EVV", "VVE", "VEI", "EVI")) {
+    fit <- gmm(x, 3, code, na.action = na.pass,
+               control = gmm_control(init = iris$Species, max_iter = 50, tol = 0))
+    chart <- needed_chart(fit)
+    params <- as_parameters(fit)
+    loglik <- function(free) {
+      moved <- params
+      for (j in 1:3) moved$covariances[, , j] <- chart$covariance[[j]](free[chart$at[[j]]])
+      moved$covariance <- "VVV"
+      sum(engine_score(x, moved, "logdensity"))
+    }
+    found <- likelihood_derivatives(x, rep(1, 150), score(fit, x, "prob"), params)
+    own <- 2 + 9 + seq_len(chart$free)
+    expect_equal(found$gradient[own], differences(loglik, chart$free), tolerance = 1e-5)
+    expect_equal(found$hessian[own, own], second_differences(loglik, chart$free), tolerance = 1e-4)
+  }
+})
+
+test_that("scores of rows with missing values sum to 0 at the maximum, and give the information", {
+  skip_if_not_installed("sandwich")
+  fit <- fit_case("VVV", 2, 2, n = 2000, missing = 0.25)
+  scores <- sandwich::estfun(fit)
+  expect_lt(max(abs(colSums(scores))), 0.01)
+  expect_equal(sqrt(diag(sandwich::sandwich(fit))), se(fit), tolerance = 0.15)
 })
 
 test_that("in three dimensions it agrees with curvatures along random directions", {
