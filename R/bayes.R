@@ -63,8 +63,9 @@
 #'
 #' @param x,k,covariance,weights,labels,na.action,control,data,subset As for [gmm()], but rows with
 #'   missing values must be dropped; `k` is the
-#'   largest number of components, and `covariance` one of `"full"` (VVV), `"tied"` (EEE), `"diag"`
-#'   (VVI), `"spherical"` (VII), or EEI or EII: one diagonal or spherical covariance for all.
+#'   largest number of components, and `covariance` one
+#'   of `"full"` (VVV), `"tied"` (EEE), `"diag"` (VVI), `"spherical"` (VII), or EEI or EII: one
+#'   diagonal or spherical covariance for all.
 #' @param ... For methods; else must be empty.
 #' @param prior The result of [gmm_prior()], with `kappa` and `df` above 0; or `NULL`:
 #'   `gmm_prior()`.
@@ -135,6 +136,21 @@ gmm_vb.formula <- function(x, data = NULL, k, covariance = "full", ..., weights 
   gmm_bridge(data, k, covariance, options, control, call, quote(gmm_vb))
 }
 
+#' @rdname gmm_vb
+#' @export
+gmm_vb.gmm_source <- function(x, k, covariance = "full", ..., prior = NULL,
+                              weights_prior = c("dirichlet", "stick"), na.action = na.fail,
+                              control = gmm_control()) {
+  check_dots_empty(...)
+  k <- check_k(k, several_k, several_k)
+  control <- check_control(control)
+  check_home_start(control$init, x$what)
+  on.exit(x$close())
+  data <- source_data(x, k, na.action, control$threads)
+  options <- list(prior = prior, weights_prior = weights_prior)
+  gmm_bridge(data, k, covariance, options, control, match.call(), quote(gmm_vb))
+}
+
 # ---- arguments -> what the engine takes ------------------------------------------------
 
 # Those with a conjugate prior.
@@ -159,8 +175,13 @@ resolve_variational <- function(options, data, k, code, control) {
   stick <- check_choice(options$weights_prior, weights_priors, "weights_prior") == "stick"
   labels <- resolve_labels(data, k)
   list(labels = labels, prior = resolve_vb_prior(options$prior, data, k, code),
-       variational = list(posterior = 1L + stick, weight = sum(case_weights(data)),
+       variational = list(posterior = 1L + stick, weight = weight_of_rows(data),
                           sorted = as.integer(stick && is.null(labels) && is_string(control$init))))
+}
+
+# Of all rows, wherever they live.
+weight_of_rows <- function(data) {
+  as.double(if (is.null(data$home)) sum(case_weights(data)) else data$home$weight)
 }
 
 is_stick <- function(variational) identical(variational$posterior, 2L)
@@ -195,7 +216,7 @@ resolve_vb_prior <- function(prior, data, k, code) {
 is_variational <- function(fit) !is.null(fit[["posterior"]])
 
 # The fit whose proportions are the shares of the rows -> that with the posterior and its means.
-variational_fit <- function(fit, out, order) {
+variational_fit <- function(fit, out, order, home = NULL) {
   stick <- is_stick(out$options$variational)
   prior <- fit$prior
   d <- length(prior$mean)
@@ -218,7 +239,7 @@ variational_fit <- function(fit, out, order) {
   fit$df <- NA_real_
   fit$starts$loglik <- NA_real_
   fit <- new_gmm(unclass(fit))
-  fit$loglik <- plug_in_loglik(fit)
+  fit$loglik <- if (is.null(home)) plug_in_loglik(fit) else home_loglik(fit, home)
   fit
 }
 
@@ -231,6 +252,13 @@ plug_in_loglik <- function(fit) {
     logs[known] <- each[cbind(seq_along(known), as.integer(fit$labels)[known])]
   }
   sum(case_weights(fit) * logs)
+}
+
+# The same of rows elsewhere, by a pass over them.
+home_loglik <- function(fit, home) {
+  lengths <- engine_layout(fit$covariance, ncol(fit$means), fit$k)
+  stats <- home$estep(as_parameters(fit))
+  home$unit * stats[[sum(lengths[names(lengths) != "total"]) + 1L]]
 }
 
 # Posterior means; of sticks what is left behind the last one is shared out.

@@ -306,7 +306,7 @@ build_fit <- function(out, data, k, code, control, call) {
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
          scale = data$scale, x = x)
   ))
-  if (!is.null(out$options$variational)) fit <- variational_fit(fit, out, order)
+  if (!is.null(out$options$variational)) fit <- variational_fit(fit, out, order, data$home)
   if (!is.null(data$home)) return(away_from_home(fit, data$home))
   if (!control$keep) {
     fit$logdensity <- score(fit, x, "logdensity")

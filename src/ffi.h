@@ -77,6 +77,9 @@ SEXP ffi_list(int n, const char* const* names);       /* unprotected, to be fill
 SEXP ffi_covariances(const struct gm_params* params); /* d x d x k */
 /* Elements at, at + 1 and at + 2 of the list: proportions, means (d x k), covariances. */
 void ffi_set_params(SEXP out, int at, const struct gm_params* params);
+/* Of variational Bayes: element at of the list, see gm_vb_weights(). */
+void ffi_set_log_weight(SEXP out, int at, const struct gm_bounds* bounds,
+                        const struct gm_params* params);
 SEXP ffi_records(const struct gm_record* records, int n);
 /* Elements from `at`, 7: record, proportions, means, covariances, total weight, trace, verdict. */
 void ffi_set_result(SEXP out, int at, const struct gm_result* result);

@@ -77,6 +77,13 @@ static SEXP doubles(const double* from, R_xlen_t n) {
   return out;
 }
 
+void ffi_set_log_weight(SEXP out, int at, const struct gm_bounds* bounds,
+                        const struct gm_params* params) {
+  if (!bounds->prior || bounds->prior->posterior == GM_MODE) return;
+  SET_VECTOR_ELT(out, at, Rf_allocVector(REALSXP, params->k));
+  gm_vb_weights(bounds->prior, params, REAL(VECTOR_ELT(out, at)));
+}
+
 void ffi_set_params(SEXP out, int at, const struct gm_params* params) {
   SEXP means = Rf_allocMatrix(REALSXP, params->d, params->k);
   SET_VECTOR_ELT(out, at + 1, means);
@@ -215,10 +222,7 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
     ffi_set_result(out, 1, best);
     SET_VECTOR_ELT(out, 8, Rf_ScalarReal(best->record.seen));
     SET_VECTOR_ELT(out, 9, Rf_ScalarReal(pool.weight));
-    if (bounds.prior && bounds.prior->posterior != GM_MODE) {
-      SET_VECTOR_ELT(out, 10, Rf_allocVector(REALSXP, k));
-      gm_vb_weights(bounds.prior, &best->params, REAL(VECTOR_ELT(out, 10)));
-    }
+    ffi_set_log_weight(out, 10, &bounds, &best->params);
   }
   UNPROTECT(2);
   return out;

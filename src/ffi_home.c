@@ -1,15 +1,35 @@
 /* Rows that live elsewhere: in chunks, on a cluster, in a database. An R function turns parameters
    into statistics, and the EM loop drives it as it drives rows in memory; statistics of rows that
    are at hand are made here, and R adds them up. */
+#include <math.h>
 #include <string.h>
 
 #include "ffi.h"
 
 struct call_home {
   SEXP estep;
+  const struct gm_bounds* bounds;
+  double* prop; /* k + 1 */
   const struct gm_engine* engine;
   struct gm_factors factors;
 };
+
+/* What the rows see. In variational Bayes a mixture with other proportions, whose log-likelihood is
+   that of the E-step less, per unit of weight, what is returned. */
+static double seen_params(struct call_home* home, const struct gm_params* params,
+                          struct gm_params* seen) {
+  const struct gm_prior* prior = home->bounds->prior;
+  *seen = *params;
+  if (!prior || prior->posterior == GM_MODE) return 0;
+  double most = -INFINITY, sum = 0;
+  seen->prop = home->prop;
+  gm_vb_weights(prior, params, home->prop);
+  for (int j = 0; j < params->k; j++) most = fmax(most, home->prop[j]);
+  for (int j = 0; j < params->k; j++) sum += exp(home->prop[j] - most);
+  for (int j = 0; j < params->k; j++) home->prop[j] = exp(home->prop[j] - most) / sum;
+  home->prop[params->k] = 0;
+  return most + log(sum);
+}
 
 /* The function may jump, by an error or an interrupt: nothing is held here or in the core, whose
    memory is R's. Parameters without factors don't get to it. */
@@ -18,12 +38,15 @@ static int call_estep(void* data, const struct gm_params* params, struct gm_stat
   static const char* const names[] = {"proportions", "means", "covariances"};
   struct call_home* home = data;
   if (gm_factors_set(&home->factors, params, home->engine, err)) return err->code;
+  struct gm_params seen;
+  const double shift = seen_params(home, params, &seen);
   SEXP list = PROTECT(ffi_list(3, names));
-  ffi_set_params(list, 0, params);
+  ffi_set_params(list, 0, &seen);
   SEXP call = PROTECT(Rf_lang2(home->estep, list));
   SEXP value = PROTECT(Rf_eval(call, R_BaseEnv));
   memcpy(stats->nk, ffi_doubles(value, stats->size, "statistics"),
          (size_t)stats->size * sizeof(double));
+  stats->total[GM_LOGLIK] += shift * stats->total[GM_WEIGHT];
   UNPROTECT(3);
   return GM_OK;
 }
@@ -31,8 +54,8 @@ static int call_estep(void* data, const struct gm_params* params, struct gm_stat
 /* control: list(max_iter, tol, floor, spurious (3), threads, prior, equal). Value: as
    ffi_gmm_fit() for one run: its record, and where it survived the rest. */
 SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP control) {
-  static const char* const names[] = {"best",  "proportions", "means",  "covariances",
-                                      "total", "trace",       "verdict"};
+  static const char* const names[] = {"best",  "proportions", "means",   "covariances",
+                                      "total", "trace",       "verdict", "log_weight"};
   const struct gm_family* family = ffi_family(family_code);
   if (!Rf_isFunction(estep)) Rf_error("internal error: `estep` must be a function");
   if (Rf_xlength(scale) < 1 || Rf_xlength(scale) > INT_MAX / 2)
@@ -52,17 +75,19 @@ SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP con
   struct gm_result result = ffi_result_alloc(family, d, k, em.max_iter);
   gm_params_copy(&result.params, &given);
   result.record = (struct gm_record){.kind = GM_SEED_GIVEN, .state = GM_FINISHED};
-  struct call_home rows = {.estep = estep, .engine = &engine};
+  struct call_home rows = {
+      .estep = estep, .bounds = &bounds, .prop = ffi_alloc(k + 1.0), .engine = &engine};
   gm_factors_init(&rows.factors, family, d, k, ffi_alloc(gm_factors_size(family, d, k)));
   const struct gm_home home = {.estep = call_estep, .data = &rows};
   const int failed = gm_run_home(&home, &bounds, &em, &spurious, &result,
                                  ffi_alloc((double)gm_run_work(family, d, k)));
   ffi_watch_end(&watch);
-  SEXP out = PROTECT(ffi_list(7, names));
+  SEXP out = PROTECT(ffi_list(8, names));
   if (failed) {
     SET_VECTOR_ELT(out, 0, ffi_records(&result.record, 1));
   } else {
     ffi_set_result(out, 0, &result);
+    ffi_set_log_weight(out, 7, &bounds, &result.params);
   }
   UNPROTECT(2);
   return out;

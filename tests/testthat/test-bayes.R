@@ -469,6 +469,29 @@ test_that("what takes a mixture takes the plug-in one", {
   expect_equal(sum(predict(kept, type = "logdensity")), kept$loglik)
 })
 
+test_that("rows elsewhere have the steps of rows in memory", {
+  start <- list(proportions = c(.2, .3, .5), means = x[c(1, 2, 20), ],
+                covariances = array(diag(c(1, 100)), c(2, 2, 3)))
+  w <- rep(c(1, 3), 136)
+  for (kind in priors) {
+    for (shape in c("full", "tied", "diag")) {
+      fit <- function(rows, ...) {
+        gmm_vb(rows, 3, shape, weights_prior = kind, control = quiet(init = start), ...)
+      }
+      here <- fit(x, weights = w)
+      there <- fit(gmm_source(list(list(x = x, weights = w))))
+      expect_equal(there$trace, here$trace, tolerance = 1e-11)
+      expect_equal(there$loglik, here$loglik, tolerance = 1e-11)
+      expect_equal(there$posterior, here$posterior, tolerance = 1e-7)
+    }
+  }
+  set.seed(1)
+  found <- gmm_vb(gmm_source(x), 4, control = quiet(n_init = 1, search = 0))
+  expect_gt(found$bound, -1190)
+  expect_gm_error(gmm_vb(gmm_source(x)), "argument", "k")
+  expect_gm_error(fitted(found), "data")
+})
+
 test_that("it goes on from a fit, and from what gmm() starts from", {
   fit <- gmm_vb(x, 3, control = quiet(n_init = 1))
   again <- gmm_vb(x, 3, control = quiet(init = fit))
