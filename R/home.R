@@ -30,13 +30,33 @@ home_fit <- function(data, code, k, start, control, title, options) {
     kind <- found$best$kind
     options$share <- NULL
   }
-  out <- engine_em(told(home$estep, title, control$verbose), code, start, data$scale, control,
+  estep <- told(remembering(home$estep, colnames(data$x)), title, control$verbose)
+  out <- engine_em(estep, code, start, data$scale, control,
                    options, home$unit)
   out$best$kind <- kind
   out$starts <- if (is.null(starts)) out$best else starts
   if (out$best$status > 0L) return(list(starts = out$best))
   out$reached <- reached
   out
+}
+
+# An E-step whose errors carry the parameters of the last pass that ended well.
+remembering <- function(estep, names) {
+  last <- NULL
+  function(params) {
+    stats <- tryCatch(estep(params), gaussmix_error_source = function(e) {
+      if (!is.null(last)) {
+        colnames(last$means) <- names
+        e$parameters <- gmm_params(last$proportions, last$means, last$covariances,
+                                   covariance = last$covariance)
+        e$message <- paste0(e$message, "\nThe condition has the last good `parameters`: ",
+                            "gmm_control(init = ) goes on from there.")
+      }
+      stop(e)
+    })
+    last <<- params
+    stats
+  }
 }
 
 # An E-step that tells of progress every few seconds.

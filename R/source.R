@@ -376,17 +376,20 @@ end_draw <- function(draw, weighted) {
 
 # The data that gmm_bridge() takes, see home.R.
 source_data <- function(source, k, na.action, threads = NULL) {
-  policy <- na_policy(na.action)
-  if (policy == "pass") {
-    gmm_abort("missing", sprintf("`na.action = na.pass` can't be used for rows in %s.",
-                                 source$what),
-              "`na.action = na.omit` drops rows with missing values.")
-  }
-  if (policy == "exclude") policy <- "omit"
+  policy <- home_na_policy(na.action, source$what)
   s <- survey_rows(source, function(d) home_sample_size(k, d), policy)
   home_data(s, source$what, k, function(unit, levels) {
     source_estep(source, s, policy, unit, levels, threads)
   })
+}
+
+home_na_policy <- function(na.action, what) {
+  policy <- na_policy(na.action)
+  if (policy == "pass") {
+    gmm_abort("missing", sprintf("`na.action = na.pass` can't be used for rows in %s.", what),
+              "`na.action = na.omit` drops rows with missing values.")
+  }
+  if (policy == "exclude") "omit" else policy
 }
 
 # The first pass over a source must have told the same as all others.

@@ -74,6 +74,7 @@ SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP con
   bounds.engine = &engine;
   struct gm_result result = ffi_result_alloc(family, d, k, em.max_iter);
   gm_params_copy(&result.params, &given);
+  gm_mstep_equal(&bounds, &result.params);
   result.record = (struct gm_record){.kind = GM_SEED_GIVEN, .state = GM_FINISHED};
   struct call_home rows = {
       .estep = estep, .bounds = &bounds, .prop = ffi_alloc(k + 1.0), .engine = &engine};

@@ -32,8 +32,17 @@ apt_get <- function(args) {
   system2("apt-get", command, env = "DEBIAN_FRONTEND=noninteractive", stdout = FALSE)
 }
 
+# Those that Debian has; its lists may not be there yet.
+in_debian <- function(debs) {
+  known <- function(deb) system2("apt-cache", c("show", deb), stdout = FALSE, stderr = FALSE) == 0
+  found <- Filter(known, debs)
+  if (length(found) || apt_get("update") != 0) found else Filter(known, debs)
+}
+
 from_debian <- function(debs) {
   if (!nzchar(Sys.which("apt-get")) || system2("id", "-u", stdout = TRUE) != "0") return()
+  debs <- in_debian(debs)
+  if (length(debs) == 0L) return()
   message("Installing from Debian: ", paste(debs, collapse = ", "))
   install <- c("install", "--yes", "--no-install-recommends", debs)
   if (apt_get(install) != 0 && (apt_get("update") != 0 || apt_get(install) != 0)) {
@@ -41,7 +50,15 @@ from_debian <- function(debs) {
   }
 }
 
+# What a package of CRAN needs to be built.
+build_needs <- list(
+  RPostgres = c("libpq-dev", paste0("r-cran-", c("bit64", "blob", "cpp11", "hms", "lubridate",
+                                                 "plogr", "withr")))
+)
+
 from_cran <- function(packages) {
+  needs <- unlist(build_needs[packages])
+  if (length(needs) && debian_r()) from_debian(needs)
   lib <- .libPaths()[1]
   message("Installing from CRAN into ", lib, ": ", paste(packages, collapse = ", "),
           " (compiled from source, this may take minutes)")
@@ -50,6 +67,7 @@ from_cran <- function(packages) {
   }
   Sys.setenv(USE_BUNDLED_LIBUV = "1") # for fs, which testthat needs: no system library to look for
   cores <- max(1, parallel::detectCores(), na.rm = TRUE)
+  Sys.setenv(MAKEFLAGS = paste0("-j", cores))
   install.packages(packages, lib = lib, quiet = TRUE, Ncpus = cores)
 }
 
@@ -74,6 +92,12 @@ ensure <- function(packages, required = names(packages)) {
   }
 }
 
+# Programs that the tests run.
+ensure_programs <- function() {
+  postgres <- c(Sys.which("initdb"), Sys.glob("/usr/lib/postgresql/*/bin/initdb"))
+  if (!any(nzchar(postgres))) from_debian("postgresql")
+}
+
 what <- commandArgs(trailingOnly = TRUE)
 switch(
   what,
@@ -82,6 +106,7 @@ switch(
   vignettes = ensure(c(wanted("Imports"), litedown = "0", MASS = "0", cluster = "0")),
   test = {
     run <- wanted("Imports")
+    ensure_programs()
     ensure(c(run, wanted("Suggests")), required = c(names(run), "testthat"))
   },
   docs = ensure(c(wanted("Imports"), roxygen2 = "7.2.0")),
