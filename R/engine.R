@@ -252,3 +252,9 @@ engine_random <- function(key, index, stream = 0L, lane = 0L) {
 # list(path, paths, threads, openmp): the instruction set in use, those that this processor has,
 # the default number of threads.
 engine_info <- function() with_classes(.Call(ffi_gmm_engine))
+
+# Lines of text -> numbers: see ffi_csv.c.
+engine_csv <- function(bytes, from, last, separator, columns, most) {
+  with_classes(.Call(ffi_gmm_csv, bytes, as.double(from), as.integer(last), separator, columns,
+                     as.double(most)))
+}

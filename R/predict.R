@@ -40,8 +40,9 @@
 #' `gmm_hdr(gmm_conditional(fit, row))` gives the highest-density intervals of one row.
 #'
 #' @param object A gmm object.
-#' @param newdata Data like those fitted (vector, matrix or data frame), any number of rows. Left
-#'   out: the rows fitted.
+#' @param newdata Data like those fitted (vector, matrix or data frame), any number of rows; or a
+#'   source of them ([gmm_source()]), which is gone through chunk by chunk. Left out: the rows
+#'   fitted.
 #' @param type What to predict, see the value.
 #' @param na.action What to do with rows of `newdata` with missing values: `na.pass` (the default:
 #'   the exact result of what is there), `na.omit`, `na.exclude` (NA in their place) or `na.fail`.
@@ -50,7 +51,11 @@
 #'   `NULL`: one, by conditional means.
 #' @param level For `"conditional"`: the probability of the intervals, above 0 and below 1; `NULL`
 #'   for none (they take most of the time).
-#' @return One element or row per row of `newdata`, with the row names kept:
+#' @param to Where the predictions for a source go: a function, called with those of each chunk in
+#'   turn; or the name of a file, into which they are written as comma-separated text with a line of
+#'   column names (one that exists is replaced); or `NULL`: they are returned as a whole.
+#' @return One element or row per row of `newdata`, with the row names kept (with `to` the number of
+#'   rows, invisibly):
 #'   \item{`"class"`}{factor whose levels are the components' names; a tie goes to the first}
 #'   \item{`"prob"`}{n x k matrix of posterior probabilities}
 #'   \item{`"density"`, `"logdensity"`}{numeric vector: the density of the mixture}
@@ -91,10 +96,15 @@
 predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density", "logdensity",
                                                        "component", "mahalanobis", "uncertainty",
                                                        "conditional", "impute"),
-                             na.action = stats::na.pass, ..., level = 0.95, draws = NULL) {
+                             na.action = stats::na.pass, ..., level = 0.95, draws = NULL,
+                             to = NULL) {
   check_dots_empty(...)
   validate_gmm(object)
   type <- check_choice(type, eval(formals(predict.gaussmix)$type))
+  if (!missing(newdata) && inherits(newdata, "gmm_source")) {
+    return(predict_source(object, newdata, type, na.action, level, draws, to))
+  }
+  if (!is.null(to)) gmm_abort("argument", "`to` is for a source of rows as `newdata` only.")
   if (type == "conditional") {
     return(predict_conditional(object, if (!missing(newdata)) newdata, na.action, level))
   }

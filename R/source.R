@@ -5,10 +5,11 @@
 
 #' Data in chunks, for more rows than memory holds
 #'
-#' `gmm_source()` makes of a function or a list of matrices a source of rows that [gmm()] fits chunk
-#' by chunk. The fit is exact: each EM step is one pass over all rows, and the memory needed is that
-#' of a chunk and of a sample of at most 100,000 rows (fewer where rows are long, more for many
-#' components), whatever the number of rows.
+#' `gmm_source()` makes of a function, a list of matrices, files, or a table of a database a source
+#' of rows that [gmm()] fits and [predict()][predict.gaussmix] scores chunk by chunk. The fit is
+#' exact: each EM step is one pass over all rows, and the memory needed is that of a chunk and of a
+#' sample of at most 100,000 rows (fewer where rows are long, more for many components), whatever
+#' the number of rows.
 #'
 #' @section How a source is fitted:
 #' The first pass counts the rows, checks every value and draws a sample (by R's random numbers; it
@@ -16,6 +17,9 @@
 #' from the sample, and so does the start: [gmm()] searches on the sample as it does on rows in
 #' memory. From the best optimum EM goes on over all rows, one pass an iteration, until it has
 #' converged. With parameters or a fit as start, `gmm_control(init = )`, no search is made.
+#'
+#' A table that is kept as text takes most of its time to be read: [gmm_write()] turns any source
+#' into a file of numbers once.
 #'
 #' Between passes the rows must stay the same, in the same order. Number of rows, columns and values
 #' that are missing or infinite are checked in every pass.
@@ -32,15 +36,17 @@
 #' `gmm_source()` has the functions `rewind()`, `next_chunk()` and `close()`, for programs that read
 #' it by themselves.
 #'
-#' @param x A function `data(reset)`; a list of chunks; or a matrix or data frame.
+#' @param x A function `data(reset)`; a list of chunks; a matrix or data frame; names of files; or a
+#'   connection of package DBI, whose table is given as for [gmm_dbi()].
 #' @param ... For methods; else must be empty.
-#' @param chunk Number of rows of a chunk; `NULL`: as many as make about a million numbers.
+#' @param chunk Number of rows of a chunk, at most; `NULL`: as many as make about a million numbers
+#'   (in text 4 million characters). A binary file has the chunks that it was written with.
 #' @return A list of class `"gmm_source"`. [dim()] and [colnames()] of it are NA and `NULL` until a
 #'   pass has told them.
 #' @section Errors: `gaussmix_error_source` where a chunk can't be read, or the rows are not those
 #'   of the pass before (it says which chunk); those of [gmm()] for what the first pass finds, with
 #'   the chunk and the row.
-#' @seealso [gmm()]
+#' @seealso [gmm_write()], [gmm()], [predict.gaussmix()]
 #' @examples
 #' # a generator of chunks: rows that are nowhere as a whole
 #' at <- 0
@@ -55,12 +61,18 @@
 #' }
 #' fit <- gmm(gmm_source(draw), k = 2)
 #' fit
+#'
+#' # a file
+#' file <- tempfile(fileext = ".csv")
+#' write.csv(faithful, file, row.names = FALSE)
+#' gmm(gmm_source(file, chunk = 100), k = 2)
 #' @export
 gmm_source <- function(x, ...) UseMethod("gmm_source")
 
 #' @export
 gmm_source.default <- function(x, ...) {
-  gmm_abort("type", must_be("x", "a function, a list of matrices, a matrix or a data frame", x))
+  gmm_abort("type", must_be("x", paste("a function, a list of matrices, a matrix, a data frame,",
+                                       "names of files or a connection to a database"), x))
 }
 
 #' @export
@@ -105,6 +117,9 @@ gmm_source.matrix <- function(x, ..., chunk = NULL) {
 #' @rdname gmm_source
 #' @export
 gmm_source.data.frame <- gmm_source.matrix
+
+#' @export
+gmm_source.DBIConnection <- function(x, ...) gmm_dbi(x, ..., how = "fetch")
 
 new_source <- function(what, rewind, next_chunk, close = function() NULL) {
   known <- new.env(parent = emptyenv())
@@ -424,4 +439,60 @@ source_estep <- function(source, s, policy, unit, levels, threads) {
     }
     pass$value
   }
+}
+
+# ---- scoring ---------------------------------------------------------------------------
+
+predict_source <- function(object, source, type, na.action, level, draws, to) {
+  is_file <- is_string(to)
+  if (!is.null(to) && !is_file && !is.function(to)) {
+    gmm_abort("argument", must_be("to", "a function, the name of a file or NULL", to))
+  }
+  if ((type == "conditional" || !is.null(draws)) && !is.function(to)) {
+    gmm_abort("argument", sprintf(
+      "%s makes a list for each chunk of a source: `to` must be a function that takes it.",
+      if (is.null(draws)) "`type = \"conditional\"`" else "`draws`"
+    ))
+  }
+  args <- c(list(object, type = type, na.action = na.action),
+            if (type == "conditional") list(level = level),
+            if (!is.null(draws)) list(draws = draws))
+  out <- if (is_file) open_predictions(to, type)
+  on.exit({
+    source$close()
+    if (is_file) out$close()
+  })
+  parts <- fold_chunks(source, function(parts, chunk, at) {
+    quiet <- if (at$rows == 0) identity else suppressMessages # of columns without names, once
+    value <- quiet(do.call(predict.gaussmix, append(args, list(chunk$x), 1L)))
+    if (is.null(to)) return(c(parts, list(value)))
+    if (is_file) out$write(value) else to(value)
+    NULL
+  }, NULL)
+  if (!is.null(to)) return(invisible(parts$rows))
+  if (parts$rows == 0) return(do.call(predict.gaussmix, append(args, list(object$means[0L, ]), 1L)))
+  bind_predictions(parts$value)
+}
+
+bind_predictions <- function(parts) {
+  first <- parts[[1L]]
+  if (is.matrix(first)) return(do.call(rbind, parts))
+  if (!is.factor(first)) return(unlist(parts))
+  factor(unlist(lapply(parts, as.integer)), seq_along(levels(first)), levels(first))
+}
+
+# A text file of predictions: write(value), close().
+open_predictions <- function(path, type) {
+  con <- tryCatch(file(path, "wt"), error = identity, warning = identity)
+  if (inherits(con, "condition")) {
+    gmm_abort("argument", sprintf("`to` can't be written: %s.", conditionMessage(con)))
+  }
+  names <- TRUE
+  write <- function(value) {
+    table <- if (is.matrix(value)) value else stats::setNames(data.frame(unname(value)), type)
+    utils::write.table(table, con, sep = ",", row.names = FALSE, col.names = names,
+                       qmethod = "double")
+    names <<- FALSE
+  }
+  list(write = write, close = function() close(con))
 }

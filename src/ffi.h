@@ -26,6 +26,7 @@ SEXP ffi_gmm_sample(SEXP n, SEXP family, SEXP params, SEXP by_component, SEXP th
 SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP label,
                     SEXP extra);
 SEXP ffi_gmm_random(SEXP key, SEXP index, SEXP stream, SEXP lane);
+SEXP ffi_gmm_csv(SEXP bytes, SEXP from, SEXP last, SEXP separator, SEXP columns, SEXP most);
 SEXP ffi_gmm_engine(void);
 
 /* ---- arguments: R errors where type or length is wrong; length < 0: any ---- */

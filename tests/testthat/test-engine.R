@@ -43,6 +43,7 @@ test_that("every routine refuses what it can't use with an R error", {
                          list(NULL, NULL)))
   fuzz(ffi_gmm_random, list(c(1, 2), c(1, 2), 0L, 0L))
   fuzz(ffi_gmm_stats, c(good[c("x", "w", "family", "params")], list(good$control$labels, NULL)))
+  fuzz(ffi_gmm_csv, list(charToRaw("1,2\n3,4"), 0, 1L, ",", 1:2, 10))
   fuzz(ffi_gmm_layout, list("VVV", 2L, 2L))
   estep <- function(p) .Call(ffi_gmm_stats, good$x, NULL, "VVV", p, NULL, NULL)
   fuzz(ffi_gmm_home, c(list(estep), good[c("family", "params", "scale", "control")]))
