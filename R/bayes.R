@@ -172,6 +172,10 @@ resolve_variational <- function(options, data, k, code, control) {
                                   dQuote(code, FALSE)),
               "The other families have no conjugate prior: gmm(prior = gmm_prior()) takes them all.")
   }
+  if (has_ratio(control)) {
+    gmm_abort("argument", "gmm_vb() can't take `ratio` of gmm_control().",
+              "Its prior keeps covariances from degenerating: raise `df` or `scale` of gmm_prior().")
+  }
   stick <- check_choice(options$weights_prior, weights_priors, "weights_prior") == "stick"
   labels <- resolve_labels(data, k)
   list(labels = labels, prior = resolve_vb_prior(options$prior, data, k, code),

@@ -77,6 +77,8 @@ gmm_boot <- function(fit, n_boot = 999, type = c("parametric", "weighted", "nonp
   if (type == "parametric") {
     refuse_options(fit, "gmm_boot(type = \"parametric\")", "labels",
                    "Use type = \"weighted\": the labels stay with their rows.")
+    refuse_options(fit, "gmm_boot(type = \"parametric\")", "trim",
+                   "Use type = \"weighted\": draws of the mixture have no outliers to be trimmed.")
   }
   n_boot <- check_whole(n_boot, min = 2)
   cl <- check_cluster(cl)
@@ -107,9 +109,9 @@ replicate_drawer <- function(fit, type) {
   function(threads) {
     data$weights <- if (type == "weighted") {
       fresh <- stats::rgamma(length(w), shape = w)
-      fresh * (fit$nobs / sum(fresh))
+      fresh * (sum(w) / sum(fresh))
     } else {
-      as.double(stats::rmultinom(1L, rows_to_draw(fit$nobs), w))
+      as.double(stats::rmultinom(1L, rows_to_draw(sum(w)), w))
     }
     data
   }

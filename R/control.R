@@ -27,6 +27,11 @@
 #' @param floor Smallest eigenvalue of a covariance, above 0 and below 1, in units of the columns'
 #'   scale squared. A column's scale is its interquartile range / 1.349, or its standard deviation
 #'   where that is zero. The floor keeps the arithmetic sound; it is no prior.
+#' @param ratio Bound on the ratio of the largest to the smallest eigenvalue of all components'
+#'   covariances, a number of at least 1; or `Inf`: none. See below.
+#' @param ratio_scale In which units that is: `"standard"`, of columns divided by their scale (see
+#'   `floor`), so that it does not depend on units; or `"raw"`, of the columns as they are, as in
+#'   tclust (for data whose columns have one unit).
 #' @param spurious When a component rests on too few rows to be believed: a numeric vector with any
 #'   of the names `size`, `thin_size` and `thin`; names that are left out keep their default. With r
 #'   the rows that determine what a component shares with no other, it is spurious if its effective
@@ -39,6 +44,25 @@
 #' @param verbose `TRUE` or `FALSE`: whether to tell of progress in long fits.
 #' @param keep `TRUE` or `FALSE`: whether the fit keeps the rows. Without them there is no
 #'   `predict()` without `newdata`.
+#' @section The ratio of eigenvalues:
+#' With `ratio` no covariance can be more than that much longer in one direction than it, or another
+#' one, is in any other (as a variance); a component can't shrink onto few rows, and the likelihood
+#' has a maximum. 1 makes all covariances the same multiple of the identity (in the units of
+#' `ratio_scale`); values from 10 to 100 are common; large ones keep away the degenerate only. Each
+#' M-step truncates the eigenvalues to the range `[m, ratio m]` with the best m (Fritz,
+#' Garcia-Escudero and Mayo-Iscar 2013), which maximises exactly, so that the objective never falls;
+#' with a prior it truncates those of the mode. It serves weights, labels, trimming and priors alike.
+#'
+#' Families with one covariance (EEE, EEI) keep the ratio within it; for spherical ones (VII) it is
+#' that of their variances, whatever the columns' scales, and with one for all (EII) there is nothing
+#' to keep. The families that share a part of the covariance (VEI EVI VEE EVE VVE EEV VEV EVV) can't
+#' be truncated without breaking it, and are refused; [gmm_select()] leaves them out.
+#'
+#' The floor holds as well: m is never below it (with `"raw"` it is in units of the smallest scale
+#' squared). So an eigenvalue lies on the floor, and its component is spurious for that, only where
+#' all covariances shrink to nothing. `df` does not count the bound as a restriction. At the bound
+#' [vcov()][vcov.gaussmix] and [profile()][profile.gaussmix] refuse: [gmm_boot()] serves. A start
+#' given as parameters beyond the bound is truncated first.
 #' @section The wide search:
 #' With `init = "auto"`, 40 starts (`n_init` of them where that is more) are made in seven ways by
 #' turns: k-means++ on standardised columns; the same in the metric of the total covariance; the
@@ -51,6 +75,10 @@
 #' random row or to a random row's nearest ones; or two components are merged and a third is split.
 #' EM goes on from each until it is clear that it can't win. After `search` proposals without
 #' success the best is returned.
+#'
+#' Where rows are trimmed, every run trims from its first step on, and every second start is made of
+#' those rows that one trimmed normal keeps, so that far outliers start nothing. One component then has
+#' many optima too: each proposal begins anew from d + 1 random rows, and 300 must fail.
 #'
 #' Where there are more than twice as many rows as max(4000, 20 k (d + 1)), all this is done on a
 #' sample of that size, which follows the weights, and the best three distinct optima go on
@@ -84,6 +112,10 @@
 #'   for getting the highest likelihood in multivariate Gaussian mixture models. *Computational
 #'   Statistics and Data Analysis* 41, 561-575 (short runs of EM).
 #'
+#'   Fritz, H., Garcia-Escudero, L. A. and Mayo-Iscar, A. (2013) A fast algorithm for robust
+#'   constrained clustering. *Computational Statistics and Data Analysis* 61, 124-136.
+#'   \doi{10.1016/j.csda.2012.11.018}
+#'
 #'   Fraley, C. (1998) Algorithms for model-based Gaussian hierarchical clustering. *SIAM Journal on
 #'   Scientific Computing* 20, 270-281. \doi{10.1137/S1064827596311451}
 #'
@@ -92,9 +124,11 @@
 #' @seealso [gmm()]
 #' @examples
 #' gmm_control(n_init = 20, tol = 1e-8)
+#' gmm(iris[1:4], k = 3, control = gmm_control(ratio = 20))
 #' @export
 gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter = 10000,
-                        tol = 1e-9, floor = 1e-10,
+                        tol = 1e-9, floor = 1e-10, ratio = Inf,
+                        ratio_scale = c("standard", "raw"),
                         spurious = c(size = 2, thin_size = 10, thin = 1e-3),
                         threads = NULL, verbose = interactive(), keep = TRUE) {
   check_dots_empty(...)
@@ -105,6 +139,8 @@ gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter
     max_iter = check_whole(max_iter, min = 0, max = 1e6),
     tol = check_number(tol, min = 0),
     floor = check_number(floor, min = 0, max = 1, ends = "()"),
+    ratio = check_number(ratio, min = 1, finite = FALSE),
+    ratio_scale = check_choice(ratio_scale, c("standard", "raw")),
     spurious = check_spurious(spurious),
     threads = if (!is.null(threads)) check_whole(threads),
     verbose = check_flag(verbose),
@@ -173,6 +209,7 @@ format.gmm_control <- function(x, ...) {
     n_init = number_text(x$n_init), init = init_text(x$init),
     search = if (is.null(x$search)) "NULL (40 + 20 k)" else number_text(x$search),
     max_iter = number_text(x$max_iter), tol = number_text(x$tol), floor = number_text(x$floor),
+    ratio = number_text(x$ratio), ratio_scale = x$ratio_scale,
     spurious = spurious,
     threads = if (is.null(x$threads)) "NULL (at most 2)" else number_text(x$threads),
     verbose = as.character(x$verbose), keep = as.character(x$keep)

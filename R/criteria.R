@@ -57,7 +57,7 @@ gmm_criteria <- function(fit, ...) {
   }
   rows <- lapply(fits, function(fit) {
     certainty <- if (is.null(fit$x)) NA_real_
-                 else certainty_of(fit, fit$x, fit$weights, fit$labels, fit$control$threads)
+                 else certainty_of(fit, fit$x, kept_weights(fit), fit$labels, fit$control$threads)
     data.frame(covariance = fit$covariance, k = fit$k, df = fit$df, nobs = fit$nobs,
                loglik = fit$loglik, criteria_table(fit$loglik, fit$df, fit$nobs, certainty))
   })

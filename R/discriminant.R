@@ -139,8 +139,8 @@ learn_classes <- function(data, class, k, covariance, separate, priors, na.actio
   if (!separate && any(k > 1L)) {
     gmm_abort("argument", "`k` must be 1 where `separate` is FALSE: one component a class.")
   }
-  candidates <- list(k = k, codes = resolve_covariances(covariance, ncol(data$x)))
   control <- check_control(control)
+  candidates <- list(k = k, codes = resolve_covariances(covariance, ncol(data$x), control))
   if (!is_string(control$init) && !is.function(control$init)) {
     gmm_abort("start", "`init` must be the name of a start or a function: the classes are known.")
   }

@@ -32,7 +32,8 @@ search_plan <- function(start, n, d, k, control, whole = FALSE) {
   plan$n_starts <- plan$n_finish <- control$n_init
   if (start != "auto") return(plan)
   plan$n_starts <- max(short_runs, control$n_init)
-  plan$proposals <- if (is.null(control$search)) 40L + 20L * k else control$search
+  default <- if (k > 1L) 40L + 20L * k else 300L # one: of a trimmed fit
+  plan$proposals <- if (is.null(control$search)) default else control$search
   size <- max(4000, 20 * k * (d + 1))
   if (n > 2 * size && !whole) plan$sample <- as.integer(size)
   plan
@@ -51,10 +52,11 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   run <- c(search_plan(start, nrow(x), ncol(x), k, control, !is.null(options$labels)),
            em_control(control, options, k, unit),
            list(progress = if (control$verbose) title else "",
-                labels = labels_to_c(options$labels)))
+                labels = labels_to_c(options$labels), trim = share_trimmed(options), units = as.double(scale)))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_classes(
-    .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, as.double(scale), start, run)
+    .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, bound_scale(scale, control), start,
+          run)
   )
   out$starts <- records_table(out$starts, unit)
   if (is.null(out$best)) return(out)
@@ -64,7 +66,8 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   # each once; some within their short run
   ended <- (out$starts$finished | out$starts$converged %in% TRUE) & out$starts$same_as == 0L
   out$reached <- sum(abs(out$starts$objective - seen) <= near & ended, na.rm = TRUE)
-  whole <- out$total / out$weight # 1, or from the sample to all rows
+  # 1, or from the sample to all rows
+  whole <- out$total / (out$weight * (1 - share_trimmed(options)))
   out$starts$objective <- whole * out$starts$objective
   out$starts$loglik <- whole * out$starts$loglik
   out
@@ -75,7 +78,7 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
 em_control <- function(control, options, k, unit) {
   equal <- isTRUE(options$equal)
   share <- if (is.null(options$share)) 1 else options$share
-  list(max_iter = control$max_iter, tol = control$tol, floor = control$floor,
+  list(max_iter = control$max_iter, tol = control$tol, floor = control$floor, ratio = control$ratio,
        spurious = as.double(control$spurious), threads = control$threads,
        equal = as.integer(equal), prior = prior_to_c(options$prior, k, share / unit, equal, options$variational))
 }
@@ -108,7 +111,7 @@ engine_em <- function(estep, code, start, scale, control, options = list(), unit
     }
     stats
   }
-  out <- with_classes(.Call(ffi_gmm_home, call, code, params_to_c(start), as.double(scale),
+  out <- with_classes(.Call(ffi_gmm_home, call, code, params_to_c(start), bound_scale(scale, control),
                             em_control(control, options, k, unit)))
   if (is.null(out$total)) return(list(best = records_table(out$best, unit)))
   read_result(out, unit)
@@ -179,10 +182,12 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, o
     max_iter = control$max_iter,
     tol = if (control$tol > 0) max(control$tol, grid_tol(length(each))) else 0,
     spurious = as.double(control$spurious), threads = control$threads,
-    progress = if (control$verbose) title else "", labels = labels_to_c(labels)
+    progress = if (control$verbose) title else "", labels = labels_to_c(labels),
+    trim = share_trimmed(options[[1L]]), units = as.double(scale)
   )
   out <- with_classes(
-    .Call(ffi_gmm_grid, x, if (!is.null(w)) w / unit, as.double(scale), stocks, each, run)
+    .Call(ffi_gmm_grid, x, if (!is.null(w)) w / unit, bound_scale(scale, control), stocks, each,
+          run)
   )
   lapply(out, function(cell) {
     cell$note <- c("", "nested_spurious", "no_gain")[cell$note + 1L]
@@ -228,6 +233,14 @@ engine_certainty <- function(x, w, params, threads = NULL) {
   unit <- weight_unit(w)
   unit * with_classes(.Call(ffi_gmm_certainty, x, if (!is.null(w)) w / unit, params$covariance,
                             params_to_c(params), threads))
+}
+
+# What trimming keeps of the weight of each row (n).
+engine_trim <- function(x, w, params, labels, trim, scale, threads = NULL) {
+  unit <- weight_unit(w)
+  unit * with_classes(.Call(ffi_gmm_trim, x, if (!is.null(w)) w / unit, labels_to_c(labels),
+                            params$covariance, params_to_c(params),
+                            list(trim = trim, units = as.double(scale)), threads))
 }
 
 # x: double matrix without NA. type: "logdensity" (n), "prob", "component", "mahalanobis" (n x k).

@@ -28,6 +28,25 @@
 #' which may differ from the label; `fitted()`, `residuals()` and `vcov()` use the label. Labels
 #' that are wrong pull the fit: leave those in doubt NA.
 #'
+#' @section Trimming:
+#' With `trim` the rows of lowest density count for nothing (trimmed likelihood): exactly `trim`
+#' times the sum of the weights is left out, of the rows in the order of their log-densities (of
+#' rows with a known label that of their term), of equal ones the first first, the last one in part.
+#' Which rows these are is found along with the parameters: each E-step ranks the rows anew
+#' (concentration steps), and the log-likelihood of what is kept never falls. It is the walk *fit,
+#' drop the extremes, refit* in one argument, done until it stands still, from many starts, so that
+#' outliers that pull the first fit towards themselves are left out too.
+#'
+#' `loglik`, `nobs` and hence `BIC()` are of what is kept; `trimmed` says which rows were not.
+#' `predict()` and its kind give the mixture's values for all rows, trimmed ones included.
+#' Covariances are those of the rows kept, so a little too small where no row was an outlier. Fits
+#' of one `trim` are compared by BIC as others are (in [gmm_select()] too); those of different `trim`
+#' rest on different rows. Take `trim` no smaller than the share of outliers that you fear. Components
+#' can still degenerate: `gmm_control(ratio =)` keeps them from it.
+#'
+#' With one component this is the (raw) minimum covariance determinant: the mean and covariance
+#' (divisor h) of those h = `(1 - trim) n` rows whose covariance has the least determinant.
+#'
 #' @section Missing values:
 #' `na.fail` (the default) refuses them and names rows and columns; `na.omit` drops the rows and
 #' records them; `na.exclude` does the same, but `predict()`, `fitted()` and `residuals()` have NA
@@ -63,6 +82,8 @@
 #'   evaluated in `data`.
 #' @param proportions `"free"`, or `"equal"`: all components have the proportion `1 / k`, which
 #'   saves `k - 1` parameters. Components are then ordered by their means.
+#' @param trim Share of the weight that is left out, the rows of lowest density: a number from 0
+#'   (none) to 0.5.
 #' @param prior The result of [gmm_prior()], for the mode of the posterior density in place of the
 #'   maximum of the likelihood; or `NULL`: none.
 #' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in
@@ -87,7 +108,7 @@
 #'   \item{loglik}{log-likelihood of these parameters}
 #'   \item{objective}{what EM raised: the log-likelihood; with a prior, plus its log density}
 #'   \item{df}{number of free parameters}
-#'   \item{nobs}{number of rows, or the sum of the weights}
+#'   \item{nobs}{number of rows, or the sum of the weights; of trimmed fits, of what is kept}
 #'   \item{converged, iterations, passes}{of the run that gave the result: did it; steps taken;
 #'     E-steps over all rows}
 #'   \item{trace}{the objective of the start and after each iteration}
@@ -101,6 +122,9 @@
 #'   \item{missing}{where values are missing (`na.pass`), a named integer vector: `rows` with
 #'     missing values, `patterns` of them, and the wholly missing (`empty`) among the rows}
 #'   \item{equal}{`TRUE` where `proportions = "equal"`, else it is not there}
+#'   \item{trim, trimmed}{where rows were trimmed: the share, and a data frame, a row for each row
+#'     left out in full or in part: `row`, its number among the rows fitted, and `kept`, what of its
+#'     weight counted; named as the rows}
 #'   \item{weights, labels, na.action, terms, prior}{where used; `labels` a factor of the rows
 #'     fitted, the prior with all its values}
 #'   \item{control, call}{how it was made; of a function given as `init` only that there was one}
@@ -109,7 +133,14 @@
 #' @section Errors:
 #' See [gaussmix-conditions]. Where every start ends with an eigenvalue on the floor (too many
 #' components, too few rows, collinear columns), the error is `gaussmix_error_degenerate`.
-#' @references Dempster, A. P., Laird, N. M. and Rubin, D. B. (1977) Maximum likelihood from
+#' @references Neykov, N., Filzmoser, P., Dimova, R. and Neytchev, P. (2007) Robust fitting of mixtures
+#'   using the trimmed likelihood estimator. *Computational Statistics and Data Analysis* 52,
+#'   299-308. \doi{10.1016/j.csda.2006.12.024}
+#'
+#'   Rousseeuw, P. J. and Van Driessen, K. (1999) A fast algorithm for the minimum covariance
+#'   determinant estimator. *Technometrics* 41, 212-223. \doi{10.1080/00401706.1999.10485670}
+#'
+#'   Dempster, A. P., Laird, N. M. and Rubin, D. B. (1977) Maximum likelihood from
 #'   incomplete data via the EM algorithm. *Journal of the Royal Statistical Society B* 39, 1-38.
 #'
 #'   Little, R. J. A. and Rubin, D. B. (2002) *Statistical Analysis with Missing Data*, 2nd edition.
@@ -124,6 +155,11 @@
 #' BIC(fit, gmm(faithful, k = 2, covariance = "tied"))
 #' table(predict(fit))
 #' gmm(~ log(eruptions) + waiting, faithful, k = 2, subset = waiting > 45)
+#'
+#' # 5 % of the rows are left out, those of lowest density
+#' robust <- gmm(faithful, k = 2, trim = 0.05)
+#' robust
+#' head(robust$trimmed)
 #' @export
 gmm <- function(x, ...) {
   if (missing(x)) refuse_no_data(...names())
@@ -133,12 +169,12 @@ gmm <- function(x, ...) {
 #' @rdname gmm
 #' @export
 gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, labels = NULL,
-                        proportions = c("free", "equal"), prior = NULL, na.action = na.fail,
-                        control = gmm_control()) {
+                        proportions = c("free", "equal"), trim = 0, prior = NULL,
+                        na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
   data["labels"] <- list(labels)
-  options <- list(proportions = proportions, prior = prior)
+  options <- list(proportions = proportions, trim = trim, prior = prior)
   gmm_bridge(data, k, covariance, options, control, match.call())
 }
 
@@ -149,13 +185,13 @@ gmm.data.frame <- gmm.default
 #' @rdname gmm
 #' @export
 gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = NULL, labels = NULL,
-                        subset = NULL, proportions = c("free", "equal"), prior = NULL,
+                        subset = NULL, proportions = c("free", "equal"), trim = 0, prior = NULL,
                         na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame(), labels = call$labels)
-  options <- list(proportions = proportions, prior = prior)
+  options <- list(proportions = proportions, trim = trim, prior = prior)
   gmm_bridge(data, k, covariance, options, control, call)
 }
 
@@ -223,14 +259,16 @@ check_single <- function(x, expected, arg = deparse1(substitute(x)), hint = sele
 resolve_options <- function(options, data, k = NULL) {
   proportions <- check_choice(options$proportions, c("free", "equal"), "proportions")
   list(equal = if (proportions == "equal") TRUE, labels = resolve_labels(data, k),
-       prior = resolve_prior(options$prior, data, k))
+       trim = resolve_trim(options$trim), prior = resolve_prior(options$prior, data, k))
 }
 
 # Number of free parameters, of one model or of several that have the same options.
 model_df <- function(code, d, k, options) df_each(code, d, k, isTRUE(options$equal))
 
 # The options of a fit.
-fit_options <- function(fit) unclass(fit)[intersect(c("equal", "labels", "prior"), names(fit))]
+fit_options <- function(fit) {
+  unclass(fit)[intersect(c("equal", "labels", "trim", "prior"), names(fit))]
+}
 
 # For what is not defined, or not made, for fits with some of the options.
 refuse_options <- function(fit, what, options, hint = NULL) {
@@ -265,7 +303,8 @@ check_rows <- function(data, k) {
 # All starts of one model -> what engine_fit() returns, with `components` (names, where the start
 # gives some) and `named` (whether the start fixes their order).
 run_engine <- function(data, k, code, control, title, options) {
-  start <- resolve_start(control$init, k, code, data)
+  check_ratio_family(code, control)
+  start <- resolve_start(control$init, k, code, data, is.null(options$trim))
   out <- if (is.null(data$home)) {
     engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
   } else {
@@ -303,6 +342,7 @@ build_fit <- function(out, data, k, code, control, call) {
     Filter(Negate(is.null), c(out$options[names(out$options) != "variational"],
                               data[c("weights", "na.action", "terms")])),
     list(missing = count_missing(x, out$options$labels))[anyNA(x)],
+    list(trimmed = trimmed_rows(out, data, code, control))[!is.null(out$options$trim)],
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
          scale = data$scale, x = x)
   ))

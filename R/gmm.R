@@ -101,6 +101,8 @@ format.gaussmix <- function(x, digits = 4, ...) {
     missing_text(x$missing),
     shares,
     quality,
+    trimmed_text(x),
+    ratio_text(x, digits),
     convergence_text(x),
     if (!is.null(x$prior) && !variational) {
       sprintf("maximum a posteriori: with the log prior density %s", number(x$objective))
@@ -180,7 +182,8 @@ summary.gaussmix <- function(object, ...) {
     } else {
       c(logLik = object$loglik, df = object$df, AIC = stats::AIC(object), BIC = stats::BIC(object))
     }
-    out$effective_n <- c(effective_rows(object$weights), object$home$effective)
+    out$effective_n <- c(if (!is.null(object$weights)) effective_rows(kept_weights(object)),
+                         object$home$effective)
   }
   structure(out, class = "summary.gaussmix")
 }

@@ -25,12 +25,15 @@ model_grid <- function(codes, k, d) {
 
 # Of each row of the grid: `narrower`, the rows of the same k whose model it contains; `parent`, the
 # row of the same family with a component less (0: none); `wave`, above those of the narrower ones.
-# Narrower is the family each of whose letters comes before, in the order I, E, V.
-model_lattice <- function(grid, d) {
+# Narrower is the family each of whose letters comes before, in the order I, E, V. spheres: whether
+# spherical covariances are cases of the diagonal ones.
+model_lattice <- function(grid, d, spheres = TRUE) {
   key <- mapply(model_key, grid$covariance, grid$k, d)
   rank <- matrix(match(unlist(strsplit(substr(key, 1L, 3L), "")), c("I", "E", "V")), 3L)
+  sphere <- rank[2L, ] == 1L & !spheres
   contains <- function(i) {
-    i != seq_along(key) & grid$k == grid$k[i] & colSums(rank > rank[, i]) == 0L
+    i != seq_along(key) & grid$k == grid$k[i] & colSums(rank > rank[, i]) == 0L &
+      sphere == sphere[i]
   }
   before <- mapply(model_key, grid$covariance, grid$k - 1L, d)
   list(narrower = lapply(seq_along(key), function(i) which(contains(i))),
@@ -54,8 +57,10 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
       tryCatch(resolve(k), gaussmix_error = identity)
     })
   }
-  starts <- of_k(function(k) resolve_start(control$init, k, "VVV", data))
   resolved <- of_k(function(k) resolve_options(options, data, k))
+  starts <- of_k(function(k) {
+    resolve_start(control$init, k, "VVV", data, is.null(resolved[[as.character(k)]]$trim))
+  })
   for (i in which(!vapply(models, is_error, NA))) {
     k <- as.character(grid$k[i])
     for (part in list(starts[[k]], resolved[[k]])) if (is_error(part)) models[[i]] <- part
@@ -65,9 +70,10 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
   asked <- grid[open, ]
   kept <- as.character(sort(unique(asked$k)))
   df <- model_df(asked$covariance, ncol(data$x), asked$k, resolved[[kept[1L]]])
-  nobs <- if (is.null(data$weights)) nrow(data$x) else sum(data$weights)
+  nobs <- sum(case_weights(data)) * (1 - share_trimmed(resolved[[kept[1L]]]))
   cost <- criteria_table(0, df, nobs, 0)[[if (criterion == "CV") "AIC" else criterion]]
-  cells <- c(asked, model_lattice(asked, ncol(data$x)), list(penalty = cost))
+  spheres <- !has_ratio(control) || control$ratio_scale == "raw" # else theirs is in other units
+  cells <- c(asked, model_lattice(asked, ncol(data$x), spheres), list(penalty = cost))
   out <- engine_grid(data$x, data$weights, cells, starts[kept], data$scale, control,
                      criterion == "ICL", title, resolved[kept])
   models[open] <- lapply(seq_along(open), function(i) {
@@ -145,7 +151,10 @@ finish_model <- function(model, data, control) {
   out$reached <- 1L
   same <- c("covariance", "components", "named", "note", "options")
   out[same] <- model[same]
-  out$certainty <- certainty_of(out, data$x, data$weights, out$options$labels, control$threads)
+  counted <- list(x = data$x, weights = data$weights,
+                  trimmed = trimmed_rows(out, data, out$covariance, control))
+  out$certainty <- certainty_of(out, data$x, kept_weights(counted), out$options$labels,
+                                control$threads)
   out
 }
 

@@ -2,8 +2,8 @@
 # responsibilities (n x k), or a parameter list. attr "names": names of the components, where the
 # start has them.
 
-# `data`: of as_gmm_data().
-resolve_start <- function(init, k, code, data) {
+# `data`: of as_gmm_data(). closed: whether one component has a closed form.
+resolve_start <- function(init, k, code, data, closed = TRUE) {
   x <- data$x
   if (is.function(init)) {
     init <- init(x, k)
@@ -12,7 +12,7 @@ resolve_start <- function(init, k, code, data) {
     if (is.function(init)) gmm_abort("start", "`init` must return a start, not a function.")
     init <- check_init(init)
   }
-  if (is_string(init) && k > 1L) {
+  if (is_string(init) && (k > 1L || !closed)) {
     return(check_choice(init, named_starts, "init"))
   }
   if (is_string(init)) return(rep(1L, nrow(x)))

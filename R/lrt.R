@@ -115,7 +115,7 @@ gmm_lrt.gaussmix <- function(x, k = x$k, ..., n_boot = 199, level = 0.05, cl = N
   check_dots_empty(...)
   need_rows(x, "gmm_lrt()")
   refuse_variational(x, "gmm_lrt()")
-  refuse_options(x, "gmm_lrt()", c("labels", "prior"))
+  refuse_options(x, "gmm_lrt()", c("labels", "trim", "prior"))
   lrt_bridge(stored_data(x), k, x$covariance, n_boot, level, cl, control, match.call(),
              fit_options(x), searching(x$control), fit = x)
 }

@@ -59,7 +59,7 @@ gmm_merge <- function(fit, clusters = NULL) {
     gmm_abort("argument", "`fit` must have at least 2 components, not 1.",
               "There is nothing to merge.")
   }
-  path <- merge_path(fit_posterior(fit), fit$weights)
+  path <- merge_path(fit_posterior(fit), kept_weights(fit))
   elbow <- c(number = elbow_of(seq_len(fit$k), rev(path$entropy)),
              rescaled = elbow_of(merged_sums(path$rows), rev(path$entropy)))
   if (is.null(clusters)) clusters <- if (is.na(elbow[["number"]])) fit$k else elbow[["number"]]

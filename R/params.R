@@ -559,7 +559,15 @@ validate_fit <- function(object, about, need, array_of) {
       all(v >= c(1L, 1L, 0L)) && v[["rows"]] <= n && v[["empty"]] < n
   }, "counts of rows, patterns and empty rows")
   known <- n - (if (is.null(object$missing)) 0L else object$missing[["empty"]])
-  if (!is_weighted(object)) check("nobs", function(v) v == known, number_text(known))
+  if (!is.null(object$trim)) {
+    need("trim", function(v) is_number(v) && v > 0 && v <= 0.5, "a number above 0 and at most 0.5")
+    table("trimmed", c(row = "integer", kept = "double"))
+    check("trimmed", function(v) {
+      all(v$row >= 1L, v$row <= n, v$kept >= 0, is.finite(v$kept)) && !is.unsorted(v$row, TRUE)
+    }, "the rows left out, in their order, with weights of at least 0")
+  } else if (!is_weighted(object)) {
+    check("nobs", function(v) v == known, number_text(known))
+  }
 }
 
 fit_fields <- c("loglik", "objective", "nobs", "converged", "iterations", "passes", "trace",

@@ -63,6 +63,10 @@
 #' for maximum likelihood, as by Fraley and Raftery (2007). The prior is the same for all models, so
 #' that they may be compared with each other; not with those of another prior, or of none.
 #'
+#' With `trim` each model leaves out its own rows, the same share of the weight in all; criteria are of
+#' what is kept, as is common practice for trimmed fits. There is no CV then: held-out rows would
+#' count in full, outliers too.
+#'
 #' @section Cross-validation:
 #' With `"CV"` among `criterion`, the rows are dealt into `folds` parts at random (by R's random
 #' numbers; the same parts for all models). Each part is left out in turn: all models are fitted to
@@ -82,7 +86,7 @@
 #' @inheritParams gmm
 #' @param k Numbers of components to try, whole numbers of at least 1.
 #' @param covariance Families of covariances to try, names or codes of [gmm_families()]; `NULL`: all
-#'   that apply.
+#'   that apply (with `gmm_control(ratio =)` those that take it).
 #' @param criterion The criterion that chooses: `"BIC"`, `"AIC"`, `"AICc"`, `"ICL"` or `"CV"`. Of
 #'   several the first chooses; all but CV, which takes time, are there always.
 #' @param folds For CV, the number of parts, a whole number from 2 to the number of rows; or a
@@ -91,8 +95,8 @@
 #' @param control The result of [gmm_control()]. A start that is given (`init`) serves one `k`; for
 #'   several, a `function(x, k)` can make a start for each. With `verbose` a message tells of
 #'   progress every two seconds or so.
-#' @param ... Options of the models, by name, as for [gmm()]: `proportions`, `prior`. For the methods
-#'   it must be empty.
+#' @param ... Options of the models, by name, as for [gmm()]: `proportions`, `trim`, `prior`. For the
+#'   methods it must be empty.
 #' @param x The data, as for [gmm()]. For the methods: the result of `gmm_select()`.
 #' @return `gmm_select()`: a list of class `"gmm_select"` with
 #'   \item{table}{data frame, a row a model: `covariance` (code), `name`, `k`, `loglik`, `df`,
@@ -105,8 +109,8 @@
 #'   \item{cv}{with cross-validation a list: `fold` (an integer a row fitted), `share` (of the
 #'     weight, a number a fold), `logdensity` (matrix models x folds: mean log-density of the rows
 #'     held out, per unit of weight), `reason` (why a model has none, else `""`)}
-#'   \item{equal, labels, prior}{where used: `TRUE` for `proportions = "equal"`; a factor of the rows
-#'     fitted; the prior as given}
+#'   \item{equal, labels, trim, prior}{where used: `TRUE` for `proportions = "equal"`; a factor of
+#'     the rows fitted; the share trimmed; the prior as given}
 #'   \item{missing}{where values are missing, as in a fit by [gmm()]}
 #'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
 #'   and what [gmm_best()] needs (`data`, `solutions`).
@@ -221,11 +225,12 @@ select_model <- function(data, k, covariance, criterion, folds, control, call,
                          options = grid_options()) {
   call[[1L]] <- quote(gmm_select)
   k <- check_wholes(k)
-  codes <- resolve_covariances(covariance, ncol(data$x))
+  control <- check_control(control)
+  codes <- resolve_covariances(covariance, ncol(data$x), control)
   wanted <- check_criteria(criterion, criteria)
   criterion <- wanted[1L]
-  control <- check_control(control)
   common <- resolve_options(options, data, max(k))
+  if ("CV" %in% wanted) refuse_trimmed_cv(common)
   if ("CV" %in% wanted) folds <- check_folds(folds, data, common$labels)
   check_start_serves(control$init, k)
   grid <- model_grid(codes, k, ncol(data$x))
@@ -273,12 +278,17 @@ check_criteria <- function(x, choices, arg = deparse1(substitute(x))) {
 }
 
 # Names and codes -> codes, each once.
-resolve_covariances <- function(covariance, d) {
-  if (is.null(covariance)) return(if (d == 1L) unname(families_1d) else names(families))
+resolve_covariances <- function(covariance, d, control) {
+  if (is.null(covariance)) {
+    codes <- if (d == 1L) unname(families_1d) else names(families)
+    return(if (has_ratio(control)) intersect(codes, ratio_families) else codes)
+  }
   if (!is.character(covariance) || length(covariance) == 0L) {
     gmm_abort("argument", must_be("covariance", "names or codes of families, or NULL", covariance))
   }
-  unique(vapply(covariance, resolve_covariance, "", d = d, USE.NAMES = FALSE))
+  codes <- unique(vapply(covariance, resolve_covariance, "", d = d, USE.NAMES = FALSE))
+  for (code in codes) check_ratio_family(code, control)
+  codes
 }
 
 check_start_serves <- function(init, k) {
@@ -452,7 +462,9 @@ format.gmm_select <- function(x, digits = 4, ...) {
   c(
     sprintf("Choice among %s: k = %s; %s%s", plural(nrow(x$table), "Gaussian mixture"),
             span(unique(x$table$k)), families_text(unique(x$table$name)),
-            if (isTRUE(x$equal)) "; equal proportions" else ""),
+            paste(c(if (isTRUE(x$equal)) "; equal proportions",
+                    if (!is.null(x$trim)) sprintf("; %s %% trimmed", number_text(100 * x$trim))),
+                  collapse = "")),
     data_text(x$rows, d, if (!is.null(x$data$weights)) number(x$nobs),
               length(x$data$na.action)),
     missing_text(x$missing),

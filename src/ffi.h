@@ -22,6 +22,8 @@ SEXP ffi_gmm_layout(SEXP family, SEXP d, SEXP k);
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control);
 SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params, SEXP what, SEXP threads);
 SEXP ffi_gmm_certainty(SEXP x, SEXP w, SEXP family, SEXP params, SEXP threads);
+SEXP ffi_gmm_trim(SEXP x, SEXP w, SEXP labels, SEXP family, SEXP params, SEXP control,
+                  SEXP threads);
 SEXP ffi_gmm_sample(SEXP n, SEXP family, SEXP params, SEXP by_component, SEXP threads);
 SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP label,
                     SEXP extra);
@@ -47,6 +49,10 @@ struct gm_rows ffi_group(const struct gm_rows* given, const int* label, int all)
 /* What has an element or a row for each row given, for these rows. */
 const int* ffi_take_labels(const int* label, const struct gm_rows* rows);
 const double* ffi_take_resp(const double* resp, int k, const struct gm_rows* rows);
+/* Of n rows given, by the fields trim and units; NULL: nothing is trimmed. */
+struct gm_trimming* ffi_trimming(SEXP control, int d, ptrdiff_t n);
+/* The same over other memory. */
+struct gm_trimming* ffi_trimming_over(const struct gm_trimming* trimming, ptrdiff_t n);
 /* list(proportions (k, or k + 1 with noise), means (d x k), covariances (d x d x k)) -> params, in
    R_alloc()ed memory */
 struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);

@@ -110,7 +110,8 @@ static double weight_of(const struct gm_rows* rows) {
 int ffi_grow(struct gm_seeder* seeder, struct gm_error* err) {
   enum { ROWS = 2000 };
   struct gm_rows rows = *seeder->points;
-  if (rows.n > ROWS && ffi_subsample(seeder->points, 0, seeder->engine, ROWS, &rows, err))
+  if (seeder->core) rows.w = seeder->core;
+  if (rows.n > ROWS && ffi_subsample(&rows, 0, seeder->engine, ROWS, &rows, err))
     return err->code;
   struct gm_hier* hier = (struct gm_hier*)R_alloc(1, sizeof *hier);
   int* merge = (int*)R_alloc(4 * rows.n, sizeof *merge);
@@ -131,12 +132,15 @@ static int prepare(struct gm_seeder* seeder, enum gm_seed kind,
   seeder->weight = weight_of(rows);
   seeder->points = rows;
   if (kind == GM_SEED_GIVEN) return 0;
+  if (rows->trimming) seeder->core = ffi_alloc((double)rows->n);
   if (ffi_fill(seeder, err)) return err->code;
   if (kind == GM_SEED_LABELS || kind == GM_SEED_MATRIX) return 0;
   seeder->label = (int*)R_alloc(rows->n, sizeof(int));
-  if (kind == GM_SEED_HIER) return ffi_grow(seeder, err);
   seeder->dist = ffi_alloc((double)rows->n);
-  return gm_seed_total(seeder, ffi_alloc(gm_seed_total_size(d)), err);
+  if ((kind != GM_SEED_HIER || seeder->core) &&
+      gm_seed_total(seeder, ffi_alloc(gm_seed_total_size(d)), err))
+    return err->code;
+  return kind == GM_SEED_HIER ? ffi_grow(seeder, err) : GM_OK;
 }
 
 /* The search; on a sample of the rows first where they are many. */
@@ -166,10 +170,10 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
   return gm_search(quest, seeder, pool, records, work, err);
 }
 
-/* control: list(n_starts, n_finish, proposals, sample, max_iter, tol, floor, spurious (3), threads,
-   progress, prior, equal, labels). Value: a record of each start; the best optimum and its record
-   (neither where no start survived); the objective that it had in the search, and the weight of the
-   rows searched. */
+/* control: list(n_starts, n_finish, proposals, sample, max_iter, tol, floor, ratio, spurious (3),
+   threads, progress, prior, equal, labels, trim, units). Value: a record of each start; the best optimum
+   and its record (neither where no start survived); the objective that it had in the search, and the
+   weight of the rows searched. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
                  SEXP control) {
   static const char* const names[] = {"starts",      "best",   "proportions", "means",
@@ -189,9 +193,10 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
   struct gm_prior prior;
   struct gm_bounds bounds = ffi_bounds(control, scale, d, &prior);
-  const struct gm_rows rows =
+  struct gm_rows rows =
       ffi_group(&given, ffi_known_labels(ffi_field(control, "labels"), given.n, k), 0);
   if (rows.n < 1) Rf_error("internal error: no rows");
+  rows.trimming = ffi_trimming(control, d, given.n);
 
   struct ffi_watch watch = {
       .progress = &progress,

@@ -103,6 +103,7 @@ static struct gm_rows fill_up(const struct gm_rows* rows, struct gm_stock* stock
   full.n = full.ld = m;
   full.x = x;
   full.w = w;
+  if (rows->trimming) full.trimming = ffi_trimming_over(rows->trimming, m);
   return full;
 }
 
@@ -126,6 +127,7 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
       gm_seed_work(GM_SEED_MIXED, gm_family_find("VVV"), d, 1, seeder->engine->threads));
   seeder->label = (int*)R_alloc(rows->n, sizeof(int));
   seeder->dist = ffi_alloc((double)rows->n);
+  if (rows->trimming) seeder->core = ffi_alloc((double)rows->n);
   if (ffi_fill(seeder, err) ||
       gm_seed_total(seeder, ffi_alloc(gm_seed_total_size(d)), err))
     return;
@@ -139,7 +141,7 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
 /* stocks: a list for each k, ascending, see read_stock(); cells: a list of list(family, k, wave,
    parent, narrower, penalty), parent and narrower counted from 1, parent 0: none. control:
    list(finalists, proposals, more, moves, use_certainty, sample, max_iter, tol, floor, spurious (3),
-   threads, progress, labels). */
+   threads, progress, labels, trim, units). */
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control) {
   const struct gm_rows given = ffi_rows(x, w);
   struct gm_progress progress = {.what = "model"};
@@ -147,9 +149,10 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
     Rf_error("internal error: nothing to fit");
   SEXP last = VECTOR_ELT(stocks, Rf_xlength(stocks) - 1);
   const int most = ffi_count(ffi_field(last, "k"), 1, "k");
-  const struct gm_rows rows =
+  struct gm_rows rows =
       ffi_group(&given, ffi_known_labels(ffi_field(control, "labels"), given.n, most), 0);
   if (rows.n < 1) Rf_error("internal error: no rows");
+  rows.trimming = ffi_trimming(control, rows.d, given.n);
   struct gm_stock* stock = (struct gm_stock*)R_alloc(Rf_xlength(stocks), sizeof *stock);
   struct gm_cell* cell = (struct gm_cell*)R_alloc(Rf_xlength(cells), sizeof *cell);
   struct gm_grid grid = {
@@ -217,9 +220,10 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
   }
   ffi_watch_end(&watch);
 
+  const double kept = weight * (1 - (rows.trimming ? rows.trimming->share : 0));
   SEXP out = PROTECT(Rf_allocVector(VECSXP, grid.cells));
   for (int i = 0; i < grid.cells; i++)
-    SET_VECTOR_ELT(out, i, cell_list(&grid, cell + i, weight));
+    SET_VECTOR_ELT(out, i, cell_list(&grid, cell + i, kept));
   UNPROTECT(2);
   return out;
 }

@@ -80,8 +80,9 @@ SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP con
       .estep = estep, .bounds = &bounds, .prop = ffi_alloc(k + 1.0), .engine = &engine};
   gm_factors_init(&rows.factors, family, d, k, ffi_alloc(gm_factors_size(family, d, k)));
   const struct gm_home home = {.estep = call_estep, .data = &rows};
-  const int failed = gm_run_home(&home, &bounds, &em, &spurious, &result,
-                                 ffi_alloc((double)gm_run_work(family, d, k)));
+  double* work = ffi_alloc((double)gm_run_work(family, d, k));
+  gm_bound_ratio(&result.params, &bounds, work);
+  const int failed = gm_run_home(&home, &bounds, &em, &spurious, &result, work);
   ffi_watch_end(&watch);
   SEXP out = PROTECT(ffi_list(8, names));
   if (failed) {

@@ -33,6 +33,30 @@ SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP t
   return out;
 }
 
+/* What trimming keeps of the weight of each row; all of one that says nothing. control: list(trim,
+   units). */
+SEXP ffi_gmm_trim(SEXP x, SEXP w, SEXP labels, SEXP family, SEXP params_list,
+                  SEXP control, SEXP threads) {
+  const struct gm_rows given = ffi_rows(x, w);
+  const struct gm_params params = ffi_params(params_list, ffi_family(family), given.d);
+  struct gm_rows rows = ffi_group(&given, ffi_known_labels(labels, given.n, params.k), 0);
+  rows.trimming = ffi_trimming(control, given.d, given.n);
+  if (!rows.trimming) Rf_error("internal error: nothing is trimmed");
+  struct ffi_watch watch = {0};
+  ffi_watch_start(&watch);
+  const struct gm_engine engine = ffi_engine(threads, &watch);
+  const struct gm_factors f = ffi_factors(&params, &engine);
+  struct gm_error err = {0};
+  if (gm_trim(&rows, &f, &engine, ffi_alloc(gm_score_work(&f, engine.threads)), &err))
+    ffi_watch_end(&watch);
+  SEXP out = PROTECT(Rf_allocVector(REALSXP, given.n));
+  for (ptrdiff_t i = 0; i < given.n; i++) REAL(out)[i] = given.w ? given.w[i] : 1;
+  for (ptrdiff_t i = 0; i < rows.n; i++)
+    REAL(out)[rows.patterns ? rows.patterns->row[i] : i] = rows.trimming->kept[i];
+  UNPROTECT(2);
+  return out;
+}
+
 /* list(path, paths, threads, openmp) */
 SEXP ffi_gmm_engine(void) {
   static const char* const names[] = {"path", "paths", "threads", "openmp"};

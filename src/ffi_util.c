@@ -131,6 +131,7 @@ int ffi_subsample(const struct gm_rows* rows, uint64_t key,
     some->x = x;
   }
   some->w = w;
+  some->trimming = rows->trimming;
   return GM_OK;
 }
 
@@ -188,6 +189,7 @@ static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prio
 
 struct gm_bounds ffi_bounds(SEXP control, SEXP scale, int d, struct gm_prior* prior) {
   return (struct gm_bounds){.floor = ffi_number(ffi_field(control, "floor"), "floor"),
+                            .ratio = ffi_number(ffi_field(control, "ratio"), "ratio"),
                             .scale = ffi_doubles(scale, d, "scale"),
                             .prior = read_prior(ffi_field(control, "prior"), d, prior),
                             .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
@@ -202,6 +204,22 @@ struct gm_bounds ffi_thin_bounds(const struct gm_bounds* bounds, double share) {
     thin.prior = prior;
   }
   return thin;
+}
+
+struct gm_trimming* ffi_trimming_over(const struct gm_trimming* trimming, ptrdiff_t n) {
+  struct gm_trimming* own = (struct gm_trimming*)R_alloc(1, sizeof *own);
+  *own = *trimming;
+  own->kept = ffi_alloc(2 * (double)n);
+  memset(own->kept, 0, 2 * (size_t)n * sizeof *own->kept);
+  own->density = own->kept + n;
+  return own;
+}
+
+struct gm_trimming* ffi_trimming(SEXP control, int d, ptrdiff_t n) {
+  const struct gm_trimming trimming = {
+      .share = ffi_number(ffi_field(control, "trim"), "trim"),
+      .scale = ffi_doubles(ffi_field(control, "units"), d, "units")};
+  return trimming.share > 0 ? ffi_trimming_over(&trimming, n) : NULL;
 }
 
 double ffi_number(SEXP x, const char* what) {

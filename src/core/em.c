@@ -5,7 +5,8 @@
    Convergence. g_t is the gain of step t, a the largest of the last three ratios g_t / g_(t-1);
    for a linearly converging run g_t a / (1 - a) is what all further steps would gain together.
    Converged: that is below tol times the weight at two steps in a row; or the gain is below the
-   objective's rounding error at three. a >= 1, a run that leaves a saddle, never converges. */
+   objective's rounding error at three. a >= 1, a run that leaves a saddle, never converges. Where
+   rows are trimmed, the last two E-steps must also have kept the same ones. */
 #include <float.h>
 #include <math.h>
 
@@ -49,6 +50,11 @@ static int look(const struct gm_home* home, const struct gm_bounds* bounds,
   return err->code;
 }
 
+/* Did the last E-step keep the rows of the one before? */
+static int same_rows(const struct gm_home* home, const struct gm_stats* stats) {
+  return !home->trimming || home->trimming->moved <= 1e-9 * stats->total[GM_WEIGHT];
+}
+
 int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
           const struct gm_em_control* control, struct gm_params* params,
           struct gm_stats* stats, double* trace, double* work, struct gm_run* run,
@@ -65,11 +71,11 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
     if (gm_mstep(stats, bounds, params, work, err)) break;
     if (look(home, bounds, params, stats, run, work, err)) break;
     if (run->objective - before < -1e-8 * (fabs(before) + stats->total[GM_WEIGHT])) {
-      if (!gm_floored(params, bounds, 1, work)) {
+      if (!(bounds->ratio < INFINITY) && !gm_floored(params, bounds, 1, work)) {
         *err = (struct gm_error){.code = GM_NUMERIC};
         break;
       }
-      /* on the floor the rounding of clipping is all that is left: the run is at its end */
+      /* at a bound the rounding of clipping is all that is left: the run is at its end */
       gm_mstep_undo(params, work);
       if (look(home, bounds, params, stats, run, work, err)) break;
       run->converged = control->tol > 0;
@@ -79,7 +85,8 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
     run->gain = run->objective - before;
     const double left = watch_step(&watch, run->gain, run->objective,
                                    stats->total[GM_WEIGHT], control->tol);
-    if (control->tol > 0) run->converged = closed || watch.small >= 2 || watch.still >= 3;
+    if (control->tol > 0 && same_rows(home, stats))
+      run->converged = closed || watch.small >= 2 || watch.still >= 3;
     if (!run->converged && control->hopeless &&
         control->hopeless(control->data, run, left)) {
       run->abandoned = 1;

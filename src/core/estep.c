@@ -1,5 +1,5 @@
-/* E-step: rows and parameters -> stats. Knows weights, labels and where the probabilities come
-   from; knows no family.
+/* E-step: rows and parameters -> stats. Knows weights, labels, trimming and where the probabilities
+   come from; knows no family.
 
    A block: distance -> posterior -> accumulate, all in cache; a group of blocks adds into its slot
    of statistics; the slots are folded in order. */
@@ -132,7 +132,12 @@ int gm_estep(const struct gm_rows* rows, const struct gm_factors* f,
              const struct gm_engine* engine, struct gm_stats* stats, int* labels,
              double* work, struct gm_error* err) {
   const struct gm_plan plan = estep_plan(f->shape, f->d, f->k, stats->size);
-  struct estep e = {.rows = rows,
+  struct gm_rows counted = *rows;
+  if (rows->trimming && rows->source == GM_POSTERIOR) {
+    if (gm_trim(rows, f, engine, work, err)) return err->code;
+    counted.w = rows->trimming->kept;
+  }
+  struct estep e = {.rows = &counted,
                     .f = f,
                     .kernel = engine->kernel,
                     .stats = stats,
@@ -141,5 +146,7 @@ int gm_estep(const struct gm_rows* rows, const struct gm_factors* f,
   const struct gm_job job = {
       .zero = estep_zero, .block = estep_block, .fold = estep_fold, .data = &e};
   gm_stats_zero(stats);
-  return gm_blocks(rows, f->k, &plan, engine, &job, work + stats->size * plan.slots, err);
+  if (counted.w != rows->w) stats->total[GM_CONSTANT] = rows->trimming->constant;
+  return gm_blocks(&counted, f->k, &plan, engine, &job, work + stats->size * plan.slots,
+                   err);
 }

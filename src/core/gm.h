@@ -40,6 +40,7 @@ struct gm_scatter {
 struct
     gm_bounds { /* of the parameters: what keeps covariances away from singular, and more */
   double floor;                   /* smallest eigenvalue, in units of scale^2 */
+  double ratio;                   /* largest over smallest of them; INFINITY: any */
   const double* scale;            /* d: the columns' scales */
   const struct gm_prior* prior;   /* NULL: maximum likelihood */
   const struct gm_engine* engine; /* asked between components, see gm_stop(); or NULL */
@@ -111,6 +112,10 @@ void gm_params_copy(struct gm_params* to, const struct gm_params* from);
 /* Components i and j change places. */
 void gm_params_exchange(struct gm_params* params, int i, int j);
 
+/* Covariances that need not keep the ratio -> the best that do, where there is one and the family
+   takes it. work: as for gm_mstep(). */
+void gm_bound_ratio(struct gm_params* params, const struct gm_bounds* bounds,
+                    double* work);
 /* log|Sigma_j|, tr(Lambda Sigma_j^-1) and the squared distance of mean_j from the prior's; not a
    number where Sigma_j is not positive definite. work: d^2 + d doubles. */
 struct gm_prior_terms {
@@ -174,6 +179,16 @@ enum gm_source {
   GM_NEAREST    /* 1 at the component with the least distance (k-means) */
 };
 
+struct gm_trimming {   /* of rows, see trim.c */
+  double share;        /* of the weight that is left out */
+  const double* scale; /* d: the columns' scales */
+  /* what the last E-step came to: */
+  double* kept;    /* n: the weights kept */
+  double moved;    /* by how much they differ from those of the E-step before */
+  double constant; /* sum of w times the constants of missing values */
+  double* density; /* scratch, for each row given */
+};
+
 /* Rows with missing values (NaN), grouped by which columns they miss: those of a pattern are
    together, and of its columns only those that it observes are there. Pattern p is the rows first[p]
    to first[p + 1] - 1; the c-th of its observed[p] columns is column[c + d * p], and its values begin
@@ -188,8 +203,9 @@ struct gm_patterns {
   const struct gm_rows* given;
 };
 
-/* Row i: x[i + ld * a] (with patterns see there), weight w[i] (NULL: 1), known component label[i] in 1..k or 0 (NULL: all
-   unknown), resp[i + n * j]. Nothing is ever written through these pointers. */
+/* Row i: x[i + ld * a] (with patterns see there), weight w[i] (NULL: 1), known component label[i] in
+   1..k or 0 (NULL: all unknown), resp[i + n * j]. Nothing is ever written through these pointers,
+   but what trimming keeps. */
 struct gm_rows {
   ptrdiff_t n, ld;
   int d;
@@ -199,6 +215,7 @@ struct gm_rows {
   const double* resp;
   enum gm_source source;              /* GM_POSTERIOR where there are patterns */
   const struct gm_patterns* patterns; /* NULL: no value is missing */
+  struct gm_trimming* trimming;       /* NULL: none; GM_POSTERIOR only */
 };
 
 /* row (2 n, the second half scratch) <- 0 to n - 1, grouped: complete rows first, wholly missing
@@ -386,6 +403,13 @@ int gm_estep(const struct gm_rows* rows, const struct gm_factors* f,
              const struct gm_engine* engine, struct gm_stats* stats, int* labels,
              double* work, struct gm_error* err) GM_MUST_CHECK;
 
+/* ---- trimming ------------------------------------------------------------------------ */
+
+/* rows->trimming <- what is kept. gm_estep() does it by itself. work: gm_score_work(). */
+int gm_trim(const struct gm_rows* rows, const struct gm_factors* f,
+            const struct gm_engine* engine, double* work,
+            struct gm_error* err) GM_MUST_CHECK;
+
 /* ---- M-step -------------------------------------------------------------------------- */
 
 ptrdiff_t gm_mstep_work(const struct gm_family* family, int d, int k);
@@ -409,6 +433,7 @@ struct gm_home {
   int (*estep)(void* data, const struct gm_params* params, struct gm_stats* stats,
                struct gm_error* err);
   void* data;
+  const struct gm_trimming* trimming; /* NULL: all rows count, whatever the parameters */
 };
 
 struct gm_run { /* what a run reached */
@@ -502,7 +527,8 @@ struct gm_seeder {
   const struct gm_hier* hier; /* for GM_SEED_HIER */
   int* label;                 /* n, scratch; for all but those that are given */
   /* for the random ones: */
-  double* dist;            /* n, scratch */
+  double* dist; /* n, scratch */
+  double* core; /* n: what one trimmed normal keeps of the weights; NULL: no trimming */
   struct gm_params total;  /* mean and covariance of all rows: EEE, k = 1 */
   double weight, weight2;  /* sums of w and w^2 */
   struct gm_factors white; /* of the total covariance */
@@ -683,7 +709,8 @@ int gm_grid_refine(const struct gm_grid* grid, const struct gm_seeder* seeder,
 
 enum gm_score { GM_LOGDENS, GM_PROB, GM_COMPONENT, GM_MAHALANOBIS };
 ptrdiff_t gm_score_work(const struct gm_factors* f, int threads);
-/* out: n doubles (GM_LOGDENS) or n x k. Weights and labels of rows are not used. */
+/* out: n doubles (GM_LOGDENS) or n x k. Of a row with a label, GM_LOGDENS is the log of that term;
+   else labels are not used, and weights never. */
 int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
                   const struct gm_factors* f, const struct gm_engine* engine, double* out,
                   double* work, struct gm_error* err) GM_MUST_CHECK;

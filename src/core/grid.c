@@ -40,6 +40,8 @@ struct worker {
   int caller; /* 1: on the caller's thread */
   struct gm_engine engine;
   struct gm_bounds bounds;
+  struct gm_rows rows;
+  struct gm_trimming trimming;
   struct gm_seeder seeder;
   struct gm_progress progress;
   struct gm_quest quest;
@@ -132,12 +134,13 @@ static ptrdiff_t doubles(size_t bytes) { return (ptrdiff_t)((bytes + 7) / 8); }
 
 /* A worker's parts, each of the largest cell. */
 struct parts {
-  ptrdiff_t trace, verdict, wide, pool, search, seed, spare, label, dist, total;
+  ptrdiff_t trace, verdict, wide, pool, search, seed, spare, label, dist, kept, total;
 };
 
-static struct parts worker_parts(const struct gm_grid* grid, int d, ptrdiff_t n,
-                                 int threads) {
-  const int k = most_k(grid);
+static struct parts worker_parts(const struct gm_grid* grid, const struct gm_rows* rows,
+                                 int refine, int threads) {
+  const int k = most_k(grid), d = rows->d;
+  const ptrdiff_t n = refine ? 0 : rows->n;
   struct parts p = {
       .trace = (ptrdiff_t)grid->em.max_iter + 1,
       .verdict = (GM_POOL + 1) * doubles((size_t)k * sizeof(struct gm_verdict)),
@@ -145,7 +148,10 @@ static struct parts worker_parts(const struct gm_grid* grid, int d, ptrdiff_t n,
       .spare =
           gm_stats_size(widest(), d, k) + 2 * (ptrdiff_t)d * d + d + gm_eigen_work(d),
       .label = doubles((size_t)n * sizeof(int)),
-      .dist = n};
+      .dist = n,
+      .kept = rows->trimming
+                  ? rows->n + (rows->patterns ? rows->patterns->given : rows)->n
+                  : 0};
   for (int i = 0; i < grid->cells; i++) {
     const struct gm_cell* cell = grid->cell + i;
     const struct gm_family* family = cell->family;
@@ -162,7 +168,7 @@ static struct parts worker_parts(const struct gm_grid* grid, int d, ptrdiff_t n,
                                   gm_stats_size(widest(), d, stock->k));
   }
   p.total = p.trace + p.verdict + p.wide + p.pool + p.search + p.seed + p.spare +
-            p.label + p.dist;
+            p.label + p.dist + p.kept;
   p.total = (p.total + 7) / 8 * 8;
   return p;
 }
@@ -200,8 +206,7 @@ ptrdiff_t gm_grid_work(const struct gm_grid* grid, const struct gm_rows* rows,
                        int threads, int refine) {
   const int workers = count_workers(grid, rows, threads);
   const struct shared shared = shared_parts(grid, rows->d);
-  const ptrdiff_t own =
-      worker_parts(grid, rows->d, refine ? 0 : rows->n, workers > 1 ? 1 : threads).total;
+  const ptrdiff_t own = worker_parts(grid, rows, refine, workers > 1 ? 1 : threads).total;
   return shared.start + shared.error + shared.first + grid->cells + 1 + 8 +
          workers * (own + doubles(sizeof(struct worker)));
 }
@@ -209,7 +214,6 @@ ptrdiff_t gm_grid_work(const struct gm_grid* grid, const struct gm_rows* rows,
 static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
                      const struct gm_seeder* seeder, int refine, double* work) {
   const int d = seeder->rows->d, threads = seeder->engine->threads;
-  const ptrdiff_t n = refine ? 0 : seeder->rows->n;
   const struct shared shared = shared_parts(grid, d);
   *run = (struct run_of_grid){.grid = grid, .seeder = seeder};
   for (int i = 0; i < grid->cells; i++) {
@@ -218,7 +222,7 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
   }
   run->workers = count_workers(grid, seeder->rows, threads);
   const int own = run->workers > 1 ? 1 : threads;
-  const struct parts p = worker_parts(grid, d, n, own);
+  const struct parts p = worker_parts(grid, seeder->rows, refine, own);
   run->starts = work;
   run->start_err = (struct gm_error*)(run->starts + shared.start);
   run->first = run->starts + shared.start + shared.error;
@@ -246,6 +250,15 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
     w->seed_mem = at += p.spare;
     w->seeder.label = (int*)(at += p.seed);
     w->seeder.dist = at += p.label;
+    w->rows = *seeder->rows;
+    w->seeder.rows = &w->rows;
+    at += p.dist;
+    if (w->rows.trimming) { /* each keeps its own */
+      w->trimming = *w->rows.trimming;
+      w->trimming.kept = memset(at, 0, (size_t)p.kept * sizeof *at);
+      w->trimming.density = at + w->rows.n;
+      w->rows.trimming = &w->trimming;
+    }
     w->seeder.work = w->seed_mem;
     w->seeder.engine = &w->engine;
     w->seeder.bounds = &w->bounds;
@@ -497,7 +510,7 @@ static void try_neighbours(struct worker* w, int item) {
   if (w->pool.count > FINISHED) w->pool.count = FINISHED;
   if (gm_searcher_refine(&w->s, &err)) return;
   w->quest.proposals = grid->moves;
-  if (cell->k > 1 && gm_searcher_propose(&w->s, &err)) return;
+  if (gm_searcher_propose(&w->s, &err)) return;
   keep(w, cell);
 }
 
@@ -609,8 +622,13 @@ static void weigh_certainty(struct worker* w, int item) {
   cell->certainty = 0;
   if (!solved(cell)) return;
   double* work = gm_factors_init(&f, cell->family, rows->d, cell->k, w->search_mem);
-  if (!gm_factors_set(&f, &cell->params, &w->engine, &err))
-    (void)!gm_certainty(rows, &f, &w->engine, &cell->certainty, work, &err);
+  if (gm_factors_set(&f, &cell->params, &w->engine, &err)) return;
+  struct gm_rows counted = *rows;
+  if (rows->trimming) {
+    if (gm_trim(rows, &f, &w->engine, work, &err)) return;
+    counted.w = rows->trimming->kept;
+  }
+  (void)!gm_certainty(&counted, &f, &w->engine, &cell->certainty, work, &err);
 }
 
 static int search_finalists(struct run_of_grid* run, struct gm_error* err) {
@@ -622,7 +640,8 @@ static int search_finalists(struct run_of_grid* run, struct gm_error* err) {
     int best = -1;
     for (int i = 0; i < grid->cells; i++) {
       const struct gm_cell* cell = grid->cell + i;
-      int taken = !solved(cell) || cell->record.spurious || cell->k == 1;
+      const int closed = cell->k == 1 && !run->seeder->rows->trimming;
+      int taken = !solved(cell) || cell->record.spurious || closed;
       for (int j = 0; j < items && !taken; j++) taken = run->item[j] == i;
       if (!taken &&
           (best < 0 || criterion(grid, cell) < criterion(grid, grid->cell + best)))

@@ -6,7 +6,8 @@
    mean, covariance and share of the rows nearest to it, so that small tight groups are found.
    Merge and split: two components become one with their joint moments, a third is cut in two along
    a random direction, its moments kept (cf. Ueda, Nakano, Ghahramani & Hinton 2000). With two
-   components the merged one is cut. */
+   components the merged one is cut. One component, which has several optima where rows are trimmed,
+   begins anew from few rows. */
 #include <math.h>
 #include <string.h>
 
@@ -47,27 +48,14 @@ static void set_total(const struct gm_seeder* seeder, enum gm_shape shape, int d
   }
 }
 
-/* Mean and covariance of the rows nearest to row `at` that make up about `share` of the weight, with
-   a thousandth of the total covariance; returns the share. Distances are in standardised columns. */
-static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double share,
-                        double* mean, enum gm_shape shape, int d, double* cov) {
+/* Mean and covariance of the first `count` rows of seeder->label, with a thousandth of the total
+   covariance; returns their weight. */
+static double set_moments(const struct gm_seeder* seeder, ptrdiff_t count, double* mean,
+                          enum gm_shape shape, int d, double* cov) {
   const struct gm_rows* rows = seeder->points;
+  const ptrdiff_t at = seeder->label[0];
   double weight = 0;
-  ptrdiff_t count = 0;
-  for (ptrdiff_t i = 0; i < rows->n; i++) seeder->dist[i] = 0;
-  for (int a = 0; a < d; a++) {
-    const double* x = rows->x + rows->ld * a;
-    const double unit = 1 / seeder->bounds->scale[a];
-    for (ptrdiff_t i = 0; i < rows->n; i++) {
-      const double z = (x[i] - x[at]) * unit;
-      seeder->dist[i] += z * z;
-    }
-  }
-  gm_sort_by(seeder->dist, seeder->label, rows->n);
-  while (count < rows->n && weight < share * seeder->weight) {
-    const ptrdiff_t i = seeder->label[count++];
-    weight += rows->w ? rows->w[i] : 1;
-  }
+  for (ptrdiff_t t = 0; t < count; t++) weight += rows->w ? rows->w[seeder->label[t]] : 1;
   for (int a = 0; a < d; a++) {
     double sum = 0;
     for (ptrdiff_t t = 0; t < count; t++) {
@@ -91,7 +79,41 @@ static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double sha
           : shape == GM_DIAG ? a
                              : 0] += sum / weight;
     }
-  return weight / seeder->weight;
+  return weight;
+}
+
+/* Of the rows nearest to row `at` that make up about `share` of the weight; returns the share.
+   Distances are in standardised columns. */
+static double set_local(const struct gm_seeder* seeder, ptrdiff_t at, double share,
+                        double* mean, enum gm_shape shape, int d, double* cov) {
+  const struct gm_rows* rows = seeder->points;
+  double weight = 0;
+  ptrdiff_t count = 0;
+  for (ptrdiff_t i = 0; i < rows->n; i++) seeder->dist[i] = 0;
+  for (int a = 0; a < d; a++) {
+    const double* x = rows->x + rows->ld * a;
+    const double unit = 1 / seeder->bounds->scale[a];
+    for (ptrdiff_t i = 0; i < rows->n; i++) {
+      const double z = (x[i] - x[at]) * unit;
+      seeder->dist[i] += z * z;
+    }
+  }
+  gm_sort_by(seeder->dist, seeder->label, rows->n);
+  while (count < rows->n && weight < share * seeder->weight) {
+    const ptrdiff_t i = seeder->label[count++];
+    weight += rows->w ? rows->w[i] : 1;
+  }
+  return set_moments(seeder, count, mean, shape, d, cov) / seeder->weight;
+}
+
+/* As few rows as a covariance takes, drawn at random (Rousseeuw & Van Driessen 1999). */
+static void set_subset(const struct gm_seeder* seeder, uint32_t p, struct gm_params* to) {
+  double other;
+  for (int t = 0; t <= to->d && t < seeder->points->n; t++)
+    seeder->label[t] =
+        (int)gm_draw_row(seeder->points, NULL, uniform(seeder, p, t, &other));
+  const ptrdiff_t count = to->d < seeder->points->n ? to->d + 1 : seeder->points->n;
+  set_moments(seeder, count, to->mean, to->family->shape, to->d, to->cov);
 }
 
 /* Is row `at` the mean of another component than j? */
@@ -220,6 +242,10 @@ void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_para
                 struct gm_params* to, double* work) {
   const int k = to->k;
   gm_params_copy(to, from);
+  if (k == 1) {
+    set_subset(seeder, p, to);
+    return;
+  }
   if (p % 2 == 0) {
     swap(seeder, p, to);
     return;

@@ -90,7 +90,8 @@ static void score_block(void* data, const struct gm_block* block, int slot) {
   (void)slot;
   gm_block_distance(s->kernel, f, block);
   if (s->what == GM_LOGDENS || s->what == GM_PROB)
-    s->kernel->posterior(f->logc, k, m, NULL, NULL, block->maha, lse);
+    s->kernel->posterior(f->logc, k, m, NULL, s->what == GM_LOGDENS ? block->label : NULL,
+                         block->maha, lse);
   for (int j = 0; j < k; j++) {
     const double* from = s->what == GM_LOGDENS ? lse : block->maha + (ptrdiff_t)m * j;
     double* to = s->out + s->n * j;
@@ -102,7 +103,8 @@ static void score_block(void* data, const struct gm_block* block, int slot) {
   if (f->d == 0 &&
       s->what != GM_MAHALANOBIS) /* a row that is wholly missing, to the bit */
     for (int i = 0; i < block->rows; i++)
-      for (int j = 0; j < (s->what == GM_LOGDENS ? 1 : k); j++)
+      for (int j = 0; j < (s->what == GM_LOGDENS ? !block->label || !block->label[i] : k);
+           j++)
         s->out[row[i] + s->n * j] = s->what == GM_LOGDENS ? 0
                                     : s->what == GM_PROB  ? f->prop[j]
                                                           : f->logc[j];

@@ -63,7 +63,8 @@ void gm_searcher_init(struct gm_searcher* s, const struct gm_quest* quest,
 }
 
 static struct gm_home door(struct gm_searcher* s) {
-  return (struct gm_home){.estep = matrix_estep, .data = &s->home};
+  return (struct gm_home){
+      .estep = matrix_estep, .data = &s->home, .trimming = s->seeder->rows->trimming};
 }
 
 ptrdiff_t gm_run_work(const struct gm_family* family, int d, int k) {
@@ -287,7 +288,8 @@ static int project(struct gm_searcher* s, struct gm_result* spare) {
 
 int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
   struct gm_pool* pool = s->pool;
-  const int able = pool->count && pool->spare.params.k > 1 && s->quest->em.max_iter > 0;
+  const int several = pool->spare.params.k > 1 || s->seeder->rows->trimming;
+  const int able = pool->count && several && s->quest->em.max_iter > 0;
   const int budget = able ? s->quest->proposals : 0;
   int optima = 0;
   struct gm_record best = {0};

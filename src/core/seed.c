@@ -6,7 +6,7 @@
 
 #include "gm.h"
 
-enum { LLOYD_STEPS = 10 };
+enum { LLOYD_STEPS = 10, CONCENTRATIONS = 30 };
 
 static ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
@@ -311,6 +311,29 @@ ptrdiff_t gm_seed_total_size(int d) {
   return gm_params_size(family, d, 1) + gm_factors_size(family, d, 1);
 }
 
+/* total <- of the rows that one trimmed normal keeps, which core gets: concentration steps from the
+   columns' scales. */
+static int concentrate(struct gm_seeder* seeder, struct gm_stats* stats, double* work,
+                       struct gm_error* err) {
+  struct gm_params* total = &seeder->total;
+  struct gm_rows rows = *seeder->rows;
+  const int d = rows.d;
+  rows.label = NULL;
+  for (int b = 0; b < d; b++)
+    for (int a = 0; a < d; a++)
+      total->cov[a + (ptrdiff_t)d * b] =
+          a == b ? seeder->bounds->scale[a] * seeder->bounds->scale[a] : 0;
+  for (int step = 0; step < CONCENTRATIONS; step++) {
+    if (gm_factors_set(&seeder->white, total, NULL, err) ||
+        gm_estep(&rows, &seeder->white, seeder->engine, stats, NULL, work, err))
+      return err->code;
+    if (step > 0 && !(rows.trimming->moved > 0)) break;
+    if (gm_mstep(stats, seeder->bounds, total, work, err)) return err->code;
+  }
+  memcpy(seeder->core, rows.trimming->kept, (size_t)rows.n * sizeof *seeder->core);
+  return GM_OK;
+}
+
 /* ---- missing values ---- */
 
 enum { FILL_STEPS = 50 };
@@ -365,6 +388,7 @@ static int fit_total(struct gm_seeder* seeder, struct gm_stats* stats, double* m
                                  .constant = none,
                                  .share = 1};
   const struct gm_bounds bounds = {.floor = seeder->bounds->floor,
+                                   .ratio = INFINITY,
                                    .scale = scale,
                                    .prior = &prior,
                                    .engine = seeder->engine};
@@ -394,8 +418,11 @@ int gm_seed_fill(struct gm_seeder* seeder, double* mem, double* x, double* work,
   for (int a = 0; a < d; a++) seeder->total.mean[a] = column_mean(rows, a);
   work = gm_stats_init(&stats, family, d, 1, work);
   if (fit_total(seeder, &stats, work, err)) return err->code;
-  seeder->weight = stats.nk[0];
-  seeder->weight2 = stats.nk2[0];
+  const double all = rows->trimming ? 1 - rows->trimming->share : 1;
+  seeder->weight = stats.nk[0] / all;
+  seeder->weight2 = stats.nk2[0] / all;
+  if (seeder->core)
+    memcpy(seeder->core, rows->trimming->kept, (size_t)rows->n * sizeof *seeder->core);
   for (int p = 0; p < patterns->count; p++) {
     const ptrdiff_t first = patterns->first[p], n = patterns->first[p + 1] - first;
     struct gm_marginal marginal;
@@ -426,6 +453,7 @@ int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
     return err->code;
   seeder->weight = stats.nk[0];
   seeder->weight2 = stats.nk2[0];
+  if (seeder->core && concentrate(seeder, &stats, work, err)) return err->code;
   return gm_factors_set(&seeder->white, &seeder->total, NULL, err);
 }
 
@@ -445,7 +473,7 @@ ptrdiff_t gm_seed_work(enum gm_seed kind, const struct gm_family* family, int d,
   size = max_size(size, gm_estep_work(family, d, k, threads));
   size = max_size(size, gm_mstep_work(family, d, k));
   size = max_size(size, (ptrdiff_t)(d + 2) * k);
-  if (kind < GM_SEED_LABELS || kind == GM_SEED_MIXED) {
+  if (kind < GM_SEED_LABELS || kind > GM_SEED_GIVEN) {
     const struct gm_family* total = gm_family_find("EEE");
     size = max_size(size, label_work("EEI", d, k, threads));
     size = max_size(size, label_work("EEE", d, k, threads));
@@ -509,9 +537,8 @@ static void align(const struct gm_seeder* seeder, struct gm_params* params,
   }
 }
 
-int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
-                   struct gm_params* params, struct gm_stats* stats,
-                   struct gm_error* err) {
+static int seed(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
+                struct gm_params* params, struct gm_stats* stats, struct gm_error* err) {
   const int d = params->d, k = params->k;
   double* inverse_scale = seeder->work;
   double* work = inverse_scale + d;
@@ -526,7 +553,10 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
   rows.label = seeder->label;
 
   switch (kind) {
-    case GM_SEED_GIVEN: gm_mstep_equal(seeder->bounds, params); return GM_OK;
+    case GM_SEED_GIVEN:
+      gm_mstep_equal(seeder->bounds, params);
+      gm_bound_ratio(params, seeder->bounds, work);
+      return GM_OK;
     case GM_SEED_KMEANS:
       label_kmeans(seeder, stream, &plain, params->mean, k, work, err);
       break;
@@ -564,8 +594,24 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
     if (kind < GM_SEED_LABELS || kind == GM_SEED_HIER) shrink(stats, d + 1, work);
   }
   params->cov[0] = 0; /* none yet */
-  if (gm_mstep(stats, seeder->bounds, params, work, err)) return err->code;
-  const int named = kind == GM_SEED_LABELS || kind == GM_SEED_MATRIX;
-  if (seeder->points->label && !named) align(seeder, params, work);
+  return gm_mstep(stats, seeder->bounds, params, work, err);
+}
+
+int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
+                   struct gm_params* params, struct gm_stats* stats,
+                   struct gm_error* err) {
+  const struct gm_seeder* from = seeder;
+  struct gm_seeder inner = *seeder;
+  struct gm_rows core = *seeder->points;
+  const int given = kind >= GM_SEED_LABELS && kind <= GM_SEED_GIVEN;
+  if (seeder->core && !given && stream % 2 == 0) { /* far outliers start nothing there */
+    core.w = seeder->core;
+    inner.points = &core;
+    inner.weight = 0;
+    for (ptrdiff_t i = 0; i < core.n; i++) inner.weight += core.w[i];
+    from = &inner;
+  }
+  if (seed(kind, from, stream, params, stats, err)) return err->code;
+  if (seeder->points->label && !given) align(seeder, params, seeder->work);
   return GM_OK;
 }

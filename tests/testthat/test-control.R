@@ -3,6 +3,7 @@ test_that("the defaults are those of the help page", {
   expect_s3_class(control, "gmm_control", exact = TRUE)
   expect_identical(unclass(control), list(
     n_init = 10L, init = "auto", search = NULL, max_iter = 10000L, tol = 1e-9, floor = 1e-10,
+    ratio = Inf, ratio_scale = "standard",
     spurious = c(size = 2, thin_size = 10, thin = 1e-3), threads = NULL, verbose = interactive(),
     keep = TRUE
   ))
@@ -10,10 +11,11 @@ test_that("the defaults are those of the help page", {
 
 test_that("every value given is kept", {
   control <- gmm_control(n_init = 3, init = "random", search = 0, max_iter = 0, tol = 0,
-                         floor = 1e-6,
+                         floor = 1e-6, ratio = 50, ratio_scale = "raw",
                          spurious = c(thin = 0), threads = 2, verbose = TRUE, keep = FALSE)
   expect_identical(unclass(control), list(
     n_init = 3L, init = "random", search = 0L, max_iter = 0L, tol = 0, floor = 1e-6,
+    ratio = 50, ratio_scale = "raw",
     spurious = c(size = 2, thin_size = 10, thin = 0), threads = 2L, verbose = TRUE, keep = FALSE
   ))
 })
@@ -36,6 +38,8 @@ test_that("bad values are refused, argument by argument", {
   expect_gm_error(gmm_control(n_init = 0), "argument", "at least 1, not 0")
   expect_gm_error(gmm_control(floor = 0), "argument", "above 0 and below 1, not 0")
   expect_gm_error(gmm_control(floor = 1), "argument", "above 0 and below 1, not 1")
+  expect_gm_error(gmm_control(ratio = 0.5), "argument", "at least 1, not 0.5")
+  expect_gm_error(gmm_control(ratio_scale = "Raw"), "argument", "Did you mean \"raw\"?")
 })
 
 test_that("thresholds for spurious components go by name", {

@@ -5,7 +5,8 @@ good <- list(
   params = list(proportions = c(.5, .5), means = matrix(c(0, 0, 1, 1), 2),
                 covariances = array(diag(2), c(2, 2, 2))),
   control = list(n_starts = 2L, n_finish = 1L, proposals = 3L, sample = 6L, max_iter = 5L,
-                 tol = 1e-9, floor = 1e-10, spurious = c(2, 10, 1e-3), threads = NULL,
+                 tol = 1e-9, floor = 1e-10, ratio = 50, trim = 0.1, units = c(1, 1),
+                 spurious = c(2, 10, 1e-3), threads = NULL,
                  progress = "", prior = list(alpha = 1, mean = c(0, 0), kappa = 1, df = 3,
                                              scale = diag(2), root = diag(2),
                                              constant = c(0, 0, 0), share = 1, posterior = 0L,
@@ -38,6 +39,8 @@ fuzz <- function(routine, arguments) {
 test_that("every routine refuses what it can't use with an R error", {
   fuzz(ffi_gmm_fit, good[c("x", "w", "family", "k", "scale", "start", "control")])
   fuzz(ffi_gmm_score, c(good[c("x", "family", "params")], list(what = "prob", threads = NULL)))
+  fuzz(ffi_gmm_trim, c(good[c("x", "w")], list(NULL), good[c("family", "params", "control")],
+                       list(NULL)))
   fuzz(ffi_gmm_sample, c(list(n = 3L), good[c("family", "params")], list(FALSE + 0L, NULL)))
   fuzz(ffi_gmm_kernel, c(list(path = "reference"), good[c("family", "params", "x", "w")],
                          list(NULL, NULL)))
