@@ -142,13 +142,18 @@ gmm_vb.gmm_source <- function(x, k, covariance = "full", ..., prior = NULL,
                               weights_prior = c("dirichlet", "stick"), na.action = na.fail,
                               control = gmm_control()) {
   check_dots_empty(...)
-  k <- check_k(k, several_k, several_k)
-  control <- check_control(control)
-  check_home_start(control$init, x$what)
-  on.exit(x$close())
-  data <- source_data(x, k, na.action, control$threads)
   options <- list(prior = prior, weights_prior = weights_prior)
-  gmm_bridge(data, k, covariance, options, control, match.call(), quote(gmm_vb))
+  fit_source(x, k, covariance, options, na.action, control, match.call(), quote(gmm_vb))
+}
+
+#' @rdname gmm_vb
+#' @export
+gmm_vb.gmm_dbi <- function(x, k, covariance = "full", ..., prior = NULL,
+                           weights_prior = c("dirichlet", "stick"), na.action = na.fail,
+                           control = gmm_control()) {
+  check_dots_empty(...)
+  options <- list(prior = prior, weights_prior = weights_prior)
+  fit_dbi(x, k, covariance, options, na.action, control, match.call(), quote(gmm_vb))
 }
 
 # ---- arguments -> what the engine takes ------------------------------------------------

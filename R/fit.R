@@ -200,13 +200,18 @@ gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = N
 gmm.gmm_source <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
                            prior = NULL, na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
-  k <- check_k(k)
+  options <- list(proportions = proportions, prior = prior)
+  fit_source(x, k, covariance, options, na.action, control, match.call())
+}
+
+fit_source <- function(x, k, covariance, options, na.action, control, call,
+                       generic = quote(gmm)) {
+  k <- check_k(k, generic)
   control <- check_control(control)
   check_home_start(control$init, x$what)
   on.exit(x$close())
   data <- source_data(x, k, na.action, control$threads)
-  options <- list(proportions = proportions, prior = prior)
-  gmm_bridge(data, k, covariance, options, control, match.call())
+  gmm_bridge(data, k, covariance, options, control, call, generic)
 }
 
 # The generic was called without data.
@@ -224,7 +229,7 @@ refuse_no_data <- function(given) {
 gmm_bridge <- function(data, k, covariance, options, control, call, generic = quote(gmm)) {
   call[[1L]] <- generic
   variational <- identical(generic, quote(gmm_vb))
-  k <- if (variational) check_k(k, several_k, several_k) else check_k(k)
+  k <- check_k(k, generic)
   check_single(covariance, "the name or code of a family",
                hint = if (variational) several_shapes else select_hint)
   code <- resolve_covariance(covariance, ncol(data$x))
@@ -242,11 +247,10 @@ gmm_bridge <- function(data, k, covariance, options, control, call, generic = qu
 
 select_hint <- "gmm_select() fits several and chooses."
 
-check_k <- function(k, lacking = "gmm_select(x) fits several and chooses.", several = select_hint) {
-  if (missing(k)) {
-    gmm_abort("argument", "`k`, the number of components, is lacking.", lacking)
-  }
-  check_single(k, "a whole number of at least 1", hint = several)
+check_k <- function(k, generic = quote(gmm)) {
+  hint <- if (identical(generic, quote(gmm_vb))) several_k else select_hint
+  if (missing(k)) gmm_abort("argument", "`k`, the number of components, is lacking.", hint)
+  check_single(k, "a whole number of at least 1", hint = hint)
   check_whole(k)
 }
 

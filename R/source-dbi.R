@@ -128,14 +128,18 @@ format.gmm_dbi <- function(x, ...) {
 gmm.gmm_dbi <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
                         prior = NULL, na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
-  k <- check_k(k)
+  options <- list(proportions = proportions, prior = prior)
+  fit_dbi(x, k, covariance, options, na.action, control, match.call())
+}
+
+fit_dbi <- function(x, k, covariance, options, na.action, control, call, generic = quote(gmm)) {
+  k <- check_k(k, generic)
   control <- check_control(control)
   check_home_start(control$init, x$what)
   if (begin_snapshot(x)) on.exit(end_snapshot(x))
   on.exit(x$close(), add = TRUE, after = FALSE)
   data <- dbi_data(x, k, na.action, control$threads)
-  options <- list(proportions = proportions, prior = prior)
-  gmm_bridge(data, k, covariance, options, control, match.call())
+  gmm_bridge(data, k, covariance, options, control, call, generic)
 }
 
 dbi_data <- function(db, k, na.action, threads) {

@@ -488,8 +488,22 @@ test_that("rows elsewhere have the steps of rows in memory", {
   set.seed(1)
   found <- gmm_vb(gmm_source(x), 4, control = quiet(n_init = 1, search = 0))
   expect_gt(found$bound, -1190)
-  expect_gm_error(gmm_vb(gmm_source(x)), "argument", "k")
+  expect_gm_error(gmm_vb(gmm_source(x)), "argument", "k", "gmm_vb")
   expect_gm_error(fitted(found), "data")
+})
+
+test_that("a table in a database has the steps of rows in memory", {
+  skip_if_not_installed("RSQLite")
+  con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")
+  on.exit(DBI::dbDisconnect(con))
+  DBI::dbWriteTable(con, "geyser", faithful)
+  start <- list(proportions = c(.4, .6), means = x[1:2, ],
+                covariances = array(diag(c(1, 100)), c(2, 2, 2)))
+  control <- quiet(init = start, tol = 0, max_iter = 5)
+  here <- gmm_vb(x, 2, control = control)
+  there <- gmm_vb(gmm_dbi(con, "geyser"), 2, control = control)
+  expect_equal(there$trace, here$trace, tolerance = 1e-9)
+  expect_equal(there$loglik, here$loglik, tolerance = 1e-9)
 })
 
 test_that("it goes on from a fit, and from what gmm() starts from", {
