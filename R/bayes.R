@@ -13,15 +13,15 @@
 #' lower bound `bound` on the log evidence, the logarithm of the rows' probability density with all
 #' parameters integrated out. Its constants are all counted, so that bounds of fits to the same rows
 #' compare: of another `k`, `covariance`, `prior` or `weights_prior`. **Higher is better.** For
-#' `k = 1` and Dirichlet weights it is the log evidence itself. Starts, proposals and convergence are
-#' those of [gmm()], with the bound in place of the log-likelihood; that components are empty, the
-#' same or small is nothing to be warned of here.
+#' `k = 1` and Dirichlet weights it is the log evidence itself. Starts, proposals and convergence
+#' are those of [gmm()], with the bound in place of the log-likelihood; that components are empty,
+#' the same or small is nothing to be warned of here.
 #'
 #' The object is that of [gmm()], with `proportions` and `means` the posterior means and
 #' `covariances` the inverses of the posterior mean precisions. `predict()`, [dgmm()], [rgmm()],
 #' `logLik()` and the like take it for the mixture with these parameters (plug-in); `fitted()` and
-#' `residuals()` take the probabilities of components of the variational posterior, and `plot()` draws
-#' the components that hold a row or more. There is no
+#' `residuals()` take the probabilities of components of the variational posterior, and `plot()`
+#' draws the components that hold a row or more. There is no
 #' maximum of a likelihood and no number of free parameters (`df` is `NA`): AIC, BIC, standard
 #' errors and tests that rest on them are refused. Compare `bound`; the spread of the parameters is
 #' that of `posterior`.
@@ -70,14 +70,15 @@
 #' @param prior The result of [gmm_prior()], with `kappa` and `df` above 0; or `NULL`:
 #'   `gmm_prior()`.
 #' @param weights_prior `"dirichlet"` or `"stick"`: the prior of the proportions.
-#' @return An object of class `c("gmm_vb", "gaussmix", "gmm")`: the list of [gmm()], with `objective`
-#'   (and `trace`) the bound, `loglik` that of the plug-in mixture, `df` NA, the log-likelihoods in
-#'   `starts` NA, and
+#' @return An object of class `c("gmm_vb", "gaussmix", "gmm")`: the list of [gmm()], with
+#'   `objective` (and `trace`) the bound, `loglik` that of the plug-in mixture, `df` NA, the
+#'   log-likelihoods in `starts` NA, and
 #'   \item{bound}{lower bound on the log evidence, a number}
 #'   \item{effective}{effective number of components, two numbers: `used`, the components whose
 #'     expected number of rows (sum of weights) is at least 1; `entropy`, exp(-sum p_j log p_j) with
 #'     p_j the shares of the rows, which counts small components in part}
-#'   \item{posterior}{the variational posterior, a list: `weights_prior`, `size` (k expected numbers of rows),
+#'   \item{posterior}{the variational posterior, a list: `weights_prior`, `size` (k expected
+#'     numbers of rows),
 #'     `concentration` (k; of sticks k x 2), `kappa` (k), `df` (k; `"tied"`: 1), `scale` (Psi:
 #'     d x d x k; `"tied"`: d x d), and `log_weight` (k): with exp(`log_weight`) in place of the
 #'     proportions the mixture's posterior probabilities are those of the variational posterior}
@@ -175,11 +176,11 @@ resolve_variational <- function(options, data, k, code, control) {
     gmm_abort("argument", sprintf("`covariance` must be one of %s, not %s.",
                                   some(dQuote(vb_families, FALSE), Inf),
                                   dQuote(code, FALSE)),
-              "The other families have no conjugate prior: gmm(prior = gmm_prior()) takes them all.")
+              "The others have no conjugate prior: gmm(prior = gmm_prior()) takes all families.")
   }
   if (has_ratio(control)) {
     gmm_abort("argument", "gmm_vb() can't take `ratio` of gmm_control().",
-              "Its prior keeps covariances from degenerating: raise `df` or `scale` of gmm_prior().")
+              "Its prior keeps covariances from degenerating: raise `df` of gmm_prior().")
   }
   stick <- check_choice(options$weights_prior, weights_priors, "weights_prior") == "stick"
   labels <- resolve_labels(data, k)
@@ -202,7 +203,8 @@ resolve_vb_prior <- function(prior, data, k, code) {
   for (name in names(defaults)) if (is.null(prior[[name]])) prior[[name]] <- defaults[[name]]
   for (name in c("kappa", "df")) {
     if (prior[[name]] == 0) {
-      gmm_abort("argument", sprintf("`%s` of gmm_prior() must be above 0 for gmm_vb(), not 0.", name),
+      gmm_abort("argument",
+                sprintf("`%s` of gmm_prior() must be above 0 for gmm_vb(), not 0.", name),
                 "A prior that says nothing has no posterior for a component without rows.")
     }
   }
@@ -238,9 +240,11 @@ variational_fit <- function(fit, out, order, home = NULL) {
   shared <- families[[fit$covariance]]$shared
   df <- prior$df + if (shared) fit$nobs else size
   scale <- fit$covariances * rep(rep_len(df, fit$k), each = d * d)
+  if (shared) scale <- component_covariance(fit, 1L) * df
   share <- fit$proportions[fit$proportions > 0]
   fit$posterior <- list(weights_prior = weights_priors[1L + stick], size = size,
-                        concentration = concentration, kappa = prior$kappa + size, df = df, scale = if (shared) component_covariance(fit, 1L) * df else scale,
+                        concentration = concentration, kappa = prior$kappa + size, df = df,
+                        scale = scale,
                         log_weight = stats::setNames(out$log_weight[order], names(size)))
   fit$proportions <- mean_proportions(concentration)
   fit$effective <- c(used = sum(size >= 1), entropy = exp(-sum(share * log(share))))

@@ -117,7 +117,8 @@ oracle_bound <- function(x, resp, post, prior, w) {
 }
 
 expect_posterior <- function(fit, post, tolerance = 1e-9) {
-  expect_equal(unname(fit$posterior$concentration), unname(post$concentration), tolerance = tolerance)
+  expect_equal(unname(fit$posterior$concentration), unname(post$concentration),
+               tolerance = tolerance)
   expect_equal(unname(fit$posterior$kappa), post$kappa, tolerance = tolerance)
   expect_equal(unname(fit$means), unname(post$means), tolerance = tolerance)
   for (j in seq_along(post$size)) {
@@ -382,13 +383,15 @@ expect_state <- function(fit, want, tolerance) {
   d <- ncol(fit$means)
   covariances <- switch(shape, full = aperm(s, c(3, 1, 2)), tied = s[, , 1],
                         diag = t(matrix(apply(s, 3, diag), d)), spherical = s[1, 1, ])
-  expect_equal(unname(fit$posterior$concentration), unname(want$concentration), tolerance = tolerance)
+  expect_equal(unname(fit$posterior$concentration), unname(want$concentration),
+               tolerance = tolerance)
   expect_equal(unname(fit$posterior$kappa), want$kappa, tolerance = tolerance)
   expect_equal(unname(fit$posterior$df) / times, want$df, tolerance = tolerance)
   expect_equal(c(fit$means), c(want$means), tolerance = tolerance)
   expect_equal(unname(c(covariances)), c(want$covariances), tolerance = tolerance)
   expect_equal(unname(fit$proportions), want$weights, tolerance = tolerance)
-  expect_equal(unname(c(variational_responsibilities(fit)[1:10, ])), c(want$resp), tolerance = tolerance)
+  expect_equal(unname(c(variational_responsibilities(fit)[1:10, ])), c(want$resp),
+               tolerance = tolerance)
 }
 
 test_that("scikit-learn has the same posteriors, and the same differences of bounds", {
