@@ -38,6 +38,8 @@
 #'   size is below `size` times r; or below `thin_size` times r with its smallest eigenvalue,
 #'   relative to the average covariance of the components, below `thin` (0 to 1); or if an
 #'   eigenvalue is on the floor. Zeros switch the first two off.
+#' @param accelerate `TRUE` or `FALSE`: whether EM is accelerated, see the section below. With
+#'   `FALSE`, or `tol = 0`, all steps are EM's own.
 #' @param threads Number of threads, a whole number of at least 1; or `NULL`: at most 2, and fewer
 #'   where `OMP_NUM_THREADS` or `OMP_THREAD_LIMIT` says so. More than twice the processors are never
 #'   used. No result depends on it.
@@ -63,6 +65,15 @@
 #' all covariances shrink to nothing. `df` does not count the bound as a restriction. At the bound
 #' [vcov()][vcov.gaussmix] and [profile()][profile.gaussmix] refuse: [gmm_boot()] serves. A start
 #' given as parameters beyond the bound is truncated first.
+#' @section Acceleration:
+#' Where components overlap, EM takes thousands of small steps. After its first five steps a run
+#' therefore tries longer ones, planned from the statistics of the last few, at no further pass over
+#' the rows. One that would lower the objective, or make a covariance singular, is given up for a
+#' step of EM, so that `trace` never falls; `passes` of a fit counts all passes, `iterations` the
+#' steps that were taken. Convergence is judged on steps of EM at the end. A long step may lead to
+#' another optimum than EM's own steps do, a better one about as often as a worse one. As long as an
+#' eigenvalue is on the floor, and where rows are trimmed or the ratio of eigenvalues is bounded, the
+#' steps are EM's own.
 #' @section The wide search:
 #' With `init = "auto"`, 40 starts (`n_init` of them where that is more) are made in seven ways by
 #' turns: k-means++ on standardised columns; the same in the metric of the total covariance; the
@@ -129,7 +140,7 @@
 gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter = 10000,
                         tol = 1e-9, floor = 1e-10, ratio = Inf,
                         ratio_scale = c("standard", "raw"),
-                        spurious = c(size = 2, thin_size = 10, thin = 1e-3),
+                        spurious = c(size = 2, thin_size = 10, thin = 1e-3), accelerate = TRUE,
                         threads = NULL, verbose = interactive(), keep = TRUE) {
   check_dots_empty(...)
   structure(class = "gmm_control", list(
@@ -142,6 +153,7 @@ gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter
     ratio = check_number(ratio, min = 1, finite = FALSE),
     ratio_scale = check_choice(ratio_scale, c("standard", "raw")),
     spurious = check_spurious(spurious),
+    accelerate = check_flag(accelerate),
     threads = if (!is.null(threads)) check_whole(threads),
     verbose = check_flag(verbose),
     keep = check_flag(keep)
@@ -210,7 +222,7 @@ format.gmm_control <- function(x, ...) {
     search = if (is.null(x$search)) "NULL (40 + 20 k)" else number_text(x$search),
     max_iter = number_text(x$max_iter), tol = number_text(x$tol), floor = number_text(x$floor),
     ratio = number_text(x$ratio), ratio_scale = x$ratio_scale,
-    spurious = spurious,
+    spurious = spurious, accelerate = as.character(x$accelerate),
     threads = if (is.null(x$threads)) "NULL (at most 2)" else number_text(x$threads),
     verbose = as.character(x$verbose), keep = as.character(x$keep)
   )

@@ -80,7 +80,8 @@ em_control <- function(control, options, k, unit) {
   share <- if (is.null(options$share)) 1 else options$share
   list(max_iter = control$max_iter, tol = control$tol, floor = control$floor, ratio = control$ratio,
        spurious = as.double(control$spurious), threads = control$threads,
-       equal = as.integer(equal), prior = prior_to_c(options$prior, k, share / unit, equal, options$variational))
+       accelerate = as.integer(control$accelerate), equal = as.integer(equal),
+       prior = prior_to_c(options$prior, k, share / unit, equal, options$variational))
 }
 
 # The parts of a run's result, in R's units and shapes.
@@ -181,6 +182,7 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, o
     sample = if (auto && n > 2L * size && is.null(labels)) size else n,
     max_iter = control$max_iter,
     tol = if (control$tol > 0) max(control$tol, grid_tol(length(each))) else 0,
+    accelerate = as.integer(control$accelerate),
     spurious = as.double(control$spurious), threads = control$threads,
     progress = if (control$verbose) title else "", labels = labels_to_c(labels),
     trim = share_trimmed(options[[1L]]), units = as.double(scale)

@@ -42,7 +42,8 @@ enum gm_seed ffi_seed_kind(SEXP start) {
 struct gm_em_control ffi_em_control(SEXP control) {
   return (struct gm_em_control){
       .max_iter = ffi_count(ffi_field(control, "max_iter"), 0, "max_iter"),
-      .tol = ffi_number(ffi_field(control, "tol"), "tol")};
+      .tol = ffi_number(ffi_field(control, "tol"), "tol"),
+      .accelerate = ffi_count(ffi_field(control, "accelerate"), 0, "accelerate")};
 }
 
 struct gm_spurious ffi_spurious(SEXP control) {

@@ -10,14 +10,20 @@
 #include <float.h>
 #include <math.h>
 
-#include "gm.h"
+#include "accel.h"
 
-enum { RATIOS = 3 };
+enum {
+  RATIOS = 3,
+  WARM = 5,  /* plain steps before others */
+  JUDGED = 5 /* at the end of an accelerated run */
+};
 
 struct watch { /* of the last gains */
   double gain, ratio[RATIOS];
   int small, still;
 };
+static const struct watch no_watch = {.gain = NAN,
+                                      .ratio = {INFINITY, INFINITY, INFINITY}};
 
 /* Takes in a step's gain; returns the projected remaining gain. */
 static double watch_step(struct watch* watch, double gain, double objective,
@@ -34,20 +40,116 @@ static double watch_step(struct watch* watch, double gain, double objective,
   return left;
 }
 
+struct loop {
+  const struct gm_home* home;
+  const struct gm_bounds* bounds;
+  struct gm_params* params;
+  struct gm_stats* stats;
+  double* work;
+  struct gm_run* run;
+  struct gm_error* err;
+  double tol;
+  struct gm_accel accel;
+  int judged; /* plain steps to come that tell whether the run is at its end; -1: they have told that
+                 it is not */
+};
+
 /* E-step at params; the objective must be a number. work: of the M-step, which leaves the old
    parameters at its begin. */
-static int look(const struct gm_home* home, const struct gm_bounds* bounds,
-                const struct gm_params* params, struct gm_stats* stats,
-                struct gm_run* run, double* work, struct gm_error* err) {
-  if (home->estep(home->data, params, stats, err)) return err->code;
+static int look(struct loop* l) {
+  const struct gm_params* params = l->params;
+  struct gm_run* run = l->run;
+  if (l->home->estep(l->home->data, params, l->stats, l->err)) return l->err->code;
   run->passes++;
-  run->loglik = stats->total[GM_LOGLIK];
-  run->objective = run->loglik + stats->total[GM_CONSTANT];
-  if (bounds->prior)
-    run->objective += gm_log_prior(
-        bounds, params, work + gm_params_size(params->family, params->d, params->k));
-  if (!isfinite(run->objective)) *err = (struct gm_error){.code = GM_NUMERIC};
-  return err->code;
+  run->loglik = l->stats->total[GM_LOGLIK];
+  run->objective = run->loglik + l->stats->total[GM_CONSTANT];
+  if (l->bounds->prior)
+    run->objective +=
+        gm_log_prior(l->bounds, params,
+                     l->work + gm_params_size(params->family, params->d, params->k));
+  if (!isfinite(run->objective)) *l->err = (struct gm_error){.code = GM_NUMERIC};
+  return l->err->code;
+}
+
+/* To the last iterate, whose statistics are lost; an error stays. */
+static int back(struct loop* l) {
+  const struct gm_error reason = *l->err;
+  gm_params_copy(l->params, &l->accel.held);
+  *l->err = (struct gm_error){.code = GM_OK};
+  if (!look(l)) *l->err = reason;
+  return l->err->code;
+}
+
+/* The step that acceleration has planned. Returns whether it goes forwards; whatever fails but for a
+   stop, it is given up. */
+static int bold_step(struct loop* l) {
+  const double before = l->run->objective;
+  const int done = !gm_accel_mstep(&l->accel, l->bounds, l->params, l->work, l->err) &&
+                   !gm_floored(l->params, l->bounds, 1, l->work) && !look(l);
+  const double gain = done ? l->run->objective - before : -INFINITY;
+  gm_accel_learn(&l->accel, gain);
+  if (gain >= 0 || l->err->code == GM_STOPPED) return gain >= 0;
+  *l->err = (struct gm_error){.code = GM_OK};
+  l->run->objective = before;
+  gm_accel_plain(&l->accel);
+  return 0;
+}
+
+/* E-step and M-step; lost: the statistics are those of a step given up. Returns whether the run can
+   go no further. */
+static int plain_step(struct loop* l, int lost) {
+  const double before = l->run->objective;
+  if (lost ? gm_accel_mstep(&l->accel, l->bounds, l->params, l->work, l->err)
+           : gm_mstep(l->stats, l->bounds, l->params, l->work, l->err)) {
+    if (lost && l->err->code != GM_STOPPED) (void)!back(l);
+    return 1;
+  }
+  if (look(l)) return 1;
+  if (l->run->objective - before >= -1e-8 * (fabs(before) + l->stats->total[GM_WEIGHT]))
+    return 0;
+  if (l->bounds->ratio < INFINITY || gm_floored(l->params, l->bounds, 1, l->work)) {
+    /* at a bound the rounding of clipping is all that is left: the run is at its end */
+    l->run->converged = !back(l) && l->tol > 0;
+  } else {
+    *l->err = (struct gm_error){.code = GM_NUMERIC};
+  }
+  return 1;
+}
+
+/* Plans the next step; returns the projected remaining gain. left: what plain steps project. */
+static double look_ahead(struct loop* l, int bold, double left) {
+  struct gm_accel* accel = &l->accel;
+  const double weight = l->stats->total[GM_WEIGHT];
+  if (gm_floored(l->params, l->bounds, 1, l->work)) {
+    gm_accel_clear(accel);
+    return left;
+  }
+  if (gm_accel_take(accel, l->params, l->stats, l->bounds, l->err)) {
+    if (l->err->code != GM_STOPPED) *l->err = (struct gm_error){.code = GM_OK};
+    gm_accel_clear(accel);
+    return left;
+  }
+  if (!accel->bold) return left;
+  left = accel->rate < 1 ? l->run->gain * fmax(accel->rate, 0) / (1 - accel->rate)
+                         : INFINITY;
+  if (bold && l->judged < 0) l->judged = 0;
+  if (l->judged == 0 && left < l->tol * weight) l->judged = JUDGED;
+  if (l->judged > 0) {
+    gm_accel_plain(accel);
+    if (--l->judged == 0) l->judged = -1;
+  }
+  return left;
+}
+
+/* hopeless() may use the first part for a verdict. */
+static ptrdiff_t shared_work(const struct gm_family* family, int d, int k) {
+  const ptrdiff_t mstep = gm_mstep_work(family, d, k);
+  const ptrdiff_t verdict = gm_verdict_work(family, d);
+  return mstep > verdict ? mstep : verdict;
+}
+
+ptrdiff_t gm_em_work(const struct gm_family* family, int d, int k) {
+  return shared_work(family, d, k) + gm_accel_size(family, d, k);
 }
 
 /* Did the last E-step keep the rows of the one before? */
@@ -59,36 +161,47 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
           const struct gm_em_control* control, struct gm_params* params,
           struct gm_stats* stats, double* trace, double* work, struct gm_run* run,
           struct gm_error* err) {
-  struct watch watch = {.gain = NAN, .ratio = {INFINITY, INFINITY, INFINITY}};
+  const double tol = control->tol;
+  struct watch watch = no_watch;
+  struct loop l = {.home = home,
+                   .bounds = bounds,
+                   .params = params,
+                   .stats = stats,
+                   .work = work,
+                   .run = run,
+                   .err = err,
+                   .tol = tol};
+  gm_accel_init(&l.accel, params, stats,
+                work + shared_work(params->family, params->d, params->k));
   *err = (struct gm_error){.code = GM_OK};
   *run = (struct gm_run){.gain = NAN};
-  if (look(home, bounds, params, stats, run, work, err)) return err->code;
+  if (look(&l)) return err->code;
   trace[0] = run->objective;
   const int closed = params->k == 1 && gm_stats_complete(stats); /* a single step */
+  const int accelerate = control->accelerate && tol > 0 && !closed && !home->trimming &&
+                         !(bounds->ratio < INFINITY);
 
   while (run->iterations < control->max_iter && !run->converged) {
     const double before = run->objective;
-    if (gm_mstep(stats, bounds, params, work, err)) break;
-    if (look(home, bounds, params, stats, run, work, err)) break;
-    if (run->objective - before < -1e-8 * (fabs(before) + stats->total[GM_WEIGHT])) {
-      if (!(bounds->ratio < INFINITY) && !gm_floored(params, bounds, 1, work)) {
-        *err = (struct gm_error){.code = GM_NUMERIC};
-        break;
-      }
-      /* at a bound the rounding of clipping is all that is left: the run is at its end */
-      gm_mstep_undo(params, work);
-      if (look(home, bounds, params, stats, run, work, err)) break;
-      run->converged = control->tol > 0;
-      break;
-    }
+    const int planned = l.accel.bold;
+    gm_params_copy(&l.accel.held, params);
+    const int bold = planned && bold_step(&l);
+    if (err->code || (!bold && plain_step(&l, planned))) break;
     trace[++run->iterations] = run->objective;
     run->gain = run->objective - before;
-    const double left = watch_step(&watch, run->gain, run->objective,
-                                   stats->total[GM_WEIGHT], control->tol);
-    if (control->tol > 0 && same_rows(home, stats))
-      run->converged = closed || watch.small >= 2 || watch.still >= 3;
-    if (!run->converged && control->hopeless &&
-        control->hopeless(control->data, run, left)) {
+    double left = INFINITY;
+    if (bold) {
+      watch = no_watch;
+    } else {
+      left = watch_step(&watch, run->gain, run->objective, stats->total[GM_WEIGHT], tol);
+      run->converged = tol > 0 && same_rows(home, stats) &&
+                       (closed || watch.small >= 2 || watch.still >= 3);
+      if (run->converged) break;
+    }
+    if (accelerate && run->iterations >= WARM && run->iterations < control->max_iter)
+      left = look_ahead(&l, bold, left);
+    if (err->code) break;
+    if (control->hopeless && control->hopeless(control->data, run, left)) {
       run->abandoned = 1;
       break;
     }

@@ -448,13 +448,16 @@ struct gm_em_control {
   int max_iter;
   double
       tol; /* of the projected remaining gain, per unit of weight; 0: all max_iter steps */
+  int accelerate; /* 0, or tol = 0: plain EM */
   /* NULL, or asked after each step, with the projected remaining gain: not 0 abandons the run */
   int (*hopeless)(void* data, const struct gm_run* run, double left);
   void* data;
 };
 
 /* params: start in, result out; stats: those of the result. trace: max_iter + 1 doubles, the
-   objective of the start and after each iteration. work: gm_mstep_work(). */
+   objective of the start and after each iteration. work: gm_em_work(), of which hopeless() may use
+   gm_verdict_work(). */
+ptrdiff_t gm_em_work(const struct gm_family* family, int d, int k);
 int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
           const struct gm_em_control* control, struct gm_params* params,
           struct gm_stats* stats, double* trace, double* work, struct gm_run* run,

@@ -11,7 +11,7 @@ good <- list(
                                              scale = diag(2), root = diag(2),
                                              constant = c(0, 0, 0), share = 1, posterior = 0L,
                                              weight = 6, sorted = 0L),
-                 labels = c(0L, 1L, 2L, 0L, 0L, 0L), equal = 0L)
+                 labels = c(0L, 1L, 2L, 0L, 0L, 0L), equal = 0L, accelerate = 1L)
 )
 strange <- list(
   NULL, list(), list(1), "a", NA_character_, raw(0), sum, function(x) x, globalenv(), quote(a + b),
