@@ -257,7 +257,8 @@ test_that("the ratio is kept, the objective never falls, and a large ratio is no
       }
     }
     expect_equal(gmm(contaminated, 3, code, control = list(init = groups, ratio = 1e9))$means,
-                 gmm(contaminated, 3, code, control = from_groups)$means, tolerance = 1e-8)
+                 gmm(contaminated, 3, code,
+                     control = list(init = groups, accelerate = FALSE))$means, tolerance = 1e-8)
   }
 })
 
