@@ -48,6 +48,14 @@
 #' p-value is below 1 / (number + 1), its resolution. A warning says where that keeps rows from an
 #' adjusted p-value of at most `false_alarm` (0.05 where there is none), and what would do.
 #'
+#' @section Missing values:
+#' After `gmm(na.action = na.pass)` rows with missing values are judged by what is there. Densities
+#' of different variables have different units, and so the log-density of the observed ones is
+#' lowered by `log(scale) + log(2 pi e) / 2` for each that is missing: the mean log-density of a
+#' normal variable with the column's scale. The score then is that number. A row that is wholly
+#' missing is never an anomaly (NA). With p-values such rows are not judged: the reference is of
+#' complete rows. Such a fit must hold its rows.
+#'
 #' @section Truth:
 #' With `truth`, rows count one each, whatever their weights. Precision is the share of true
 #' anomalies among the rows flagged, recall the share flagged among the true anomalies, F1 their
@@ -58,7 +66,7 @@
 #' @param fit A fit by [gmm()], also with `keep = FALSE`; or, where `threshold` or `false_alarm` is
 #'   given, a mixture by [gmm_params()].
 #' @param newdata Rows to judge, as for [predict()][predict.gaussmix]; those with missing values are
-#'   not judged (NA). Left out: the training rows.
+#'   not judged (NA), unless the fit was to such rows, see below. Left out: the training rows.
 #' @param rate The share of the training rows' weight to flag at most, at least 0 and below 1.
 #' @param ... Must be empty.
 #' @param threshold A log-density to use in place of the one that follows from `rate`.
@@ -177,9 +185,12 @@ gmm_anomaly <- function(fit, newdata, rate = 0.04, ..., threshold = NULL, false_
     new <- NULL
   } else {
     new <- new_data(fit, newdata)$x
-    score <- stats::predict(fit, new, type = "logdensity")
-    score[missing_rows(new)] <- NA # a density of fewer variables has another unit
+    score <- comparable_scores(fit, new)
     weights <- NULL
+  }
+  if (wanted) {
+    judged <- if (is.null(new)) fit$x else new
+    if (anyNA(judged)) score[missing_rows(judged)] <- NA
   }
   flag <- score < threshold
   counts <- c(judged = sum(!is.na(score)), flagged = sum(flag, na.rm = TRUE),
@@ -203,9 +214,20 @@ training_scores <- function(fit, hint) {
     gmm_abort("data", paste("gmm_anomaly() needs training rows; this mixture was built by",
                             "gmm_params()."), hint)
   }
-  if (!is.null(fit$logdensity)) return(fit$logdensity)
+  if (!is.null(fit$logdensity) && is.null(fit$missing)) return(fit$logdensity)
   need_rows(fit, "gmm_anomaly()")
-  score(fit, fit$x, "logdensity")
+  comparable_scores(fit, fit$x)
+}
+
+# Log-densities of rows with different variables have different units. Each that is missing counts
+# as its mean log-density would, were it normal with the column's scale. NA: nothing is known, or
+# the fit was to complete rows.
+comparable_scores <- function(fit, x) {
+  out <- score(fit, x, "logdensity")
+  if (!anyNA(x)) return(out)
+  if (is.null(fit$missing)) return(replace(out, missing_rows(x), NA))
+  out <- out - drop(is.na(unname(x)) %*% (log(fit$scale) + log(2 * pi * exp(1)) / 2))
+  replace(out, wholly_missing(x), NA)
 }
 
 # Rows that na.omit or na.exclude left out are NA: elements match the rows given.
@@ -216,6 +238,10 @@ padded <- function(x, na.action) {
 # The smallest score at or below which there is more than `rate` of the weight. The slack keeps
 # rates such as 0.29 of 100 rows from being lost to rounding.
 low_quantile <- function(score, weights, rate) {
+  if (anyNA(score)) {
+    weights <- weights[!is.na(score)]
+    score <- score[!is.na(score)]
+  }
   order <- order(score)
   weight <- if (is.null(weights)) rep(1, length(score)) else weights / max(weights)
   below <- cumsum(weight[order])
@@ -484,7 +510,7 @@ plot.gmm_anomaly <- function(x, what = c("rows", "scores", "curve", "pvalues"), 
     dims <- plot_dims(x$fit, dims)
     marks <- anomaly_marks(x, max_rows)
     view <- plot_view(x$fit, "classification", ellipses, contours, boundaries, max_rows, legend,
-                      col, pch)
+                      col, pch, dims)
     view$rows <- plot_rows(x$fit, max_rows, marks$rows, marks$weights)
     whole <- length(dims) == ncol(x$fit$means) && length(dims) <= 2L
     if (whole) view$lines <- function(dims) draw_threshold(x, dims)
@@ -531,7 +557,7 @@ anomaly_marks <- function(x, max_rows) {
     rows[at[round(seq(1, n, length.out = min(n, ceiling(max_rows / 5))))], , drop = FALSE]
   }
   rings <- x$truth[kept]
-  list(rows = rows[fine, , drop = FALSE], weights = if (is.null(x$x)) x$fit$weights,
+  list(rows = rows[fine, , drop = FALSE], weights = if (is.null(x$x)) x$fit$weights[fine],
        stars = pick(flag), rings = pick(rings), lost = sum(!fine),
        n = c(stars = sum(flag & fine), rings = sum(rings & fine, na.rm = TRUE)))
 }

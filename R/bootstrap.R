@@ -23,6 +23,9 @@
 #' the reason in `runs`; estimates are from the others. Those that did not converge, or have a
 #' spurious component, are kept. All are counted by `print()`.
 #'
+#' Where values are missing in the fit's rows, those of a parametric replicate miss the same ones,
+#' as if they were missing completely at random.
+#'
 #' Each replicate has a seed drawn from R's random numbers, so that after [set.seed()] the result is
 #' the same for any `cl`.
 #'
@@ -102,6 +105,7 @@ replicate_drawer <- function(fit, type) {
   data <- list(x = fit$x, weights = NULL, scale = fit$scale, blueprint = fit$blueprint)
   params <- as_parameters(fit)
   if (type == "parametric") {
+    if (!is.null(fit$missing)) need_rows(fit, "gmm_boot()") # they say what is missing
     n <- rows_to_draw(fit$nobs)
     return(function(threads) simulated_data(data, params, n, threads))
   }
@@ -117,9 +121,16 @@ replicate_drawer <- function(fit, type) {
   }
 }
 
-# Data like those given, with n rows drawn from a mixture.
+# Data like those given, with n rows drawn from a mixture, which miss the same values (of as many
+# rows drawn at random, where weights make another number).
 simulated_data <- function(data, params, n, threads) {
+  missing <- if (anyNA(data$x)) is.na(unname(data$x[!wholly_missing(data$x), , drop = FALSE]))
   data$x <- engine_sample(n, params, threads = threads)$x
+  if (!is.null(missing)) {
+    rows <- seq_len(nrow(missing))
+    if (length(rows) != n) rows <- rows[1L + floor(stats::runif(n) * length(rows))]
+    data$x[missing[rows, ]] <- NA
+  }
   colnames(data$x) <- data$blueprint$names
   data["weights"] <- list(NULL)
   data

@@ -632,10 +632,11 @@ plot.gmm_da <- function(x, dims = NULL, ..., ellipses = 0.95, boundaries = NULL,
   if (is.null(boundaries)) boundaries <- ncol(x$x) == 2L
   boundaries <- check_flag(boundaries) && length(dims) == 2L
   member <- class_of_components(x)
-  view <- plot_view(mixture, "classification", ellipses, NULL, FALSE, max_rows, legend, col, pch)
+  view <- plot_view(mixture, "classification", ellipses, NULL, FALSE, max_rows, legend, col, pch,
+                    dims)
   view$style <- lapply(component_style(length(x$classes), col, pch), `[`, member)
   view$groups <- x$classes[member]
-  rows <- plot_rows(mixture, max_rows, x$x, x$weights)
+  rows <- plot_rows(mixture, max_rows, x$x, x$weights, dims)
   own <- as.integer(x$class[rows$at])
   wrong <- rows$shown[as.integer(classify(x, rows$shown, "class")) != own, , drop = FALSE]
   rows$class <- factor(match(own, member), seq_along(member)) # has its class's style

@@ -67,8 +67,8 @@ draw_hole <- function(part) {
   component <- pmin(below + 1L, ncol(part$log_prob))
   for (j in unique(component)) {
     rows <- which(component == j)
-    factor <- chol(matrix(part$covariances[, , j], q))
-    out[rows, ] <- matrix(part$means[rows, , j], length(rows)) + out[rows, , drop = FALSE] %*% factor
+    apart <- out[rows, , drop = FALSE] %*% chol(matrix(part$covariances[, , j], q))
+    out[rows, ] <- matrix(part$means[rows, , j], length(rows)) + apart
   }
   out
 }

@@ -24,7 +24,8 @@
 #' Each test is at the `level` given, so that too many components are found in about that share of
 #' all data sets, where the model holds; where groups are not normal, more components than groups
 #' are needed for their shape, and the test will find them. Simulated data are independent rows
-#' without weights, as many as `nobs`.
+#' without weights, as many as `nobs`. Where values are missing (`na.pass`), the samples miss the
+#' same ones, as if they were missing completely at random.
 #'
 #' @inheritParams gmm
 #' @param x The data, as for [gmm()]; or a fit by [gmm()] or the result of [gmm_select()], of which

@@ -312,7 +312,7 @@ plot.gmm_merge <- function(x, what = c("entropy", "classification"), dims = NULL
   dims <- plot_dims(fit, dims)
   clusters <- check_whole(clusters, max = fit$k)
   members <- x$members[clusters, ]
-  view <- plot_view(fit, what, ellipses, contours, FALSE, max_rows, legend, col, pch)
+  view <- plot_view(fit, what, ellipses, contours, FALSE, max_rows, legend, col, pch, dims)
   view$rows$class <- cluster_class(x, view$rows$shown, clusters)
   view$style <- lapply(component_style(clusters, col, pch), `[`, members)
   view$groups <- paste("cluster", cluster_names(members, rownames(fit$means)))[members]

@@ -41,7 +41,8 @@
 #' @param boundaries `TRUE` or `FALSE`: draw the boundaries? By default where two variables are all
 #'   that the mixture has. Those of two variables of more are of the marginal mixture.
 #' @param max_rows The number of rows drawn at most. Of more, equally spaced ones are drawn, and the
-#'   line below the picture says so. The histogram counts all.
+#'   line below the picture says so; rows that lack a variable drawn are left out, which it says
+#'   too. The histogram counts all others.
 #' @param legend `TRUE` or `FALSE`: explain colours and symbols above the picture, where they mean
 #'   something?
 #' @param col,pch Colours and symbols of the components, recycled. By default the palette of Okabe
@@ -91,7 +92,7 @@ plot.gaussmix <- function(x, what = c("classification", "density", "uncertainty"
   dims <- plot_dims(x, dims)
   if (is.null(boundaries)) boundaries <- ncol(x$means) == 2L
   drawn <- used_components(x)
-  view <- plot_view(drawn, what, ellipses, contours, boundaries, max_rows, legend, col, pch)
+  view <- plot_view(drawn, what, ellipses, contours, boundaries, max_rows, legend, col, pch, dims)
   draw_mixture(drawn, dims, view, main, sub, ...)
   invisible(x)
 }
@@ -99,11 +100,12 @@ plot.gaussmix <- function(x, what = c("classification", "density", "uncertainty"
 # What the panels of a picture share. Other pictures are built upon those of a mixture by layers:
 # `view$fill`, `view$lines` and `view$marks`, functions of the variables of a panel. They draw below
 # the rows; above these and below means and ellipses; and above all.
-plot_view <- function(x, what, ellipses, contours, boundaries, max_rows, legend, col, pch) {
+plot_view <- function(x, what, ellipses, contours, boundaries, max_rows, legend, col, pch,
+                      dims = seq_len(ncol(x$means))) {
   check_shares(ellipses)
   check_shares(contours)
   max_rows <- check_whole(max_rows, min = 0)
-  list(what = what, rows = plot_rows(x, max_rows),
+  list(what = what, rows = plot_rows(x, max_rows, dims = dims),
        ellipses = if (what == "classification") ellipses,
        contours = if (what != "uncertainty") contours,
        boundaries = check_flag(boundaries) && what != "density" && x$k > 1L,
@@ -140,15 +142,20 @@ plot_dims <- function(x, dims) {
   find_variables(dims, x, "dims")
 }
 
-# The rows that have weight, `shown` of them drawn: equally spaced in the order of the data.
-plot_rows <- function(x, max_rows, values = x$x, weights = x$weights) {
+# The rows that have weight and all variables drawn (`lost`: how many lack some), `shown` of them
+# drawn: equally spaced in the order of the data.
+plot_rows <- function(x, max_rows, values = x$x, weights = x$weights,
+                      dims = seq_len(NCOL(values))) {
   if (NROW(values) == 0L) return(list(n = 0, shown = integer(), class = factor()))
   counted <- if (is.null(weights)) seq_len(nrow(values)) else which(weights > 0)
+  whole <- !missing_rows(values[counted, dims, drop = FALSE])
+  lost <- sum(!whole)
+  counted <- counted[whole]
   n <- length(counted)
   at <- if (n > max_rows) counted[round(seq(1, n, length.out = max_rows))] else counted
   shown <- values[at, , drop = FALSE]
-  list(n = n, values = values[counted, , drop = FALSE], weights = weights[counted], shown = shown,
-       at = at,
+  list(n = n, lost = lost, values = values[counted, , drop = FALSE], weights = weights[counted],
+       shown = shown, at = at,
        class = score(x, shown, "class"), uncertainty = score(x, shown, "uncertainty"))
 }
 
@@ -399,7 +406,10 @@ plot_note <- function(x, dims, view) {
 
 rows_note <- function(rows) {
   drawn <- NROW(rows$shown)
-  if (rows$n > drawn) sprintf("%s of %s rows shown", count_text(drawn), count_text(rows$n))
+  c(if (rows$n > drawn) sprintf("%s of %s rows shown", count_text(drawn), count_text(rows$n)),
+    if (rows$n > 0 && isTRUE(rows$lost > 0)) {
+      sprintf("%s with missing values not shown", plural(rows$lost, "row"))
+    })
 }
 
 # "25, 50 and 95 %"

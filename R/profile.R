@@ -90,8 +90,8 @@ profile.gaussmix <- function(fitted, which, level = 0.99, ...) {
 
 # `start`: the fit, brought to its maximum to all digits. `se`: NA where there is no maximum.
 profile_problem <- function(fit, reach) {
-  problem <- list(x = fit$x, w = case_weights(fit), map = whitening(fit, anyNA(fit$x)), reach = reach,
-                  scale = coef_scale(fit), threads = fit$control$threads)
+  problem <- list(x = fit$x, w = case_weights(fit), map = whitening(fit, anyNA(fit$x)),
+                  reach = reach, scale = coef_scale(fit), threads = fit$control$threads)
   problem$count <- as.integer(df_of(fit$covariance, ncol(fit$x), fit$k))
   problem$free <- free_parameters(fit, problem$count)
   problem$white <- whiten_rows(fit$x, problem$map)

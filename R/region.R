@@ -146,7 +146,7 @@ plot.gmm_region <- function(x, dims = NULL, ..., ellipses = NULL,
     gmm_abort("argument", sprintf("`dims` must be one or two variables, not %d.", length(dims)))
   }
   view <- plot_view(x$fit, "classification", ellipses, contours, boundaries, max_rows, legend, col,
-                    pch)
+                    pch, dims)
   view$fill <- function(dims) draw_box(x, dims, border = FALSE)
   view$lines <- function(dims) draw_box(x, dims, border = TRUE)
   if (is.null(main)) {
@@ -448,7 +448,7 @@ plot.gmm_hdr <- function(x, ..., ellipses = NULL, contours = NULL, boundaries = 
               "To see which rows are outside: plot(gmm_anomaly(fit, threshold = hdr$threshold)).")
   }
   view <- plot_view(x$fit, "classification", ellipses, contours, boundaries, max_rows, legend, col,
-                    pch)
+                    pch, seq_len(d))
   draw <- if (d == 1L) draw_intervals else draw_levels
   view$fill <- function(dims) draw(x, border = FALSE)
   view$lines <- function(dims) draw(x, border = TRUE)

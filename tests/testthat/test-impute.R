@@ -6,7 +6,8 @@ holed <- local({
   x[150, ] <- NA
   x
 })
-fit <- with_test_seed(1, gmm(holed, 3, "EEE", na.action = na.pass, control = gmm_control(n_init = 2)))
+fit <- with_test_seed(1, gmm(holed, 3, "EEE", na.action = na.pass,
+                             control = gmm_control(n_init = 2)))
 
 test_that("missing values get their means given the others, over the components", {
   out <- predict(fit, type = "impute")
@@ -42,7 +43,7 @@ test_that("what is there is unchanged to the bit, in data of any kind", {
   m <- as.matrix(holed)
   expect_identical(fill(m), as.matrix(fill(holed)))
   expect_identical(fill(m[, 4:1]), fill(m)[, 4:1])
-  expect_identical(fill(unname(m)), unname(fill(m)))
+  expect_identical(suppressMessages(fill(unname(m))), unname(fill(m)))
   one <- gmm(c(faithful$waiting, NA), 2, na.action = na.pass)
   expect_equal(predict(one, c(a = 50, b = NA), type = "impute"),
                c(a = 50, b = sum(one$proportions * one$means)))
