@@ -42,8 +42,9 @@ least_cost_assignment <- function(cost) {
 aligned_order <- function(params, reference, x, w = NULL, threads = NULL) {
   k <- nrow(params$means)
   if (k == 1L) return(1L)
-  own <- engine_score(x, params, "prob", threads)
+  own <- engine_score(x, params, "prob", threads)[, seq_len(k), drop = FALSE]
   if (!is.null(w)) own <- w * own
-  agreement <- crossprod(engine_score(x, reference, "prob", threads), own)
+  theirs <- engine_score(x, reference, "prob", threads)[, seq_len(k), drop = FALSE]
+  agreement <- crossprod(theirs, own)
   least_cost_assignment(max(agreement) - agreement)
 }

@@ -154,6 +154,10 @@ gmm_anomaly <- function(fit, newdata, rate = 0.04, ..., threshold = NULL, false_
                         draws = 99999) {
   check_dots_empty(...)
   validate_gmm(fit)
+  if (!is.null(fit$noise)) {
+    if (is_fit(fit)) need_rows(fit, "gmm_anomaly() of a fit with noise")
+    fit <- gaussian_part(fit) # what is noise is what is looked for
+  }
   ways <- c(rate = !missing(rate), threshold = !is.null(threshold),
             false_alarm = !is.null(false_alarm))
   if (sum(ways) > 1L) {

@@ -83,6 +83,7 @@ gmm_boot <- function(fit, n_boot = 999, type = c("parametric", "weighted", "nonp
     refuse_options(fit, "gmm_boot(type = \"parametric\")", "trim",
                    "Use type = \"weighted\": draws of the mixture have no outliers to be trimmed.")
   }
+  if (type == "parametric") need_proper(fit, "random draws")
   n_boot <- check_whole(n_boot, min = 2)
   cl <- check_cluster(cl)
   warn_if_spurious(fit, ", and so must its bootstrap not be")
@@ -151,11 +152,9 @@ fit_replicate <- function(data, model) {
   code <- model$params$covariance
   tryCatch({
     out <- fit_model(data, model$k, code, model$control, options = model$options)
-    found <- c(out[parameter_fields], covariance = code)
+    found <- c(out[parameter_fields], list(covariance = code, noise = out$noise))
     order <- aligned_order(found, model$params, data$x, data$weights, model$control$threads)
-    found <- list(proportions = found$proportions[order],
-                  means = found$means[order, , drop = FALSE],
-                  covariances = found$covariances[, , order, drop = FALSE])
+    found <- reorder_gaussians(found, order)
     names <- dimnames(model$params$means)
     list(coef = coef_vector(c(name_parameters(found, names[[1L]], names[[2L]]), covariance = code)),
          loglik = out$best$loglik, converged = out$best$converged,

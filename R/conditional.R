@@ -76,9 +76,9 @@ gmm_conditional <- function(fit, given) {
   }
   check_finite(x, "given")
   part <- condition(fit, x, known$given, known$rest)
-  means <- t(matrix(part$means, length(known$rest)))
-  out <- part_mixture(fit, exp(part$log_prob[1L, ]), means, part$covariances, known$rest,
-                      match.call())
+  means <- t(matrix(part$means[, , seq_len(fit$k)], length(known$rest)))
+  out <- part_mixture(fit, exp(part$log_prob[1L, ]), means,
+                      part$covariances[, , seq_len(fit$k), drop = FALSE], known$rest, match.call())
   out$given <- x[1L, ]
   out
 }
@@ -96,6 +96,7 @@ find_variables <- function(variables, fit, arg = "variables") {
 }
 
 marginal_mixture <- function(fit, at, call) {
+  need_proper(fit, "some of the variables")
   part_mixture(fit, fit$proportions, fit$means[, at, drop = FALSE],
                fit$covariances[at, at, , drop = FALSE], at, call)
 }
@@ -106,6 +107,10 @@ part_mixture <- function(fit, proportions, means, covariances, at, call) {
                                  covariances = covariances), rownames(fit$means),
                             colnames(fit$means)[at])
   params$covariance <- part_family(fit$covariance, length(at))
+  if (!is.null(fit$noise)) {
+    params$noise <- box_noise(fit$noise$limits[, at, drop = FALSE], colnames(fit$means)[at])
+    names(params$proportions) <- class_names(params)
+  }
   new_params(params, fit$blueprint$named, call)
 }
 
@@ -121,7 +126,8 @@ part_family <- function(code, d) {
 # ---- conditioning ----------------------------------------------------------------------
 
 # For finite rows of the variables `given`, the distribution of the variables `rest`: log_prob
-# (n x k), means (n x q x k), covariances (q x q x k, the same for all rows). With the Cholesky
+# (n x k), means (n x q x k), covariances (q x q x k, the same for all rows); with noise k + 1 of
+# them all, and its `limits`. With the Cholesky
 # factor R of a covariance, the given variables first, the regression on x is
 # R12' R11'^-1 (x - mean), and the covariance of its residuals R22' R22.
 condition <- function(fit, x, given, rest) {
@@ -136,7 +142,21 @@ condition <- function(fit, x, given, rest) {
     means[, , j] <- t(fit$means[j, rest] + crossprod(factor[first, -first, drop = FALSE], z))
     covariances[, , j] <- crossprod(factor[-first, -first, drop = FALSE])
   }
-  list(log_prob = log_gate(fit, x, given), means = means, covariances = covariances)
+  part <- list(log_prob = log_gate(fit, x, given), means = means, covariances = covariances)
+  if (!is.null(fit$noise)) part <- with_noise(part, fit$noise$limits[, rest, drop = FALSE])
+  part
+}
+
+# The moments of a uniform distribution as those of one component more.
+with_noise <- function(part, limits) {
+  n <- dim(part$means)[1L]
+  q <- dim(part$means)[2L]
+  k <- dim(part$means)[3L] + 1L
+  part$means <- array(c(part$means, rep(colMeans(limits), each = n)), c(n, q, k))
+  variances <- (limits[2L, ] - limits[1L, ])^2 / 12
+  part$covariances <- array(c(part$covariances, diag(variances, q)), c(q, q, k))
+  part$limits <- limits
+  part
 }
 
 # Logarithms of the posterior probabilities given some of the variables. Where all densities are 0
@@ -177,13 +197,13 @@ conditional_moments <- function(part) {
 # Quantiles of each variable by itself (n x q): with `p` below them, or above them (side -1).
 conditional_quantile <- function(part, p, side) {
   n <- nrow(part$log_prob)
-  components <- seq_len(ncol(part$log_prob))
-  log_proportion <- lapply(components, function(j) part$log_prob[, j])
+  log_proportion <- lapply(seq_len(ncol(part$log_prob)), function(j) part$log_prob[, j])
+  components <- seq_len(ncol(part$log_prob) - !is.null(part$limits))
   q <- dim(part$means)[2L]
   quantiles <- vapply(seq_len(q), function(a) {
     mixture <- list(log_proportion = log_proportion,
                     mean = lapply(components, function(j) part$means[, a, j]),
-                    sd = sqrt(part$covariances[a, a, ]))
+                    sd = sqrt(part$covariances[a, a, components]), limits = part$limits[, a])
     solve_quantile(rep(log(p), n), rep(side, n), mixture)
   }, numeric(n))
   matrix(quantiles, n, q)
@@ -228,7 +248,7 @@ predict_conditional <- function(object, newdata, na.action, level) {
     out$lower <- all_rows(conditional_quantile(part, tail, 1), variables)
     out$upper <- all_rows(conditional_quantile(part, tail, -1), variables)
   }
-  out$prob <- all_rows(exp(part$log_prob), rownames(object$means))
+  out$prob <- all_rows(exp(part$log_prob), class_names(object))
   out
 }
 

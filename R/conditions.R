@@ -19,6 +19,7 @@
 #' | `names` | columns are duplicated, or those of new data are not those of the fit |
 #' | `weights` | case weights are negative, missing, infinite, all zero, or of a wrong number |
 #' | `labels` | known labels (`labels`) are not what they should be |
+#' | `noise` | a mixture with a noise component has no such thing, or only with limits |
 #' | `start` | a start (`init`) is not what it should be |
 #' | `scale` | numbers are so large or so small that their squares leave the range of a double |
 #' | `formula` | a formula has a term that can't be used |

@@ -186,7 +186,9 @@ check_init <- function(init) {
     gmm_abort("start", must_be("init", some(expected, Inf), init))
   }
   if (inherits(init, "gaussmix")) return(bare_parameters(init, "init"))
-  if (is_parameters(init) && all(parameter_fields %in% names(init))) init <- init[parameter_fields]
+  if (is_parameters(init) && all(parameter_fields %in% names(init))) {
+    init <- init[c(parameter_fields, intersect("noise", names(init)))]
+  }
   init
 }
 

@@ -46,7 +46,7 @@
 #' @return An object of class `c("gaussmix", "gmm")`, see [gmm()] and [gmm_params()]; `source` names
 #'   the software.
 #' @section Errors: `gaussmix_error_argument` for objects of other kinds, for what is no mixture of
-#'   normal distributions (noise component, concomitant variables, other distributions), and fields
+#'   normal distributions (concomitant variables, other distributions), and fields
 #'   that are not as they should be. For `x` and `weights` as for [gmm()].
 #' @examples
 #' clusters <- kmeans(faithful, 2, nstart = 10)
@@ -209,15 +209,11 @@ need_field <- function(value, ok, name, expected) {
 read_mclust <- function(parameters, arg = "object") {
   about <- function(field) paste0(arg, "$", field)
   need_field(parameters, is.list, arg, "a list of pro, mean and variance")
-  if (!is.null(parameters$Vinv)) {
-    gmm_abort("argument", sprintf("`%s` must be a mixture without a noise component.", arg),
-              "Fit it without `initialization = list(noise = )`.")
-  }
   variance <- need_field(parameters$variance, is.list, about("variance"), "a list")
   name <- about("variance$modelName")
   code <- need_field(variance$modelName, is_string, name, "the name of a model")
   mean <- need_field(parameters$mean, is.numeric, about("mean"), "numeric")
-  k <- length(parameters$pro)
+  k <- length(parameters$pro) - !is.null(parameters$Vinv)
   d <- if (is.matrix(mean)) nrow(mean) else if (k == 1L) length(mean) else 1L
   simple <- c(X = "EEE", E = "EEE", V = "VVV", XII = "EII", XXI = "EEI", XXX = "EEE")
   if (code %in% names(simple)) code <- simple[[code]]
@@ -230,7 +226,8 @@ read_mclust <- function(parameters, arg = "object") {
   if (d == 1L) covariances <- array(rep_len(covariances, k), c(1L, 1L, k))
   list(proportions = as.vector(parameters$pro),
        means = matrix(mean, k, d, byrow = TRUE, dimnames = list(NULL, rownames(mean))),
-       covariances = unname(covariances), covariance = code, source = "mclust")
+       covariances = unname(covariances), covariance = code, source = "mclust",
+       noise = if (!is.null(parameters$Vinv)) 1 / parameters$Vinv)
 }
 
 # scikit-learn's attributes; nested lists, as JSON may come in, are arrays too.
@@ -308,7 +305,7 @@ read_mixmod <- function(result) {
 convert <- function(model, x, weights, call) {
   call[[1L]] <- quote(as_gmm)
   params <- read_params(model$proportions, model$means, model$covariances, model$covariance,
-                        list(class = "argument", prefix = "object$"), call)
+                        list(class = "argument", prefix = "object$"), call, model$noise)
   if (isTRUE(model$equal)) params <- hold_proportions(params)
   if (is.null(x)) {
     x <- model$x
@@ -359,7 +356,7 @@ fit_as_given <- function(data, k, code, start, call, source) {
 #'
 #' @param fit A gmm object.
 #' @return `as_mclust()`: a list of
-#'   * `pro`, k proportions;
+#'   * `pro`, k proportions; with noise one more, and `Vinv`, the reciprocal of its volume;
 #'   * `mean`, d x k (d = 1: k numbers);
 #'   * `variance`, a list of `modelName`, `d`, `G` and the covariances: `sigma` (d x d x k), and
 #'     what that model's functions in mclust read: `Sigma`, `cholSigma`, `cholsigma`, `sigmasq`,
@@ -398,17 +395,18 @@ as_mclust <- function(fit) {
   variables <- colnames(s)
   dimnames(s) <- if (fit$blueprint$named) list(variables, variables, NULL)
   pro <- unname(fit$proportions)
+  extra <- if (!is.null(fit$noise)) list(Vinv = exp(-fit$noise$log_volume))
   if (d == 1L) {
     name <- substr(code, 1L, 1L)
     sigmasq <- if (name == "V") s[1L, 1L, ] else s[[1L]]
     variance <- list(modelName = name, d = 1L, G = k, sigmasq = sigmasq)
     if (name == "V") variance$scale <- sigmasq
-    return(list(pro = pro, mean = unname(fit$means[, 1L]), variance = variance))
+    return(c(list(pro = pro, mean = unname(fit$means[, 1L]), variance = variance), extra))
   }
   mean <- t(fit$means)
   dimnames(mean) <- if (fit$blueprint$named) list(variables, NULL)
-  list(pro = pro, mean = mean,
-       variance = c(list(modelName = code, d = d, G = k, sigma = s), mclust_parts(fit)))
+  c(list(pro = pro, mean = mean,
+         variance = c(list(modelName = code, d = d, G = k, sigma = s), mclust_parts(fit))), extra)
 }
 
 # What mclust has beside the covariances, d above 1.
@@ -453,6 +451,7 @@ common_axes <- function(s) {
 #' @export
 as_sklearn <- function(fit) {
   validate_gmm(fit)
+  refuse_noise(fit, "as_sklearn()", "scikit-learn's mixtures have none")
   d <- ncol(fit$means)
   k <- fit$k
   family <- families[[fit$covariance]]
@@ -540,7 +539,9 @@ gmm_to_json <- function(fit, file = NULL) {
     proportions = json_array(unname(fit$proportions)), means = json_array(fit$means),
     covariances = json_array(aperm(fit$covariances, c(3L, 1L, 2L))),
     if (!is.null(fit$loglik)) c(loglik = json_numbers(fit$loglik), nobs = json_numbers(fit$nobs)),
-    if (isTRUE(fit$equal)) c(equal = "true"), df = json_numbers(fit$df)
+    if (isTRUE(fit$equal)) c(equal = "true"),
+    if (!is.null(fit$noise)) c(noise = json_array(noise_argument(fit$noise))),
+    df = json_numbers(fit$df)
   ))
   text <- sprintf("{\n%s\n}\n", paste0("  \"", names(fields), "\": ", fields, collapse = ",\n"))
   if (is.null(file)) return(text)
@@ -607,8 +608,11 @@ gmm_from_json <- function(json) {
   one <- function(field, ok, expected) need(field, object[[field]], ok, expected)
   code <- one("covariance", function(v) is_string(v) && v %in% names(families),
               "the code of a family of covariances")
-  k <- length(object[["proportions"]])
-  proportions <- numbers("proportions", max(1L, k), "a list of numbers")
+  noise <- object[["noise"]]
+  if (!is.null(noise)) noise <- nested_array(noise)
+  count <- max(1L, length(object[["proportions"]]))
+  k <- max(1L, count - !is.null(noise))
+  proportions <- numbers("proportions", count, "a list of numbers")
   components <- names_of("components", k)
   lists <- one("means", function(v) is.list(v) && length(v) == k && length(v[[1L]]) > 0L,
                sprintf("%s of means", plural(k, "list")))
@@ -617,7 +621,7 @@ gmm_from_json <- function(json) {
   covariances <- numbers("covariances", c(k, d, d), sprintf("numbers, %d x %d x %d", k, d, d))
   dimnames(means) <- list(components, if (!is.null(object[["variables"]])) names_of("variables", d))
   equal <- !is.null(one("equal", function(v) is.null(v) || isTRUE(v), "true or not there"))
-  df <- df_of(code, d, k, equal)
+  df <- df_of(code, d, k, equal) + !is.null(noise)
   one("df", function(v) is_number(v) && v == df, number_text(df))
   scored <- c("loglik", "nobs") %in% names(object)
   if (any(scored)) {
@@ -625,7 +629,7 @@ gmm_from_json <- function(json) {
     one("nobs", function(v) is_finite_number(v) && v > 0, "a number above 0")
   }
   params <- read_params(proportions, means, aperm(covariances, c(2L, 3L, 1L)), code,
-                        list(class = "object", prefix = "json$"), match.call())
+                        list(class = "object", prefix = "json$"), match.call(), noise)
   if (equal) params <- hold_proportions(params)
   with_record(params, object$loglik, object$nobs, "JSON")
 }

@@ -170,8 +170,10 @@ check_probabilities <- function(p, log.p) {
 
 # For each row P(lower < X <= upper).
 mixture_box <- function(lower, upper, fit, abseps) {
+  need_proper(fit, "probabilities of boxes")
   present <- which(fit$proportions > 0)
   parts <- lapply(present, function(j) {
+    if (j > fit$k) return(uniform_box(lower, upper, fit$noise$limits))
     component_box(lower, upper, fit$means[j, ], component_covariance(fit, j), abseps)
   })
   log_proportions <- log(fit$proportions[present])
@@ -192,7 +194,7 @@ mixture_box <- function(lower, upper, fit, abseps) {
 # Rows that leave the same coordinates without limits are dealt with together.
 component_box <- function(lower, upper, mean, covariance, abseps) {
   sd <- sqrt(diag(covariance))
-  if (is_diagonal(covariance)) return(parallel_box(lower, upper, mean, sd))
+  if (is_diagonal(covariance)) return(normal_box(lower, upper, mean, sd))
   limited <- lower > -Inf | upper < Inf
   pattern <- apply(limited, 1L, function(row) paste(which(row), collapse = " "))
   inside <- outside <- error <- numeric(nrow(upper))
@@ -202,7 +204,7 @@ component_box <- function(lower, upper, mean, covariance, abseps) {
     b <- upper[rows, keep, drop = FALSE]
     margin <- covariance[keep, keep, drop = FALSE]
     box <- if (is_diagonal(margin)) {
-      parallel_box(a, b, mean[keep], sd[keep])
+      normal_box(a, b, mean[keep], sd[keep])
     } else {
       quadrature_box(scale(a, mean[keep], sd[keep]), scale(b, mean[keep], sd[keep]),
                      stats::cov2cor(margin), abseps)
@@ -215,16 +217,30 @@ component_box <- function(lower, upper, mean, covariance, abseps) {
 }
 
 # Independent coordinates. The complement is a telescope of positive terms: X leaves the box first
-# in coordinate 1, or stays within 1 and leaves in 2, ...
-parallel_box <- function(lower, upper, mean, sd) {
+# in coordinate 1, or stays within 1 and leaves in 2, ... `interval`: that probability of one.
+parallel_box <- function(lower, upper, interval) {
   inside <- numeric(nrow(upper))
   outside <- rep(-Inf, nrow(upper))
-  for (a in seq_along(mean)) {
-    one <- normal_interval(lower[, a], upper[, a], mean[a], sd[a])
+  for (a in seq_len(ncol(upper))) {
+    one <- interval(lower[, a], upper[, a], a)
     outside <- log_add(outside, inside + one$outside)
     inside <- inside + one$inside
   }
   settle(inside, outside)
+}
+
+normal_box <- function(lower, upper, mean, sd) {
+  parallel_box(lower, upper, function(l, u, a) normal_interval(l, u, mean[a], sd[a]))
+}
+
+uniform_box <- function(lower, upper, limits) {
+  parallel_box(lower, upper, function(l, u, a) {
+    u <- pmax(l, u)
+    within <- function(v) pmin(pmax(v, limits[1L, a]), limits[2L, a])
+    width <- limits[2L, a] - limits[1L, a]
+    settle(log((within(u) - within(l)) / width),
+           log(((within(l) - limits[1L, a]) + (limits[2L, a] - within(u))) / width))
+  })
 }
 
 # One coordinate. The interval is mirrored where that brings it to the lower tail. A narrow one is
@@ -379,11 +395,15 @@ mixture_quantile <- function(p, fit, lower.tail, log.p) {
 }
 
 # A mixture in one dimension, or one for each of several equations: standard deviations `sd` (k),
-# and lists `log_proportion` and `mean` of k elements, each a number or one for each equation.
+# and lists `log_proportion` and `mean` of k elements, each a number or one for each equation;
+# where there is noise its `limits`, and one more `log_proportion`.
 line_mixture <- function(fit) {
-  present <- which(fit$proportions > 0)
-  list(log_proportion = as.list(log(fit$proportions[present])),
-       mean = as.list(fit$means[present, 1L]), sd = sqrt(fit$covariances[1L, 1L, present]))
+  need_proper(fit, "quantiles")
+  present <- gaussians_present(fit)
+  noise <- if (!is.null(fit$noise)) fit$k + 1L
+  list(log_proportion = as.list(log(fit$proportions[c(present, noise)])),
+       mean = as.list(fit$means[present, 1L]), sd = sqrt(fit$covariances[1L, 1L, present]),
+       limits = fit$noise$limits[, 1L])
 }
 
 line_rows <- function(mixture, rows) {
@@ -400,9 +420,19 @@ log_tail <- function(x, side, mixture) {
     list(tail = log_proportion + stats::pnorm(side * z, log.p = TRUE),
          density = log_proportion - log(mixture$sd[j]) + stats::dnorm(z, log = TRUE))
   })
+  if (!is.null(mixture$limits)) terms <- c(terms, list(uniform_tail(x, side, mixture)))
   tail <- Reduce(log_add, lapply(terms, `[[`, "tail"))
   density <- Reduce(log_add, lapply(terms, `[[`, "density"))
   list(value = tail, slope = exp(density - tail))
+}
+
+uniform_tail <- function(x, side, mixture) {
+  log_proportion <- mixture$log_proportion[[length(mixture$sd) + 1L]]
+  limits <- mixture$limits
+  width <- limits[[2L]] - limits[[1L]]
+  beyond <- ifelse(side > 0, x - limits[[1L]], limits[[2L]] - x)
+  list(tail = log_proportion + log(pmin(pmax(beyond / width, 0), 1)),
+       density = log_proportion + ifelse(beyond > 0 & beyond < width, -log(width), -Inf))
 }
 
 # Smallest x with side * (log tail(x) - target) >= 0, which rises with x. It lies in (low, high],
@@ -417,10 +447,14 @@ solve_quantile <- function(target, side, mixture) {
       end <- mean + sd * (z + slack * (1 + abs(z))) +
         sign(slack) * 4 * .Machine$double.eps * abs(mean)
       replace(end, log_proportion == -Inf, NA)
-    }, mixture$log_proportion, mixture$mean, mixture$sd)
+    }, mixture$log_proportion[seq_along(mixture$sd)], mixture$mean, mixture$sd)
   }
   low <- do.call(pmin, c(around(-1e-3), na.rm = TRUE))
   high <- do.call(pmax, c(around(1e-3), na.rm = TRUE))
+  if (!is.null(mixture$limits)) {
+    low <- pmin(low, mixture$limits[[1L]])
+    high <- pmax(high, mixture$limits[[2L]])
+  }
   x <- ifelse(side > 0, low, high)
   width <- high - low
   finest <- min(mixture$sd)

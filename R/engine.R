@@ -5,7 +5,8 @@
 weight_unit <- function(w) if (is.null(w)) 1 else 2^round(log2(mean(w[w > 0])))
 
 params_to_c <- function(params) {
-  list(proportions = params$proportions, means = t(params$means), covariances = params$covariances)
+  list(proportions = params$proportions, means = t(params$means), covariances = params$covariances,
+       noise = noise_to_c(params$noise))
 }
 
 # What the C code can't give a class: memory that can't be had, and an instruction set forced by the
@@ -41,7 +42,7 @@ search_plan <- function(start, n, d, k, control, whole = FALSE) {
 
 # x: double matrix n x d; w: double n or NULL; start: "auto", "kmeans++", "random", "hierarchical",
 # integer labels (n), a double matrix of responsibilities (n x k), or list(proportions, means,
-# covariances).
+# covariances); with noise k + 1 responsibilities and proportions.
 # `title` begins messages of progress. options: as of resolve_options() in fit.R.
 # Value: list(starts (data.frame, a row a start), best (the same, of the run that gave the result),
 # proportions, means, covariances, trace, nobs, verdict (data.frame), reached (number of starts that
@@ -60,7 +61,7 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   )
   out$starts <- records_table(out$starts, unit)
   if (is.null(out$best)) return(out)
-  out <- read_result(out, unit)
+  out <- read_result(out, unit, options$noise)
   seen <- unit * out$seen
   near <- max(1e-6 * unit * out$weight, 1e-9 * abs(seen))
   # each once; some within their short run
@@ -81,17 +82,27 @@ em_control <- function(control, options, k, unit) {
   list(max_iter = control$max_iter, tol = control$tol, floor = control$floor, ratio = control$ratio,
        spurious = as.double(control$spurious), threads = control$threads,
        accelerate = as.integer(control$accelerate), equal = as.integer(equal),
-       prior = prior_to_c(options$prior, k, share / unit, equal, options$variational))
+       noise = noise_to_c(options$noise),
+       prior = prior_to_c(options$prior, k + !is.null(options$noise), share / unit, equal,
+                          options$variational))
 }
 
 # The parts of a run's result, in R's units and shapes.
-read_result <- function(out, unit) {
+read_result <- function(out, unit, noise) {
+  out <- read_params_c(out, noise)
   out$best <- records_table(out$best, unit)
-  out$means <- t(out$means)
   out$trace <- unit * out$trace
   out$nobs <- unit * out$total
   out$verdict <- read_verdict(out$verdict)
   out
+}
+
+# Parameters as the C code gives them, whose proportions always have a last one for the noise.
+read_params_c <- function(params, noise) {
+  params$means <- t(params$means)
+  if (is.null(noise)) params$proportions <- params$proportions[seq_len(nrow(params$means))]
+  params$noise <- noise
+  params
 }
 
 # EM from `start` (a parameter list) over rows that live elsewhere. estep(params): a function of a
@@ -103,7 +114,7 @@ engine_em <- function(estep, code, start, scale, control, options = list(), unit
   k <- nrow(start$means)
   length <- sum(engine_layout(code, length(scale), k))
   call <- function(params) {
-    params$means <- t(params$means)
+    params <- read_params_c(params, options$noise)
     params$covariance <- code
     stats <- estep(params)
     if (!is.double(stats) || length(stats) != length) {
@@ -115,7 +126,7 @@ engine_em <- function(estep, code, start, scale, control, options = list(), unit
   out <- with_classes(.Call(ffi_gmm_home, call, code, params_to_c(start), bound_scale(scale, control),
                             em_control(control, options, k, unit)))
   if (is.null(out$total)) return(list(best = records_table(out$best, unit)))
-  read_result(out, unit)
+  read_result(out, unit, options$noise)
 }
 
 # The statistics of rows, see engine_em() and `struct gm_stats` in src/core/gm.h: one flat vector;
@@ -158,7 +169,7 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, o
   n <- nrow(x)
   size <- as.integer(max(2000, 20 * max(cells$k) * (ncol(x) + 1)))
   auto <- identical(control$init, "auto")
-  labels <- options[[1L]]$labels # the same for each k
+  labels <- options[[1L]]$labels # the same for each k, as is the noise
   stocks <- lapply(names(starts), function(k) {
     start <- starts[[k]]
     starts <- if (is.character(start)) {
@@ -197,7 +208,7 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, o
     numbers <- c("objective", "loglik", "gain")
     cell$best[numbers] <- lapply(cell$best[numbers], `*`, unit)
     cell$best$converged <- as.logical(cell$best$converged)
-    cell$means <- t(cell$means)
+    cell <- read_params_c(cell, options[[1L]]$noise)
     cell$nobs <- unit * cell$total
     cell$certainty <- unit * cell$certainty
     cell
@@ -252,6 +263,7 @@ engine_score <- function(x, params, type, threads = NULL) {
 
 # list(x (n x d), component (n))
 engine_sample <- function(n, params, by_component = FALSE, threads = NULL) {
+  need_proper(params, "random draws")
   with_classes(.Call(ffi_gmm_sample, n, params$covariance, params_to_c(params),
                      as.integer(by_component), threads))
 }

@@ -47,6 +47,19 @@
 #' With one component this is the (raw) minimum covariance determinant: the mean and covariance
 #' (divisor h) of those h = `(1 - trim) n` rows whose covariance has the least determinant.
 #'
+#' @section Noise:
+#' With `noise` the mixture has one more component, whose density is constant: outliers go there and
+#' leave the Gaussians alone (Banfield and Raftery 1993). `TRUE` makes it uniform in the box of the
+#' rows (those with weight), a matrix of limits uniform in that box, 0 outside: a distribution, with
+#' [rgmm()], [pgmm()] and so on. One number is a volume V (`hypvol` of mclust): the density is 1 / V
+#' everywhere, so that what needs a distribution is refused; the box of `TRUE` gives the same fit.
+#' `k` counts the Gaussians. `proportions` has a last element `"noise"`, as have the classes and
+#' probabilities of [predict()][predict.gaussmix], and `df` is one more. Starts give the noise a
+#' proportion of 0.05, unless they say another one (k + 1 proportions, or k + 1 columns of
+#' responsibilities). It may end at 0: then there is no noise. A Dirichlet prior is one of all k + 1
+#' proportions; equal proportions are those of the Gaussians. A known label can't be `"noise"`.
+#' [gmm_anomaly()] judges by the Gaussians alone, and `fitted()` is their mean.
+#'
 #' @section Missing values:
 #' `na.fail` (the default) refuses them and names rows and columns; `na.omit` drops the rows and
 #' records them; `na.exclude` does the same, but `predict()`, `fitted()` and `residuals()` have NA
@@ -84,6 +97,8 @@
 #'   saves `k - 1` parameters. Components are then ordered by their means.
 #' @param trim Share of the weight that is left out, the rows of lowest density: a number from 0
 #'   (none) to 0.5.
+#' @param noise `FALSE`; or a noise component for outliers: `TRUE`, or a matrix of 2 rows (lower and
+#'   upper limits) and d columns (by name, where it has names), or one number, a volume; see below.
 #' @param prior The result of [gmm_prior()], for the mode of the posterior density in place of the
 #'   maximum of the likelihood; or `NULL`: none.
 #' @param weights Case weights: `NULL` or n numbers of at least 0. With a formula, evaluated in
@@ -100,7 +115,7 @@
 #' @param data A data frame in which the formula's variables are looked up.
 #' @param subset Rows to use, an expression evaluated in `data`.
 #' @return An object of class `c("gaussmix", "gmm")`, a list with
-#'   \item{proportions}{k numbers that sum to 1}
+#'   \item{proportions}{k numbers that sum to 1; with noise one more}
 #'   \item{means}{k x d matrix}
 #'   \item{covariances}{d x d x k array}
 #'   \item{covariance}{code of the family, three letters for one variable too, see [gmm_families()]}
@@ -133,7 +148,10 @@
 #' @section Errors:
 #' See [gaussmix-conditions]. Where every start ends with an eigenvalue on the floor (too many
 #' components, too few rows, collinear columns), the error is `gaussmix_error_degenerate`.
-#' @references Neykov, N., Filzmoser, P., Dimova, R. and Neytchev, P. (2007) Robust fitting of mixtures
+#' @references Banfield, J. D. and Raftery, A. E. (1993) Model-based Gaussian and non-Gaussian
+#'   clustering. *Biometrics* 49, 803-821. \doi{10.2307/2532201} (noise)
+#'
+#'   Neykov, N., Filzmoser, P., Dimova, R. and Neytchev, P. (2007) Robust fitting of mixtures
 #'   using the trimmed likelihood estimator. *Computational Statistics and Data Analysis* 52,
 #'   299-308. \doi{10.1016/j.csda.2006.12.024}
 #'
@@ -160,6 +178,7 @@
 #' robust <- gmm(faithful, k = 2, trim = 0.05)
 #' robust
 #' head(robust$trimmed)
+#' gmm(faithful, k = 2, noise = TRUE)
 #' @export
 gmm <- function(x, ...) {
   if (missing(x)) refuse_no_data(...names())
@@ -169,12 +188,12 @@ gmm <- function(x, ...) {
 #' @rdname gmm
 #' @export
 gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, labels = NULL,
-                        proportions = c("free", "equal"), trim = 0, prior = NULL,
+                        proportions = c("free", "equal"), noise = FALSE, trim = 0, prior = NULL,
                         na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
   data["labels"] <- list(labels)
-  options <- list(proportions = proportions, trim = trim, prior = prior)
+  options <- list(proportions = proportions, noise = noise, trim = trim, prior = prior)
   gmm_bridge(data, k, covariance, options, control, match.call())
 }
 
@@ -185,22 +204,23 @@ gmm.data.frame <- gmm.default
 #' @rdname gmm
 #' @export
 gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = NULL, labels = NULL,
-                        subset = NULL, proportions = c("free", "equal"), trim = 0, prior = NULL,
-                        na.action = na.fail, control = gmm_control()) {
+                        subset = NULL, proportions = c("free", "equal"), noise = FALSE, trim = 0,
+                        prior = NULL, na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame(), labels = call$labels)
-  options <- list(proportions = proportions, trim = trim, prior = prior)
+  options <- list(proportions = proportions, noise = noise, trim = trim, prior = prior)
   gmm_bridge(data, k, covariance, options, control, call)
 }
 
 #' @rdname gmm
 #' @export
 gmm.gmm_source <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
-                           prior = NULL, na.action = na.fail, control = gmm_control()) {
+                           noise = FALSE, prior = NULL, na.action = na.fail,
+                           control = gmm_control()) {
   check_dots_empty(...)
-  options <- list(proportions = proportions, prior = prior)
+  options <- list(proportions = proportions, noise = noise, prior = prior)
   fit_source(x, k, covariance, options, na.action, control, match.call())
 }
 
@@ -262,16 +282,23 @@ check_single <- function(x, expected, arg = deparse1(substitute(x)), hint = sele
 # Arguments -> what the engine takes.
 resolve_options <- function(options, data, k = NULL) {
   proportions <- check_choice(options$proportions, c("free", "equal"), "proportions")
+  noise <- resolve_noise(options$noise, data)
   list(equal = if (proportions == "equal") TRUE, labels = resolve_labels(data, k),
-       trim = resolve_trim(options$trim), prior = resolve_prior(options$prior, data, k))
+       noise = noise, trim = resolve_trim(options$trim, noise),
+       prior = resolve_prior(options$prior, data, k))
 }
 
 # Number of free parameters, of one model or of several that have the same options.
-model_df <- function(code, d, k, options) df_each(code, d, k, isTRUE(options$equal))
+model_df <- function(code, d, k, options) {
+  df_each(code, d, k, isTRUE(options$equal)) + !is.null(options$noise)
+}
+
+# Is one component found in one step?
+has_closed_form <- function(options) is.null(options$trim) && is.null(options$noise)
 
 # The options of a fit.
 fit_options <- function(fit) {
-  unclass(fit)[intersect(c("equal", "labels", "trim", "prior"), names(fit))]
+  unclass(fit)[intersect(c("equal", "labels", "noise", "trim", "prior"), names(fit))]
 }
 
 # For what is not defined, or not made, for fits with some of the options.
@@ -308,7 +335,7 @@ check_rows <- function(data, k) {
 # gives some) and `named` (whether the start fixes their order).
 run_engine <- function(data, k, code, control, title, options) {
   check_ratio_family(code, control)
-  start <- resolve_start(control$init, k, code, data, is.null(options$trim))
+  start <- resolve_start(control$init, k, code, data, options$noise, has_closed_form(options))
   out <- if (is.null(data$home)) {
     engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
   } else {
@@ -332,18 +359,15 @@ build_fit <- function(out, data, k, code, control, call) {
   ordered <- out$named || is_stick(out$options$variational)
   order <- if (ordered) seq_len(k) else component_order(out, length(known))
   best <- out$best
-  names <- names_of_components(k, known, out$components)
+  names <- names_of_components(k, known, out$components, out$options$noise)
   fit <- new_gmm(c(
-    name_parameters(list(proportions = out$proportions[order],
-                         means = out$means[order, , drop = FALSE],
-                         covariances = out$covariances[, , order, drop = FALSE]),
-                    names, colnames(x)),
+    name_parameters(reorder_gaussians(out, order), names, colnames(x)),
     list(covariance = code, k = k, loglik = best$loglik, objective = best$objective,
          df = model_df(code, ncol(x), k, out$options), nobs = out$nobs,
          converged = best$converged, iterations = best$iterations, passes = best$passes,
          trace = out$trace, starts = out$starts[names(start_columns)], reached = out$reached,
          verdict = verdict_table(out$verdict, order, names)),
-    Filter(Negate(is.null), c(out$options[names(out$options) != "variational"],
+    Filter(Negate(is.null), c(out$options[setdiff(names(out$options), c("noise", "variational"))],
                               data[c("weights", "na.action", "terms")])),
     list(missing = count_missing(x, out$options$labels))[anyNA(x)],
     list(trimmed = trimmed_rows(out, data, code, control))[!is.null(out$options$trim)],
@@ -387,15 +411,20 @@ stored_control <- function(control) {
 # By decreasing proportion, to six decimals; ties by the means. Components of known labels, the
 # first, stay where they are.
 component_order <- function(params, known = 0L) {
-  rank <- pmin(seq_along(params$proportions), known + 1L)
-  do.call(order, c(list(rank, -round(params$proportions, 6)), asplit(params$means, 2L)))
+  k <- seq_len(nrow(params$means))
+  do.call(order, c(list(pmin(k, known + 1L), -round(params$proportions[k], 6)),
+                   asplit(params$means, 2L)))
 }
 
 # Levels of the labels first, then what the start calls the others, or numbers.
-names_of_components <- function(k, known, given) {
+names_of_components <- function(k, known, given, noise = NULL) {
   if (is.null(given)) given <- as.character(seq_len(k))
-  if (is.null(known)) return(given)
-  make.unique(c(known, given[-seq_along(known)]), "")
+  if (!is.null(known)) given <- make.unique(c(known, given[-seq_along(known)]), "")
+  if (!is.null(noise) && "noise" %in% given) {
+    gmm_abort("names", "A Gaussian must not have the name \"noise\" beside the noise component.",
+              "Rows known to be noise can't be given as such: leave their labels NA.")
+  }
+  given
 }
 
 # Why a start failed, or which earlier one it was, in words.

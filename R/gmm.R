@@ -80,7 +80,11 @@ format.gaussmix <- function(x, digits = 4, ...) {
   shares <- if (isTRUE(x$equal) && x$k > 1L) {
     sprintf("equal proportions: %s each", fixed_text(x$proportions[[1L]], 3L))
   } else {
-    paste("proportions:", some(fixed_text(x$proportions, 3L), 10L))
+    paste("proportions:", some(fixed_text(x$proportions[seq_len(x$k)], 3L), 10L))
+  }
+  if (!is.null(x$noise)) {
+    shares <- sprintf("%s; noise %s, %s", shares, fixed_text(x$proportions[[x$k + 1L]], 3L),
+                      noise_text(x$noise))
   }
   number <- function(v) format(v, digits = digits + 3L)
   quality <- if (variational) {
@@ -171,7 +175,8 @@ is_weighted <- function(x) !is.null(x$weights) || !is.null(x$home$effective)
 summary.gaussmix <- function(object, ...) {
   check_dots_empty(...)
   validate_gmm(object)
-  components <- data.frame(proportion = object$proportions, row.names = rownames(object$means))
+  components <- data.frame(proportion = object$proportions[seq_len(object$k)],
+                           row.names = rownames(object$means))
   out <- list(text = format(object), components = components, means = object$means,
               covariances = object$covariances)
   if (is_fit(object)) {
@@ -239,8 +244,8 @@ start_shown <- function(starts) {
 #' @param x A gmm object.
 #' @param row.names,optional,stringsAsFactors As in [as.data.frame()].
 #' @param ... Must be empty.
-#' @return A data frame with k rows and the columns `component`, `proportion`, `mean.<variable>` and
-#'   `cov.<variable>.<variable>` (lower triangle).
+#' @return A data frame with k rows (noise is none) and the columns `component`, `proportion`,
+#'   `mean.<variable>` and `cov.<variable>.<variable>` (lower triangle).
 #' @examples
 #' as.data.frame(gmm(faithful, k = 2))
 #' @export
@@ -255,7 +260,8 @@ as.data.frame.gaussmix <- function(x, row.names = NULL, optional = FALSE, ...,
   colnames(cov) <- sprintf("cov.%s.%s", variables[lower[, 2L]], variables[lower[, 1L]])
   means <- x$means
   colnames(means) <- paste0("mean.", variables)
-  data.frame(component = rownames(x$means), proportion = unname(x$proportions), means, cov,
+  data.frame(component = rownames(x$means), proportion = unname(x$proportions[seq_len(x$k)]), means,
+             cov,
              row.names = row.names, check.names = FALSE, stringsAsFactors = stringsAsFactors)
 }
 

@@ -59,7 +59,8 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
   }
   resolved <- of_k(function(k) resolve_options(options, data, k))
   starts <- of_k(function(k) {
-    resolve_start(control$init, k, "VVV", data, is.null(resolved[[as.character(k)]]$trim))
+    options <- resolved[[as.character(k)]]
+    resolve_start(control$init, k, "VVV", data, options$noise, has_closed_form(options))
   })
   for (i in which(!vapply(models, is_error, NA))) {
     k <- as.character(grid$k[i])
@@ -135,7 +136,7 @@ remedies_tried <- "Starts from other families and from k - 1 ended no better."
 finish_model <- function(model, data, control) {
   model <- model_tables(model, data)
   parameters <- c("proportions", "means", "covariances")
-  k <- length(model$proportions)
+  k <- nrow(model$means)
   out <- engine_fit(data$x, data$weights, model$covariance, k, data$scale, model[parameters],
                     control, "gmm_select()", model$options)
   if (is.null(out$best)) {

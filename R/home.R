@@ -22,7 +22,7 @@ home_fit <- function(data, code, k, start, control, title, options) {
     options$share <- share
     found <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
     if (is.null(found$best)) return(found)
-    start <- found[parameter_fields]
+    start <- reorder_gaussians(found, seq_len(k))
     starts <- found$starts
     starts$objective <- starts$objective / share
     starts$loglik <- starts$loglik / share
@@ -91,7 +91,8 @@ home_data <- function(s, what, k, make_estep) {
        labels = if (!is.null(levels)) factor(s$sample$labels, levels), given = nrow(x),
        scale = home_scale(x, s, what),
        blueprint = list(kind = "matrix", names = s$names, named = s$named),
-       home = list(what = what, rows = s$rows, dropped = s$dropped, weight = s$weight,
+       home = list(what = what, rows = s$rows, ranges = s$ranges, dropped = s$dropped,
+                   weight = s$weight,
                    weight2 = s$weight2, unit = unit, known = levels,
                    estep = make_estep(unit, levels)))
 }

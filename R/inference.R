@@ -6,8 +6,8 @@
 # s_ij and H_ij the gradient and the Hessian of component j's term at row i (Louis 1982):
 #   -information = sum_i w_i { sum_j r_ij (H_ij + s_ij s_ij') - s_i s_i' },   s_i = sum_j r_ij s_ij
 #
-# The free parameters are, in this order, the first k - 1 proportions (which equal ones are not),
-# the means by component, those of the covariances in the order of coef().
+# The free parameters are, in this order, all proportions but the last (that of the noise is one of
+# them), the means by component, those of the covariances in the order of coef().
 
 # ---- coefficients ----------------------------------------------------------------------
 
@@ -19,7 +19,7 @@ coef_vector <- function(params) {
   place <- cbind(entries$row, entries$column, entries$component)
   shared <- families[[params$covariance]]$shared
   c(
-    stats::setNames(params$proportions, paste0("proportion.", components)),
+    stats::setNames(params$proportions, paste0("proportion.", class_names(params))),
     stats::setNames(c(t(params$means)), paste("mean", rep(components, each = length(variables)),
                                               variables, sep = ".")),
     stats::setNames(params$covariances[place],
@@ -78,6 +78,7 @@ derivative_parts <- function(params, j, chart) {
   d <- ncol(params$means)
   k <- nrow(params$means)
   p <- params$proportions
+  m <- length(p) - 1L
   entries <- shape_entries(families[[params$covariance]]$shape, d)
   by_family <- covariance_jacobian(params, j, chart)
   list(
@@ -86,9 +87,15 @@ derivative_parts <- function(params, j, chart) {
     row = entries$row, column = entries$column,
     twice = ifelse(entries$row == entries$column, 0.5, 1),
     jacobian = by_family$jacobian,
-    at = k - 1L + c(d * (j - 1L) + seq_len(d), k * d + by_family$at),
-    gradient = if (j < k) replace(numeric(k - 1L), j, 1 / p[j]) else rep(-1 / p[k], k - 1L)
+    at = m + c(d * (j - 1L) + seq_len(d), k * d + by_family$at),
+    gradient = proportion_gradient(p, j)
   )
+}
+
+# Of log(p_j) by all proportions but the last.
+proportion_gradient <- function(p, j) {
+  m <- length(p) - 1L
+  if (j <= m) replace(numeric(m), j, 1 / p[[j]]) else rep(-1 / p[[m + 1L]], m)
 }
 
 # d log f_j by mean and covariance, a row for each row of u = precision (x - mean): n x length(at).
@@ -150,7 +157,7 @@ likelihood_derivatives <- function(x, w, posterior, params, chart = needed_chart
   k <- nrow(params$means)
   parts <- lapply(seq_len(k), function(j) derivative_parts(params, j, chart))
   free <- max(unlist(lapply(parts, `[[`, "at")))
-  mixing <- seq_len(k - 1L)
+  mixing <- seq_len(length(params$proportions) - 1L)
   hessian <- matrix(0, free, free)
   gradient <- numeric(free)
   slopes <- lapply(parts, function(part) 0 * part$twice) # by the entries of each covariance
@@ -175,6 +182,10 @@ likelihood_derivatives <- function(x, w, posterior, params, chart = needed_chart
         hessian[at, mixing] <- hessian[at, mixing] + t(cross)
         scores[, at] <- scores[, at] + r * s
         scores[, mixing] <- scores[, mixing] + tcrossprod(r, part$gradient)
+      }
+      if (!is.null(params$noise)) {
+        scores[, mixing] <- scores[, mixing] +
+          tcrossprod(posterior[rows, k + 1L], proportion_gradient(params$proportions, k + 1L))
       }
       hessian <- hessian - crossprod(scores, w[rows] * scores)
       gradient <- gradient + colSums(w[rows] * scores)
@@ -217,7 +228,7 @@ curvature <- function(score, part, chart, j) {
 whitening <- function(params, apart = FALSE) {
   d <- ncol(params$means)
   pooled <- matrix(0, d, d)
-  for (j in which(params$proportions > 0)) {
+  for (j in gaussians_present(params)) {
     pooled <- pooled + params$proportions[j] * component_covariance(params, j)
   }
   shape <- families[[params$covariance]]$shape
@@ -228,7 +239,8 @@ whitening <- function(params, apart = FALSE) {
     diag = diag(sqrt(diag(pooled)), d),
     spherical = diag(sqrt(mean(diag(pooled))), d)
   )
-  list(centre = colSums(params$proportions * params$means), scale = scale)
+  p <- params$proportions[seq_len(nrow(params$means))]
+  list(centre = colSums(p * params$means) / sum(p), scale = scale)
 }
 
 whiten_rows <- function(x, map) {
@@ -264,19 +276,20 @@ coef_jacobian <- function(params, map, chart = needed_chart(params)) {
   entries <- covariance_entries(params)
   q <- length(entries$row)
   free <- if (is.null(chart)) q else chart$free
-  jacobian <- matrix(0, k + k * d + q, k - 1L + k * d + free)
-  jacobian[k, seq_len(k - 1L)] <- -1
-  for (l in seq_len(k - 1L)) jacobian[l, l] <- 1
+  p <- length(params$proportions)
+  jacobian <- matrix(0, p + k * d + q, p - 1L + k * d + free)
+  jacobian[p, seq_len(p - 1L)] <- -1
+  for (l in seq_len(p - 1L)) jacobian[l, l] <- 1
   scale <- map$scale
   for (j in seq_len(k)) {
     mean <- d * (j - 1L) + seq_len(d)
-    jacobian[k + mean, k - 1L + mean] <- scale
+    jacobian[p + mean, p - 1L + mean] <- scale
   }
   for (j in unique(entries$component)) {
     own <- which(entries$component == j)
     if (!is.null(chart)) { # relative to the fit, so that units don't matter
       part <- covariance_jacobian(params, j, chart)
-      jacobian[k + k * d + own, k - 1L + k * d + part$at] <- part$jacobian
+      jacobian[p + k * d + own, p - 1L + k * d + part$at] <- part$jacobian
       next
     }
     a <- entries$row[own]
@@ -284,7 +297,7 @@ coef_jacobian <- function(params, map, chart = needed_chart(params)) {
     block <- scale[a, a, drop = FALSE] * scale[b, b, drop = FALSE] +
       scale[a, b, drop = FALSE] * scale[b, a, drop = FALSE]
     cov <- k * d + own
-    jacobian[k + cov, k - 1L + cov] <- sweep(block, 2L, ifelse(a == b, 0.5, 1), `*`)
+    jacobian[p + cov, p - 1L + cov] <- sweep(block, 2L, ifelse(a == b, 0.5, 1), `*`)
   }
   jacobian
 }
@@ -363,7 +376,7 @@ vcov_root <- function(object) {
   coef <- coef_vector(object)
   empty <- which(object$proportions == 0)
   value <- if (length(empty) > 0L) {
-    fail(sprintf("component %s has proportion 0", rownames(object$means)[empty[1L]]))
+    fail(sprintf("component %s has proportion 0", class_names(object)[empty[1L]]))
   } else {
     map <- whitening(object, anyNA(object$x))
     posterior <- fit_posterior(object)
@@ -371,21 +384,31 @@ vcov_root <- function(object) {
     information <- observed_information(whiten_rows(object$x, map), case_weights(object), posterior,
                                         whiten_parameters(as_parameters(object), map),
                                         whiten_chart(chart, map))
-    free <- free_parameters(object, ncol(information))
-    root <- inverse_root(information[free, free, drop = FALSE])
+    free <- free_directions(object, ncol(information))
+    root <- inverse_root(crossprod(free, information %*% free))
     if (is.null(root)) {
       fail("the observed information is not positive definite")
     } else {
-      coef_jacobian(object, map, chart)[, free, drop = FALSE] %*% root
+      coef_jacobian(object, map, chart) %*% (free %*% root)
     }
   }
   rownames(value) <- names(coef)
   value
 }
 
-# Which of the parameters in the order above may change in the fit.
+# The directions in which the parameters in the order above may change in the fit: a matrix with a
+# column for each.
+free_directions <- function(fit, count) {
+  together <- if (isTRUE(fit$equal) && !is.null(fit$noise)) {
+    as.double(seq_len(count) < length(fit$proportions))
+  }
+  cbind(together, diag(count)[, free_parameters(fit, count), drop = FALSE], deparse.level = 0L)
+}
+
+# Which of them may change by themselves.
 free_parameters <- function(fit, count) {
-  if (isTRUE(fit$equal)) setdiff(seq_len(count), seq_len(fit$k - 1L)) else seq_len(count)
+  mixing <- seq_len(length(fit$proportions) - 1L)
+  if (isTRUE(fit$equal)) setdiff(seq_len(count), mixing) else seq_len(count)
 }
 
 # Euclidean norms of rows, without squares that overflow.
@@ -444,7 +467,7 @@ check_parm <- function(parm, names, arg = "parm") {
 # The scale on which each coefficient is taken to be normal.
 coef_scale <- function(params) {
   entries <- covariance_entries(params)
-  c(rep("logit", nrow(params$means)), rep("identity", length(params$means)),
+  c(rep("logit", length(params$proportions)), rep("identity", length(params$means)),
     ifelse(entries$row == entries$column, "log", "identity"))
 }
 
@@ -493,7 +516,7 @@ estfun.gaussmix <- function(x, ...) {
   posterior <- fit_posterior(x)
   jacobian <- coef_jacobian(x, list(scale = diag(ncol(x$means))), chart)
   free <- matrix(0, nrow(x$x), ncol(jacobian))
-  mixing <- seq_len(k - 1L)
+  mixing <- seq_len(length(x$proportions) - 1L)
   groups <- pattern_groups(x$x)
   for (j in seq_len(k)) {
     part <- derivative_parts(x, j, chart)
@@ -503,6 +526,10 @@ estfun.gaussmix <- function(x, ...) {
       free[rows, part$at] <- free[rows, part$at] + posterior[rows, j] * scores
     }
     free[, mixing] <- free[, mixing] + tcrossprod(posterior[, j], part$gradient)
+  }
+  if (!is.null(x$noise)) {
+    free[, mixing] <- free[, mixing] +
+      tcrossprod(posterior[, k + 1L], proportion_gradient(x$proportions, k + 1L))
   }
   # the coefficients move in the directions that the free parameters leave them
   value <- free %*% solve(crossprod(jacobian), t(jacobian))

@@ -55,6 +55,7 @@ gmm_merge <- function(fit, clusters = NULL) {
               if (inherits(fit, "gmm_select")) "Take the best one: gmm_merge(gmm_best(fit)).")
   }
   need_rows(fit, "gmm_merge()")
+  refuse_noise(fit, "gmm_merge()", "clusters are made of Gaussians, and noise is none")
   if (fit$k < 2L) {
     gmm_abort("argument", "`fit` must have at least 2 components, not 1.",
               "There is nothing to merge.")

@@ -1,8 +1,9 @@
 # Parameter sets. In all of R they are a list of
-#   proportions  k
+#   proportions  k; k + 1 with noise
 #   means        k x d, with the names of components and variables
 #   covariances  d x d x k, with the same names; equal slices where one covariance is common
 #   covariance   code of the family
+#   noise        where there is noise, see noise.R
 # A gmm object holds these fields among others; gmm_params() builds one that holds little else.
 
 # Format of the objects. A later one comes with code that brings older objects up to it.
@@ -29,6 +30,8 @@ object_version <- 1L
 #' @param ... Must be empty: arguments after it go by name.
 #' @param covariance The family that the covariances belong to, a name or code of [gmm_families()].
 #'   `NULL` is `"full"`. A stated family is checked against the matrices, to 1e-8 relative.
+#' @param noise `NULL`; or a noise component, whose proportion is then the last of k + 1: the limits
+#'   of its box or a volume, as for [gmm()].
 #'
 #' @details
 #' The components have the row names of `means`, else the names of `proportions`, else `"1"` to
@@ -58,7 +61,7 @@ object_version <- 1L
 #' )
 #' predict(m, data.frame(x = c(0, 4), y = c(0, 1)), type = "prob")
 #' @export
-gmm_params <- function(proportions, means, covariances, ..., covariance = NULL) {
+gmm_params <- function(proportions, means, covariances, ..., covariance = NULL, noise = NULL) {
   check_dots_empty(...)
   lacking <- c(proportions = missing(proportions), means = missing(means),
                covariances = missing(covariances))
@@ -66,13 +69,13 @@ gmm_params <- function(proportions, means, covariances, ..., covariance = NULL) 
     gmm_abort("argument", sprintf("`%s` must be given.", names(lacking)[lacking][1L]))
   }
   read_params(proportions, means, covariances, if (is.null(covariance)) "full" else covariance,
-              list(class = "argument", prefix = ""), match.call())
+              list(class = "argument", prefix = ""), match.call(), noise)
 }
 
 # From what was given to a mixture without data.
-read_params <- function(proportions, means, covariances, covariance, about, call) {
+read_params <- function(proportions, means, covariances, covariance, about, call, noise = NULL) {
   proportions <- read_proportions(proportions, about)
-  k <- length(proportions)
+  k <- length(proportions) - !is.null(noise)
   means <- read_means(means, k, about)
   d <- ncol(means)
   code <- resolve_covariance(covariance, d)
@@ -80,8 +83,10 @@ read_params <- function(proportions, means, covariances, covariance, about, call
   params <- list(proportions = proportions, means = means,
                  covariances = read_covariances(covariances, k, d, code, about), covariance = code)
   check_parameters(params, about)
-  params <- name_parameters(tidy_parameters(params), component_names(means, proportions),
-                            fill_names(variables, d))
+  named <- fill_names(variables, d)
+  if (!is.null(noise)) params$noise <- read_noise(noise, named, any_names(variables))
+  params <- name_parameters(tidy_parameters(params),
+                            component_names(means, proportions[seq_len(k)]), named)
   new_params(params, any_names(variables), call)
 }
 
@@ -91,15 +96,16 @@ new_params <- function(params, named, call) {
   k <- nrow(params$means)
   d <- ncol(params$means)
   blueprint <- list(kind = "matrix", names = colnames(params$means), named = named)
-  new_gmm(c(params, list(k = k, df = df_of(params$covariance, d, k), blueprint = blueprint,
-                         call = call)))
+  new_gmm(c(params, list(k = k, df = model_df(params$covariance, d, k, params),
+                         blueprint = blueprint, call = call)))
 }
 
 # The same mixture as one of equal proportions, which are then no free parameters.
 hold_proportions <- function(params) {
-  params$proportions[] <- 1 / params$k
+  gaussians <- seq_len(params$k)
+  params$proportions[gaussians] <- sum(params$proportions[gaussians]) / params$k
   params$equal <- TRUE
-  params$df <- df_of(params$covariance, ncol(params$means), params$k, TRUE)
+  params$df <- model_df(params$covariance, ncol(params$means), params$k, params)
   params
 }
 
@@ -110,21 +116,28 @@ parameter_fields <- c("proportions", "means", "covariances")
 bare_parameters <- function(object, arg) {
   validate_gmm(object, arg)
   if (!object$blueprint$named) colnames(object$means) <- NULL
-  unclass(object)[parameter_fields]
+  unclass(object)[c(parameter_fields, intersect("noise", names(object)))]
 }
 
 # The parameters of a start, given as a list of proportions, means and covariances, for k components
-# in d variables of family `code`. `names`: those of the data's columns, where they have some.
-check_start_params <- function(params, k, d, code, names = NULL, arg = "init") {
+# in d variables of family `code`; with noise they may have its proportion. `names`: those of the
+# data's columns, where they have some.
+check_start_params <- function(params, k, d, code, names = NULL, arg = "init", noise = FALSE) {
   about <- list(class = "start", prefix = paste0(arg, "$"))
   if (!is.list(params) || !all(parameter_fields %in% names(params))) {
     gmm_abort("start", must_be(arg, paste("a list of", some(backtick(parameter_fields))), params))
   }
   proportions <- read_proportions(params$proportions, about)
-  means <- read_means(params$means, length(proportions), about)
-  if (length(proportions) != k) {
+  given <- length(proportions)
+  if (noise && given == k + 1L) given <- k
+  if (!is.null(params$noise) && !noise) {
+    gmm_abort("start", sprintf("`%s` has a noise component, and the fit has none.", arg),
+              "Fit with `noise`, or give its parameters without.")
+  }
+  means <- read_means(params$means, given, about)
+  if (given != k) {
     gmm_abort("start", sprintf("`%s` must have %s, as `k` says, not %d.", arg,
-                               plural(k, "component"), length(proportions)))
+                               plural(k, "component"), given))
   }
   if (ncol(means) != d) {
     gmm_abort("start", sprintf("`%s` must have %s, as the data, not %d.", arg,
@@ -143,17 +156,17 @@ check_start_params <- function(params, k, d, code, names = NULL, arg = "init") {
   start <- list(proportions = proportions, means = means, covariances = covariances,
                 covariance = code)
   check_parameters(start, about)
-  if (any(proportions == 0)) { # EM would never give it a row
+  if (any(proportions[seq_len(k)] == 0)) { # EM would never give it a row
     refuse(about, "proportions", "above 0", sprintf("0 for component %d",
                                                     which(proportions == 0)[1L]))
   }
-  name_parameters(tidy_parameters(start), component_names(means, params$proportions, "start"),
+  name_parameters(tidy_parameters(start), component_names(means, params$proportions[seq_len(k)], "start"),
                   fill_names(if (is.null(names)) colnames(means) else names, d))
 }
 
 # What the engine reads of a gmm object.
 as_parameters <- function(object) {
-  unclass(object)[c("proportions", "means", "covariances", "covariance")]
+  unclass(object)[c(parameter_fields, "covariance", intersect("noise", names(object)))]
 }
 
 # Covariance of component j, a matrix also where d = 1.
@@ -268,7 +281,7 @@ checked_names <- function(names, class) {
 }
 
 name_parameters <- function(params, components, variables) {
-  names(params$proportions) <- components
+  names(params$proportions) <- c(components, if (!is.null(params$noise)) "noise")
   dimnames(params$means) <- list(components, variables)
   dimnames(params$covariances) <- list(variables, variables, components)
   params
@@ -413,7 +426,9 @@ validate_gmm <- function(object, arg = "fit") {
   code <- need("covariance", function(v) is_string(v) && v %in% names(families),
                "the code of a family of covariances")
   k <- as.integer(need("k", is_count, "a whole number of at least 1"))
-  need("proportions", array_of(k), sprintf("a double vector of length %d", k))
+  gaussians <- seq_len(k)
+  count <- k + !is.null(object$noise)
+  need("proportions", array_of(count), sprintf("a double vector of length %d", count))
   blueprint <- need("blueprint", function(v) {
     is.list(v) && is.character(v$names) && length(v$names) > 0L && is_true_or_false(v$named) &&
       is_string(v$kind) && v$kind %in% c("vector", "matrix", "data.frame", "formula") &&
@@ -432,14 +447,19 @@ validate_gmm <- function(object, arg = "fit") {
   if (!is.call(object$call)) refuse(about, "call", "a call", describe(object$call))
   check_parameters(object, about)
   need("equal", function(v) is.null(v) || isTRUE(v), "TRUE or not there")
-  if (isTRUE(object$equal) && any(object$proportions != 1 / k)) {
+  if (isTRUE(object$equal) && diff(range(object$proportions[gaussians])) > 0) {
     refuse(about, "proportions", "equal, as `equal` says",
-           paste("from", paste(number_text(range(object$proportions)), collapse = " to ")))
+           paste("from", paste(number_text(range(object$proportions[gaussians])), collapse = " to ")))
   }
+  need("noise", function(v) {
+    is.null(v) || is.list(v) && is_finite_number(v$log_volume) &&
+      (is.null(v$limits) || is.matrix(v$limits) && typeof(v$limits) == "double" &&
+         identical(dim(v$limits), c(2L, d)) && isTRUE(all(v$limits[2L, ] > v$limits[1L, ])))
+  }, "a list of the noise's log_volume and limits")
   if (is_variational(object)) {
     validate_posterior(object, about)
   } else {
-    df <- df_of(code, d, k, isTRUE(object$equal))
+    df <- model_df(code, d, k, object)
     need("df", function(v) is_number(v) && !is.na(v) && v == df, number_text(df))
   }
   held <- intersect(c(fit_fields, "x", "logdensity", "home"), names(object))

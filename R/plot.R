@@ -109,7 +109,7 @@ plot_view <- function(x, what, ellipses, contours, boundaries, max_rows, legend,
        ellipses = if (what == "classification") ellipses,
        contours = if (what != "uncertainty") contours,
        boundaries = check_flag(boundaries) && what != "density" && x$k > 1L,
-       legend = check_flag(legend), style = component_style(x$k, col, pch),
+       legend = check_flag(legend), style = component_style(x$k, col, pch, !is.null(x$noise)),
        lwd = 2, headroom = 1.06) # the height of a panel in units of its curves' height
 }
 
@@ -188,7 +188,7 @@ plot_ticks <- function(x, dim, limits, even = 101L, around = max(9L, 240L %/% x$
 # The density of one variable: `density` of the mixture, `components` (a column each) its parts.
 plot_curves <- function(x, dim, limits) {
   at <- plot_ticks(x, dim, limits, even = 301L)
-  parts <- exp(predict(gmm_marginal(x, dim), at, type = "component"))
+  parts <- exp(predict(gmm_marginal(drawable(x), dim), at, type = "component"))
   list(x = at, density = rowSums(parts), components = parts)
 }
 
@@ -229,9 +229,10 @@ data_step <- function(values) {
 # The bins' width by the rule of Freedman and Diaconis for each component with a tenth of the
 # probability, the least of them: the rule takes groups that lie apart for a wide one.
 bin_width <- function(x, dim, n) {
-  sizeable <- which(x$proportions >= min(0.1, max(x$proportions)))
+  p <- x$proportions[seq_len(x$k)]
+  sizeable <- which(p >= min(0.1, max(p)))
   sds <- sqrt(x$covariances[dim, dim, sizeable])
-  min(2 * 2 * stats::qnorm(0.75) * sds / (n * x$proportions[sizeable])^(1 / 3))
+  min(2 * 2 * stats::qnorm(0.75) * sds / (n * p[sizeable])^(1 / 3))
 }
 
 # The density of two variables on a grid (`z`, as contour() takes it), and the `levels` whose
@@ -241,7 +242,7 @@ plot_density_grid <- function(x, dims, xlim, ylim, shares) {
   ticks_y <- plot_ticks(x, dims[2], ylim)
   points <- cbind(rep(ticks_x, length(ticks_y)), rep(ticks_y, each = length(ticks_x)))
   colnames(points) <- colnames(x$means)[dims]
-  z <- matrix(dgmm(points, gmm_marginal(x, dims)), length(ticks_x))
+  z <- matrix(dgmm(points, gmm_marginal(drawable(x), dims)), length(ticks_x))
   mass <- z * outer(cell_widths(ticks_x), cell_widths(ticks_y))
   decreasing <- order(z, decreasing = TRUE)
   enclosed <- cumsum(mass[decreasing]) / sum(mass)
@@ -260,11 +261,15 @@ plot_ellipse <- function(x, j, share, dims = 1:2, n = 181L) {
   as.data.frame(points)
 }
 
-# Where the two most probable components have equal posterior probabilities given two variables: a
+# Noise of one density everywhere has no marginal density: then the Gaussians are drawn alone.
+drawable <- function(x) if (is.null(x$noise$limits)) gaussian_part(x) else x
+
+# Where the two most probable Gaussians have equal posterior probabilities given two variables: a
 # data frame, a row a point, with the variables, `line` (points of one line follow one another) and
 # the two components, `first` and `second`. On a grid the pairs that meet are found and the zero
 # line of their log-ratio, a quadratic function, is traced; Newton's steps put each point on it.
 plot_boundaries <- function(x, dims, xlim, ylim) {
+  x <- gaussian_part(x)
   present <- which(x$proportions > 0)
   marginal <- gmm_marginal(x, dims)
   parts <- function(points) {
@@ -378,7 +383,8 @@ cell_widths <- function(ticks) {
 # ---- words -----------------------------------------------------------------------------
 
 plot_title <- function(x) {
-  sprintf("%s, %s", plural(x$k, "component"), family_label(x$covariance, ncol(x$means)))
+  sprintf("%s%s, %s", plural(x$k, "component"), if (is.null(x$noise)) "" else " and noise",
+          family_label(x$covariance, ncol(x$means)))
 }
 
 # What is drawn, and what lines mean.
@@ -418,13 +424,13 @@ shares_text <- function(shares) paste(and_text(number_text(sort(100 * shares))),
 # ---- drawing ---------------------------------------------------------------------------
 
 # Colour, symbol and type of line of each component. The numbers of colours and of symbols have no
-# common factor, so that 56 components differ.
-component_style <- function(k, col = NULL, pch = NULL) {
+# common factor, so that 56 components differ. Noise is grey crosses.
+component_style <- function(k, col = NULL, pch = NULL, noise = FALSE) {
   okabe_ito <- c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
                  "#999999")
-  list(col = rep_len(if (is.null(col)) okabe_ito else col, k),
-       pch = rep_len(if (is.null(pch)) c(16, 17, 15, 3, 1, 2, 0) else pch, k),
-       lty = rep_len(c(1, 5, 4, 2, 6), k))
+  list(col = c(rep_len(if (is.null(col)) okabe_ito else col, k), if (noise) "grey45"),
+       pch = c(rep_len(if (is.null(pch)) c(16, 17, 15, 3, 1, 2, 0) else pch, k), if (noise) 4),
+       lty = c(rep_len(c(1, 5, 4, 2, 6), k), if (noise) 3))
 }
 
 # Size and shade of rows by their uncertainty, on a scale that ends at 0.5.
@@ -514,10 +520,14 @@ component_key <- function(x, view, line) {
   }
   names <- if (is.null(view$groups)) rownames(x$means) else view$groups
   first <- which(!duplicated(names))
-  k <- length(first)
-  if (k == 1L) return(NULL)
   names <- names[first]
   if (all(nchar(names) <= 2L)) names <- paste("component", names)
+  if (!is.null(x$noise)) {
+    names <- c(names, "noise")
+    first <- c(first, x$k + 1L)
+  }
+  k <- length(first)
+  if (k == 1L) return(NULL)
   symbols <- !line && view$rows$n > 0
   key <- list(labels = names, col = view$style$col[first], cex = rep(1, k),
               pch = if (symbols) view$style$pch[first] else rep(NA, k),
@@ -551,14 +561,14 @@ draw_curves <- function(x, dim, view, ..., xlim = plot_limits(x, dim, view$rows,
   }
   lines(curves$x, curves$density, lwd = if (parted) 4 else 2.5, col = "grey20")
   if (parted) {
-    for (j in seq_len(x$k)) {
+    for (j in seq_len(ncol(curves$components))) {
       lines(curves$x, curves$components[, j], col = view$style$col[j], lty = view$style$lty[j],
             lwd = 2)
     }
   }
   draw_layer(view$lines, dim)
   if (!parted) return(invisible())
-  peaks <- cbind(x$means[, dim], apply(curves$components, 2L, max))
+  peaks <- cbind(x$means[, dim], apply(curves$components, 2L, max)[seq_len(x$k)])
   draw_means(peaks, labels, view$style$col)
 }
 

@@ -56,10 +56,12 @@
 #'   column names (one that exists is replaced); or `NULL`: they are returned as a whole.
 #' @return One element or row per row of `newdata`, with the row names kept (with `to` the number of
 #'   rows, invisibly):
-#'   \item{`"class"`}{factor whose levels are the components' names; a tie goes to the first}
-#'   \item{`"prob"`}{n x k matrix of posterior probabilities}
+#'   \item{`"class"`}{factor whose levels are the components' names, and `"noise"` where the mixture
+#'     has it; a tie goes to the first}
+#'   \item{`"prob"`}{n x k matrix of posterior probabilities; with noise one column more}
 #'   \item{`"density"`, `"logdensity"`}{numeric vector: the density of the mixture}
-#'   \item{`"component"`}{n x k matrix of `log(proportion_j * density_j(x))`}
+#'   \item{`"component"`}{n x k matrix of `log(proportion_j * density_j(x))`; with noise one column
+#'     more}
 #'   \item{`"mahalanobis"`}{n x k matrix of squared Mahalanobis distances}
 #'   \item{`"uncertainty"`}{numeric vector, one minus the largest posterior probability}
 #'   \item{`"conditional"`}{list of, for the q variables predicted, `mean` (n x q), `variance` (n x
@@ -128,11 +130,17 @@ predict.gaussmix <- function(object, newdata, type = c("class", "prob", "density
   stats::napredict(new$na.action, score(object, new$x, type, new$rows))
 }
 
+# Of what there is a column for each component; noise has no distances.
+score_names <- function(object, type) {
+  if (type == "mahalanobis") rownames(object$means) else class_names(object)
+}
+
 # x: double matrix -> the value of predict(): where values are missing, of the marginal mixture of
 # the variables that are there. Of a row that is wholly missing nothing is known: log-density 0, and
 # the proportions. `rows`: the user's numbers of these rows.
 score <- function(object, x, type, rows = seq_len(nrow(x))) {
-  names <- rownames(object$means)
+  if (type != "mahalanobis" && anyNA(x)) need_proper(object, "rows with missing values")
+  names <- score_names(object, type)
   engine_type <- switch(type, class = , uncertainty = "prob", density = "logdensity", type)
   out <- engine_score(x, object, engine_type, object$control$threads)
   if (engine_type == "prob") out <- without_limits(out, rows)
@@ -187,8 +195,8 @@ row_max <- function(prob) {
 #' Fitted values and residuals
 #'
 #' The fitted value of a row is the average of the components' means, weighted by its posterior
-#' probabilities (of a row with a known label, that component's mean); the residual is the row minus
-#' that.
+#' probabilities (of a row with a known label, that component's mean; noise aside); the residual is
+#' the row minus that.
 #'
 #' @param object A fit.
 #' @param type `"response"` (the difference), or `"mahalanobis"`: the distance (not squared) to the
@@ -208,7 +216,7 @@ fitted.gaussmix <- function(object, ...) {
   stats::napredict(object$na.action, rows_like(fitted_rows(object), object))
 }
 
-fitted_rows <- function(object) fit_posterior(object) %*% object$means
+fitted_rows <- function(object) fit_posterior(gaussian_part(object)) %*% object$means
 
 rows_like <- function(x, object) if (object$blueprint$kind == "vector") x[, 1L] else x
 
@@ -222,7 +230,7 @@ residuals.gaussmix <- function(object, type = c("response", "mahalanobis"), ...)
     rows_like(object$x - fitted_rows(object), object)
   } else {
     squared <- score(object, object$x, "mahalanobis")
-    best <- most_probable(fit_posterior(object))
+    best <- most_probable(fit_posterior(gaussian_part(object)))
     stats::setNames(sqrt(squared[cbind(seq_along(best), best)]), rownames(object$x))
   }
   stats::naresid(object$na.action, out)

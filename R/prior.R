@@ -7,7 +7,8 @@
 #'
 #' With d variables, m the prior `mean` and Lambda the `scale`, the prior density is the product of
 #' * a Dirichlet density of the proportions, each with parameter `alpha`: the log of
-#'   `gamma(k alpha) / gamma(alpha)^k` and `(alpha - 1) log(proportion_j)`;
+#'   `gamma(k alpha) / gamma(alpha)^k` and `(alpha - 1) log(proportion_j)`; with noise that of all
+#'   k + 1 proportions;
 #' * for each component a normal density of its mean, given its covariance Sigma, about m with
 #'   covariance `Sigma / kappa`;
 #' * an inverse Wishart density with `df` (nu) degrees of freedom: the log is

@@ -242,6 +242,7 @@ draw_area <- function(fit, dim, lower, upper, border) {
 gmm_hdr <- function(fit, mass = 0.95, ..., n = 1e5) {
   check_dots_empty(...)
   validate_gmm(fit)
+  refuse_noise(fit, "gmm_hdr()", "where its density is constant, no region is of highest density")
   mass <- check_mass(mass)
   n <- check_whole(n)
   out <- list(mass = mass)

@@ -1,9 +1,14 @@
 # Trimming, and the bound on the ratio of eigenvalues.
 
 # The share to be trimmed; NULL where there is none.
-resolve_trim <- function(trim) {
+resolve_trim <- function(trim, noise) {
   if (is.null(trim)) return(NULL)
   trim <- check_number(trim, "trim", min = 0, max = 0.5)
+  if (trim > 0 && !is.null(noise)) {
+    gmm_abort("argument", "`trim` must be 0 where there is `noise`, not above.", paste(
+      "Rows of noise have one density, so that which of them are trimmed would be arbitrary; and",
+      "both serve the same end: use one of them."))
+  }
   if (trim > 0) trim
 }
 

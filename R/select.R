@@ -231,6 +231,7 @@ select_model <- function(data, k, covariance, criterion, folds, control, call,
   criterion <- wanted[1L]
   common <- resolve_options(options, data, max(k))
   if ("CV" %in% wanted) refuse_trimmed_cv(common)
+  options["noise"] <- list(noise_argument(common$noise)) # the same for the rows of each fold
   if ("CV" %in% wanted) folds <- check_folds(folds, data, common$labels)
   check_start_serves(control$init, k)
   grid <- model_grid(codes, k, ncol(data$x))

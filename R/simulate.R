@@ -31,7 +31,7 @@ rgmm <- function(n, fit, order = c("random", "component")) {
 # list(x (n x d, named columns), component (factor, n))
 draw_rows <- function(n, fit, by_component = FALSE) {
   draws <- engine_sample(n, fit, by_component, fit$control$threads)
-  names <- rownames(fit$means)
+  names <- class_names(fit)
   colnames(draws$x) <- colnames(fit$means)
   list(x = draws$x, component = factor(draws$component, seq_along(names), names))
 }

@@ -28,7 +28,8 @@ SEXP ffi_gmm_sample(SEXP n, SEXP family, SEXP params, SEXP by_component, SEXP th
 SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP label,
                     SEXP extra);
 SEXP ffi_gmm_random(SEXP key, SEXP index, SEXP stream, SEXP lane);
-SEXP ffi_gmm_csv(SEXP bytes, SEXP from, SEXP last, SEXP separator, SEXP columns, SEXP most);
+SEXP ffi_gmm_csv(SEXP bytes, SEXP from, SEXP last, SEXP separator, SEXP columns,
+                 SEXP most);
 SEXP ffi_gmm_engine(void);
 
 /* ---- arguments: R errors where type or length is wrong; length < 0: any ---- */
@@ -48,7 +49,7 @@ struct gm_rows ffi_rows(SEXP x, SEXP w);
 struct gm_rows ffi_group(const struct gm_rows* given, const int* label, int all);
 /* What has an element or a row for each row given, for these rows. */
 const int* ffi_take_labels(const int* label, const struct gm_rows* rows);
-const double* ffi_take_resp(const double* resp, int k, const struct gm_rows* rows);
+const double* ffi_take_resp(SEXP start, R_xlen_t n, int k, const struct gm_rows* rows);
 /* Of n rows given, by the fields trim and units; NULL: nothing is trimmed. */
 struct gm_trimming* ffi_trimming(SEXP control, int d, ptrdiff_t n);
 /* The same over other memory. */
@@ -59,10 +60,12 @@ struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);
 /* The same; an R error where there are not k components. */
 struct gm_params ffi_start_params(SEXP list, const struct gm_family* family, int d,
                                   int k);
-/* Their factors; an R error where a covariance is not positive definite. engine: of ffi_engine(), or
-   NULL. */
-struct gm_factors ffi_factors(const struct gm_params* params,
+/* Their factors, with the noise of the same list; an R error where a covariance is not positive
+   definite. engine: of ffi_engine(), or NULL. */
+struct gm_factors ffi_factors(SEXP list, const struct gm_params* params,
                               const struct gm_engine* engine);
+/* list(log_volume, lower (d, or NULL), upper) or NULL */
+const struct gm_noise* ffi_noise(SEXP list, int d);
 
 /* "auto", "kmeans++", "random" or "hierarchical"; integer labels; a matrix of responsibilities; a
    parameter list */
@@ -70,7 +73,7 @@ enum gm_seed ffi_seed_kind(SEXP start);
 /* fields max_iter and tol; field spurious */
 struct gm_em_control ffi_em_control(SEXP control);
 struct gm_spurious ffi_spurious(SEXP control);
-/* fields floor, prior (a list, into *prior, or NULL) and equal; without the engine */
+/* fields floor, prior (a list, into *prior, or NULL), equal and noise; without the engine */
 struct gm_bounds ffi_bounds(SEXP control, SEXP scale, int d, struct gm_prior* prior);
 /* The same for a sample that has this share of the weight: a prior counts as much less. */
 struct gm_bounds ffi_thin_bounds(const struct gm_bounds* bounds, double share);
@@ -82,7 +85,7 @@ int ffi_subsample(const struct gm_rows* rows, uint64_t key,
 /* ---- values ---- */
 SEXP ffi_list(int n, const char* const* names);       /* unprotected, to be filled */
 SEXP ffi_covariances(const struct gm_params* params); /* d x d x k */
-/* Elements at, at + 1 and at + 2 of the list: proportions, means (d x k), covariances. */
+/* Elements at, at + 1 and at + 2 of the list: proportions (k + 1), means (d x k), covariances. */
 void ffi_set_params(SEXP out, int at, const struct gm_params* params);
 /* Of variational Bayes: element at of the list, see gm_vb_weights(). */
 void ffi_set_log_weight(SEXP out, int at, const struct gm_bounds* bounds,

@@ -22,7 +22,7 @@ static enum gm_seed read_start(SEXP start, struct gm_seeder* seeder, ptrdiff_t n
     seeder->given_label = ffi_take_labels(ffi_labels(start, n, k), rows);
   if (kind == GM_SEED_MATRIX)
     seeder->given_resp =
-        ffi_take_resp(ffi_doubles(start, n * k, "responsibilities"), k, rows);
+        ffi_take_resp(start, n, k + (seeder->bounds->noise != NULL), rows);
   if (kind == GM_SEED_GIVEN) {
     const struct gm_params given = ffi_start_params(start, params->family, params->d, k);
     gm_params_copy(params, &given);
@@ -88,7 +88,7 @@ void ffi_set_params(SEXP out, int at, const struct gm_params* params) {
   SEXP means = Rf_allocMatrix(REALSXP, params->d, params->k);
   SET_VECTOR_ELT(out, at + 1, means);
   memcpy(REAL(means), params->mean, (size_t)params->d * params->k * sizeof(double));
-  SET_VECTOR_ELT(out, at, doubles(params->prop, params->k));
+  SET_VECTOR_ELT(out, at, doubles(params->prop, params->k + 1));
   SET_VECTOR_ELT(out, at + 2, ffi_covariances(params));
 }
 

@@ -17,8 +17,7 @@ static struct gm_stock read_stock(SEXP list, ptrdiff_t n, const struct gm_rows* 
   if (stock.kind == GM_SEED_LABELS)
     stock.label = ffi_take_labels(ffi_labels(start, n, stock.k), rows);
   if (stock.kind == GM_SEED_MATRIX)
-    stock.resp =
-        ffi_take_resp(ffi_doubles(start, n * stock.k, "responsibilities"), stock.k, rows);
+    stock.resp = ffi_take_resp(start, n, stock.k + (stock.bounds.noise != NULL), rows);
   if (stock.kind == GM_SEED_GIVEN)
     stock.given = ffi_start_params(start, gm_family_find("VVV"), rows->d, stock.k).prop;
   return stock;

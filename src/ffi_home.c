@@ -79,6 +79,7 @@ SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP con
   struct call_home rows = {
       .estep = estep, .bounds = &bounds, .prop = ffi_alloc(k + 1.0), .engine = &engine};
   gm_factors_init(&rows.factors, family, d, k, ffi_alloc(gm_factors_size(family, d, k)));
+  rows.factors.noise = bounds.noise;
   const struct gm_home home = {.estep = call_estep, .data = &rows};
   double* work = ffi_alloc((double)gm_run_work(family, d, k));
   gm_bound_ratio(&result.params, &bounds, work);
@@ -105,7 +106,7 @@ SEXP ffi_gmm_stats(SEXP x, SEXP w, SEXP family, SEXP params_list, SEXP labels,
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
-  const struct gm_factors f = ffi_factors(&params, &engine);
+  const struct gm_factors f = ffi_factors(params_list, &params, &engine);
   struct gm_stats stats;
   SEXP out = PROTECT(Rf_allocVector(REALSXP, gm_stats_size(params.family, d, k)));
   gm_stats_init(&stats, params.family, d, k, REAL(out));

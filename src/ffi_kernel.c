@@ -22,7 +22,7 @@ SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP 
   const struct gm_family* family = ffi_family(family_code);
   const struct gm_rows rows = ffi_rows(x, w);
   const struct gm_params params = ffi_params(params_list, family, rows.d);
-  const struct gm_factors f = ffi_factors(&params, NULL);
+  const struct gm_factors f = ffi_factors(params_list, &params, NULL);
   const int n = (int)rows.n, d = rows.d, k = params.k;
   if (n < 1 || n > 100000) Rf_error("internal error: one block of rows");
   const int m = (n + GM_PAD - 1) / GM_PAD * GM_PAD;

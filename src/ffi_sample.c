@@ -21,7 +21,8 @@ SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_componen
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
-  const struct gm_factors f = ffi_factors(&params, &engine);
+  const struct gm_factors f = ffi_factors(params_list, &params, &engine);
+  if (f.noise && !f.noise->lower) Rf_error("internal error: noise without limits");
   SEXP out = PROTECT(ffi_list(2, names));
   SEXP x = Rf_allocMatrix(REALSXP, n, params.d);
   SET_VECTOR_ELT(out, 0, x);

@@ -21,10 +21,10 @@ SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP t
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
-  const struct gm_factors f = ffi_factors(&params, &engine);
-  SEXP out =
-      PROTECT(what == GM_LOGDENS ? Rf_allocVector(REALSXP, given.n)
-                                 : Rf_allocMatrix(REALSXP, (int)given.n, params.k));
+  const struct gm_factors f = ffi_factors(params_list, &params, &engine);
+  const int columns = params.k + (f.noise && what != GM_MAHALANOBIS);
+  SEXP out = PROTECT(what == GM_LOGDENS ? Rf_allocVector(REALSXP, given.n)
+                                        : Rf_allocMatrix(REALSXP, (int)given.n, columns));
   double* work = ffi_alloc(gm_score_work(&f, engine.threads));
   struct gm_error err = {0};
   if (gm_score_rows(what, &rows, &f, &engine, REAL(out), work, &err))
@@ -45,7 +45,7 @@ SEXP ffi_gmm_trim(SEXP x, SEXP w, SEXP labels, SEXP family, SEXP params_list,
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
-  const struct gm_factors f = ffi_factors(&params, &engine);
+  const struct gm_factors f = ffi_factors(params_list, &params, &engine);
   struct gm_error err = {0};
   if (gm_trim(&rows, &f, &engine, ffi_alloc(gm_score_work(&f, engine.threads)), &err))
     ffi_watch_end(&watch);
@@ -87,7 +87,7 @@ SEXP ffi_gmm_certainty(SEXP x, SEXP w, SEXP family_code, SEXP params_list, SEXP 
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
-  const struct gm_factors f = ffi_factors(&params, &engine);
+  const struct gm_factors f = ffi_factors(params_list, &params, &engine);
   struct gm_error err = {0};
   double value = 0;
   if (gm_certainty(&rows, &f, &engine, &value,

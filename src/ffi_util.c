@@ -101,7 +101,8 @@ const int* ffi_take_labels(const int* label, const struct gm_rows* rows) {
   return to;
 }
 
-const double* ffi_take_resp(const double* resp, int k, const struct gm_rows* rows) {
+const double* ffi_take_resp(SEXP start, R_xlen_t n, int k, const struct gm_rows* rows) {
+  const double* resp = ffi_doubles(start, n * k, "responsibilities");
   if (!rows->patterns) return resp;
   double* to = ffi_alloc((double)rows->n * k);
   for (int j = 0; j < k; j++)
@@ -188,12 +189,26 @@ static const struct gm_prior* read_prior(SEXP list, int d, struct gm_prior* prio
   return prior;
 }
 
+const struct gm_noise* ffi_noise(SEXP list, int d) {
+  if (Rf_isNull(list)) return NULL;
+  SEXP lower = ffi_field(list, "lower"), upper = ffi_field(list, "upper");
+  struct gm_noise* noise = (struct gm_noise*)R_alloc(1, sizeof *noise);
+  *noise = (struct gm_noise){.log_volume =
+                                 ffi_number(ffi_field(list, "log_volume"), "log_volume")};
+  if (!Rf_isNull(lower)) {
+    noise->lower = ffi_doubles(lower, d, "lower");
+    noise->upper = ffi_doubles(upper, d, "upper");
+  }
+  return noise;
+}
+
 struct gm_bounds ffi_bounds(SEXP control, SEXP scale, int d, struct gm_prior* prior) {
   return (struct gm_bounds){.floor = ffi_number(ffi_field(control, "floor"), "floor"),
                             .ratio = ffi_number(ffi_field(control, "ratio"), "ratio"),
                             .scale = ffi_doubles(scale, d, "scale"),
                             .prior = read_prior(ffi_field(control, "prior"), d, prior),
-                            .equal = ffi_count(ffi_field(control, "equal"), 0, "equal")};
+                            .equal = ffi_count(ffi_field(control, "equal"), 0, "equal"),
+                            .noise = ffi_noise(ffi_field(control, "noise"), d)};
 }
 
 struct gm_bounds ffi_thin_bounds(const struct gm_bounds* bounds, double share) {
@@ -300,12 +315,13 @@ struct gm_params ffi_start_params(SEXP list, const struct gm_family* family, int
   return given;
 }
 
-struct gm_factors ffi_factors(const struct gm_params* params,
+struct gm_factors ffi_factors(SEXP list, const struct gm_params* params,
                               const struct gm_engine* engine) {
   struct gm_factors f;
   struct gm_error err = {0};
   gm_factors_init(&f, params->family, params->d, params->k,
                   ffi_alloc(gm_factors_size(params->family, params->d, params->k)));
+  f.noise = ffi_noise(ffi_field(list, "noise"), params->d);
   if (gm_factors_set(&f, params, engine, &err)) {
     if (engine) ffi_watch_end(engine->tick_data);
     Rf_error("internal error: covariance %d is not positive definite", err.component);

@@ -68,7 +68,7 @@ static ptrdiff_t pack_size(const struct gm_plan* plan, int d) {
 }
 static ptrdiff_t thread_size(const struct gm_plan* plan, int d, int k) {
   const ptrdiff_t size = plan->own + pack_size(plan, d) +
-                         (ptrdiff_t)plan->block * (k + 2) + gm_kernel_work(d, k);
+                         (ptrdiff_t)plan->block * (k + 3) + gm_kernel_work(d, k);
   return (size + 7) / 8 * 8;
 }
 
@@ -145,7 +145,7 @@ static void run_group(const struct gm_rows* rows, int k, const struct gm_plan* p
     block.lse = mem + pack_size(plan, rows->d);
     block.component = (int*)(block.lse + plan->block);
     block.maha = block.lse + 2 * (ptrdiff_t)plan->block;
-    block.work = block.maha + (ptrdiff_t)plan->block * k;
+    block.work = block.maha + (ptrdiff_t)plan->block * (k + 1);
     block.own = block.work + gm_kernel_work(rows->d, k);
     first += block.rows;
     block.closes = first == stop;
@@ -197,4 +197,18 @@ void gm_block_distance(const struct gm_kernel* kernel, const struct gm_factors* 
   } else { /* a row that is wholly missing */
     memset(block->maha, 0, (size_t)block->m * f->k * sizeof *block->maha);
   }
+}
+
+int gm_noise_column(const struct gm_factors* f, const struct gm_block* block) {
+  const int m = block->m;
+  double* out = block->maha + (ptrdiff_t)m * f->k;
+  if (!f->noise) return f->k;
+  memset(out, 0, (size_t)m * sizeof *out);
+  for (int a = 0; a < f->d && f->noise->lower; a++) {
+    const double* x = block->x + block->ld * a;
+    const double lower = f->noise->lower[a], upper = f->noise->upper[a];
+    for (int i = 0; i < m; i++)
+      if (!(x[i] >= lower && x[i] <= upper)) out[i] = INFINITY;
+  }
+  return f->k + 1;
 }

@@ -39,9 +39,9 @@ static void nearest(const struct gm_block* block, int k) {
   }
 }
 
-static void given(const struct gm_block* block, int k, const struct gm_rows* rows,
+static void given(const struct gm_block* block, int columns, const struct gm_rows* rows,
                   double* resp) {
-  for (int j = 0; j < k; j++) {
+  for (int j = 0; j < columns; j++) {
     const double* from = rows->resp + block->first + rows->n * j;
     double* to = resp + (ptrdiff_t)block->m * j;
     for (int i = 0; i < block->m; i++)
@@ -76,15 +76,20 @@ static void estep_block(void* data, const struct gm_block* block, int slot) {
   double* resp = block->maha;
   struct part* part = block->pattern < 0 ? NULL : open_part(e, block, &stats);
   const struct gm_factors* f = part ? &part->marginal.f : e->f;
+  int columns = k;
 
   switch (e->rows->source) {
     case GM_POSTERIOR:
       gm_block_distance(e->kernel, f, block);
-      stats.total[GM_LOGLIK] +=
-          e->kernel->posterior(f->logc, k, m, block->w, block->label, block->maha, NULL);
+      columns = gm_noise_column(f, block);
+      stats.total[GM_LOGLIK] += e->kernel->posterior(f->logc, columns, m, block->w,
+                                                     block->label, block->maha, NULL);
       break;
     case GM_LABELS: one_hot(block, k, block->label, resp); break;
-    case GM_MATRIX: given(block, k, e->rows, resp); break;
+    case GM_MATRIX:
+      columns = f->noise ? k + 1 : k;
+      given(block, columns, e->rows, resp);
+      break;
     case GM_NEAREST:
       gm_block_distance(e->kernel, f, block);
       nearest(block, k);
@@ -92,6 +97,11 @@ static void estep_block(void* data, const struct gm_block* block, int slot) {
              (size_t)block->rows * sizeof *e->labels);
       one_hot(block, k, block->component, resp);
       break;
+  }
+  if (columns > k) {
+    double noise = 0;
+    for (int i = 0; i < block->rows; i++) noise += resp[i + (ptrdiff_t)m * k];
+    stats.total[GM_NOISE] += noise;
   }
   if (block->w) {
     for (int i = 0; i < block->rows; i++) stats.total[GM_WEIGHT] += block->w[i];

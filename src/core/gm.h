@@ -45,6 +45,13 @@ struct
   const struct gm_prior* prior;   /* NULL: maximum likelihood */
   const struct gm_engine* engine; /* asked between components, see gm_stop(); or NULL */
   int equal;                      /* 1: the Gaussians' proportions are equal */
+  const struct gm_noise* noise;   /* NULL: none */
+};
+
+/* A further component of density 1 / volume inside a box, 0 outside; without limits everywhere. */
+struct gm_noise {
+  double log_volume;
+  const double *lower, *upper; /* d, or NULL */
 };
 
 /* What is sought of the posterior: its mode, or a variational approximation (vb.c), with a Dirichlet
@@ -111,6 +118,8 @@ double* gm_params_init(struct gm_params* params, const struct gm_family* family,
 void gm_params_copy(struct gm_params* to, const struct gm_params* from);
 /* Components i and j change places. */
 void gm_params_exchange(struct gm_params* params, int i, int j);
+/* The noise's proportion, the Gaussians in proportion to what they had. */
+void gm_params_noise(struct gm_params* params, double share);
 
 /* Covariances that need not keep the ratio -> the best that do, where there is one and the family
    takes it. work: as for gm_mstep(). */
@@ -145,9 +154,11 @@ struct gm_factors {
   double* logc;     /* k + 1 */
   const double* mean;
   double* factor;
-  const double *prop, *cov; /* of the parameters, as mean is */
+  const double *prop, *cov;     /* of the parameters, as mean is */
+  const struct gm_noise* noise; /* NULL: none */
 };
 ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k);
+/* Without noise, which the caller sets. */
 double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d,
                         int k, double* mem);
 int gm_factors_set(struct gm_factors* f, const struct gm_params* params,
@@ -204,8 +215,8 @@ struct gm_patterns {
 };
 
 /* Row i: x[i + ld * a] (with patterns see there), weight w[i] (NULL: 1), known component label[i] in
-   1..k or 0 (NULL: all unknown), resp[i + n * j]. Nothing is ever written through these pointers,
-   but what trimming keeps. */
+   1..k or 0 (NULL: all unknown), resp[i + n * j] (k columns, k + 1 with noise). Nothing is ever
+   written through these pointers, but what trimming keeps. */
 struct gm_rows {
   ptrdiff_t n, ld;
   int d;
@@ -277,6 +288,7 @@ struct gm_marginal {
   struct gm_factors f;
   const struct gm_factors* whole;
   const int* column; /* as in gm_patterns */
+  struct gm_noise noise;
   double* work;
 };
 ptrdiff_t gm_marginal_work(enum gm_shape shape, int d, int k);
@@ -374,7 +386,7 @@ struct gm_block {
   ptrdiff_t ld;
   const double* w;
   const int* label;
-  double* maha;   /* m x k, then resp */
+  double* maha;   /* m x (k + 1), then resp */
   double* lse;    /* m */
   int* component; /* m */
   double* work;   /* gm_kernel_work() */
@@ -393,6 +405,10 @@ ptrdiff_t gm_blocks_work(const struct gm_plan* plan, int d, int k, int threads);
 int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan,
               const struct gm_engine* engine, const struct gm_job* job, double* work,
               struct gm_error* err) GM_MUST_CHECK;
+
+/* Lays the noise's column behind the k of block->maha, where there is noise: 0 inside the box, Inf
+   outside. Returns how many columns there are. */
+int gm_noise_column(const struct gm_factors* f, const struct gm_block* block);
 
 /* ---- E-step -------------------------------------------------------------------------- */
 
@@ -526,7 +542,7 @@ struct gm_seeder {
   const struct gm_engine* engine;
   uint64_t key;
   const int* given_label;     /* n in 1..k, for GM_SEED_LABELS */
-  const double* given_resp;   /* n x k, for GM_SEED_MATRIX */
+  const double* given_resp;   /* n x k (k + 1 with noise), for GM_SEED_MATRIX */
   const struct gm_hier* hier; /* for GM_SEED_HIER */
   int* label;                 /* n, scratch; for all but those that are given */
   /* for the random ones: */
@@ -643,6 +659,8 @@ int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder,
 int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder,
               struct gm_pool* pool, double* work, struct gm_error* err) GM_MUST_CHECK;
 
+/* Of the proportions, for the noise at a start. */
+#define GM_NOISE_START 0.05
 /* Proposal number p: from -> to, a swap (p even) or a merge and a split (p odd), see propose.c.
    The covariances need not be of the family. work: gm_propose_work(d). */
 ptrdiff_t gm_propose_work(int d);
@@ -662,7 +680,7 @@ struct gm_stock { /* of one k: the starts that its families share, and their bou
   struct gm_bounds bounds;
   enum gm_seed kind;   /* of all; GM_SEED_MIXED: the first GM_SEED_KINDS in turn */
   const int* label;    /* n, for GM_SEED_LABELS */
-  const double* resp;  /* n x k, for GM_SEED_MATRIX */
+  const double* resp;  /* n x k (k + 1 with noise), for GM_SEED_MATRIX */
   const double* given; /* parameters of VVV, for GM_SEED_GIVEN */
 };
 
@@ -712,8 +730,8 @@ int gm_grid_refine(const struct gm_grid* grid, const struct gm_seeder* seeder,
 
 enum gm_score { GM_LOGDENS, GM_PROB, GM_COMPONENT, GM_MAHALANOBIS };
 ptrdiff_t gm_score_work(const struct gm_factors* f, int threads);
-/* out: n doubles (GM_LOGDENS) or n x k. Of a row with a label, GM_LOGDENS is the log of that term;
-   else labels are not used, and weights never. */
+/* out: n doubles (GM_LOGDENS) or n x k; for GM_PROB and GM_COMPONENT with noise n x (k + 1). Of a row
+   with a label, GM_LOGDENS is the log of that term; else labels are not used, and weights never. */
 int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
                   const struct gm_factors* f, const struct gm_engine* engine, double* out,
                   double* work, struct gm_error* err) GM_MUST_CHECK;
@@ -725,7 +743,8 @@ int gm_certainty(const struct gm_rows* rows, const struct gm_factors* f,
                  const struct gm_engine* engine, double* value, double* work,
                  struct gm_error* err) GM_MUST_CHECK;
 
-/* n draws: x (n x d), component (n, from 1); by component: those of the first first. */
+/* n draws: x (n x d), component (n, from 1; k + 1: the noise, which must have limits); by component:
+   those of the first first. */
 ptrdiff_t gm_sample_work(const struct gm_factors* f, int threads);
 int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* prop,
                    const struct gm_factors* f, const struct gm_engine* engine, double* x,

@@ -622,6 +622,7 @@ static void weigh_certainty(struct worker* w, int item) {
   cell->certainty = 0;
   if (!solved(cell)) return;
   double* work = gm_factors_init(&f, cell->family, rows->d, cell->k, w->search_mem);
+  f.noise = w->bounds.noise;
   if (gm_factors_set(&f, &cell->params, &w->engine, &err)) return;
   struct gm_rows counted = *rows;
   if (rows->trimming) {

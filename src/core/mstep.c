@@ -53,7 +53,8 @@ static void set_proportions(const struct gm_stats* stats, double total,
   const int k = stats->k;
   const int mode = prior && prior->posterior == GM_MODE;
   const double more = mode ? prior->share * (prior->alpha - 1) : 0;
-  const double noise = stats->total[GM_NOISE], all = total + noise + k * more;
+  const double noise = stats->total[GM_NOISE] + (bounds->noise ? more : 0);
+  const double all = total + k * more + noise;
   for (int j = 0; j < k; j++) params->prop[j] = (stats->nk[j] + more) / all;
   params->prop[k] = noise / all;
   gm_mstep_equal(bounds, params);

@@ -51,6 +51,12 @@ void gm_params_exchange(struct gm_params* params, int i, int j) {
     }
 }
 
+void gm_params_noise(struct gm_params* params, double share) {
+  const double rest = (1 - share) / (1 - params->prop[params->k]);
+  for (int j = 0; j < params->k; j++) params->prop[j] *= rest;
+  params->prop[params->k] = share;
+}
+
 ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k) {
   return k + 1 + cov_size(family, d, k);
 }
@@ -64,6 +70,7 @@ double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, in
   f->logc = mem;
   f->factor = mem + k + 1;
   f->mean = f->prop = f->cov = NULL;
+  f->noise = NULL;
   return mem + gm_factors_size(family, d, k);
 }
 
@@ -105,7 +112,7 @@ int gm_factors_fill(struct gm_factors* f, const struct gm_params* params,
   f->mean = params->mean;
   f->prop = params->prop;
   f->cov = params->cov;
-  f->logc[f->k] = -INFINITY;
+  f->logc[f->k] = f->noise ? log(params->prop[f->k]) - f->noise->log_volume : -INFINITY;
   for (int j = 0; j < params->k; j++) {
     if (j == 0 || f->stride) {
       double* factor = f->factor + f->stride * j;

@@ -93,7 +93,7 @@ void gm_patterns_set(const struct gm_rows* given, const int* row, ptrdiff_t n,
 
 ptrdiff_t gm_marginal_work(enum gm_shape shape, int d, int k) {
   const ptrdiff_t square = (ptrdiff_t)d * d;
-  return k + 1 + (ptrdiff_t)d * k +
+  return k + 1 + 2 * d + (ptrdiff_t)d * k +
          (shape == GM_TRIANG ? square * (k + 2) : gm_cov_length(shape, d) * k);
 }
 
@@ -101,7 +101,7 @@ void gm_marginal_set(struct gm_marginal* m, const struct gm_factors* f,
                      const struct gm_patterns* patterns, int p, double* work) {
   const int d = f->d, k = f->k, q = patterns->observed[p];
   const int* column = patterns->column + (ptrdiff_t)d * p;
-  double* mean = work + k + 1;
+  double *lower = work + k + 1, *upper = lower + q, *mean = upper + q;
   *m = (struct gm_marginal){.f = *f, .whole = f, .column = column};
   m->f.d = q;
   m->f.logc = work;
@@ -110,7 +110,16 @@ void gm_marginal_set(struct gm_marginal* m, const struct gm_factors* f,
   if (f->stride) m->f.stride = gm_cov_length(f->shape, q);
   m->work = m->f.factor + gm_cov_length(f->shape, q) * k;
   double logdet = 0;
-  m->f.logc[k] = f->logc[k];
+  if (f->noise && f->noise->lower) { /* of the box its side in the observed variables */
+    m->noise = (struct gm_noise){.lower = lower, .upper = upper};
+    m->f.noise = &m->noise;
+    for (int c = 0; c < q; c++) {
+      lower[c] = f->noise->lower[column[c]];
+      upper[c] = f->noise->upper[column[c]];
+      m->noise.log_volume += log(upper[c] - lower[c]);
+    }
+  }
+  m->f.logc[k] = m->f.noise ? log(f->prop[k]) - m->f.noise->log_volume : -INFINITY;
   for (int j = 0; j < k; j++) {
     const double* cov = f->cov + f->stride * j;
     double* factor = m->f.factor + m->f.stride * j;

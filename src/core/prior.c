@@ -1,6 +1,6 @@
 /* The conjugate prior of a mixture's parameters, for maximum a posteriori fits:
 
-     proportions          Dirichlet(alpha, ..., alpha)
+     proportions          Dirichlet(alpha, ..., alpha), that of the noise too
      mean_j | Sigma_j     normal(m, Sigma_j / kappa)
      Sigma_j              inverse Wishart(nu, Lambda): density in proportion to
                           |Sigma|^-(nu + d + 1)/2 exp(-tr(Lambda Sigma^-1) / 2)
@@ -105,6 +105,7 @@ double gm_log_prior(const struct gm_bounds* bounds, const struct gm_params* para
   double sum = 0;
   if (prior->posterior != GM_MODE)
     return -prior->share * gm_vb_divergence(bounds, params, work);
+  if (prior->alpha > 1 && bounds->noise) sum += (prior->alpha - 1) * log(params->prop[k]);
   for (int j = 0; j < k; j++) {
     const struct gm_prior_terms t = gm_prior_look(prior, params, j, work);
     if (shape == GM_TRIANG && gm_stop(bounds->engine, pow(d, 3))) return NAN;

@@ -6,8 +6,10 @@
    mean, covariance and share of the rows nearest to it, so that small tight groups are found.
    Merge and split: two components become one with their joint moments, a third is cut in two along
    a random direction, its moments kept (cf. Ueda, Nakano, Ghahramani & Hinton 2000). With two
-   components the merged one is cut. One component, which has several optima where rows are trimmed,
-   begins anew from few rows. */
+   components the merged one is cut. One component, which has several optima where rows are trimmed
+   or noise,
+   begins anew from few rows.
+   Noise that has all but vanished, from which EM does not return, gets another chance. */
 #include <math.h>
 #include <string.h>
 
@@ -155,7 +157,7 @@ static void swap(const struct gm_seeder* seeder, uint32_t p, struct gm_params* t
   }
   const double others = 1 - to->prop[j];
   const double rest = others > 0 ? (1 - share) / others : 0;
-  for (int i = 0; i < k; i++) to->prop[i] *= rest;
+  for (int i = 0; i <= k; i++) to->prop[i] *= rest;
   to->prop[j] = share;
 }
 
@@ -242,6 +244,8 @@ void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_para
                 struct gm_params* to, double* work) {
   const int k = to->k;
   gm_params_copy(to, from);
+  if (seeder->bounds->noise && to->prop[k] < GM_NOISE_START / 10)
+    gm_params_noise(to, GM_NOISE_START);
   if (k == 1) {
     set_subset(seeder, p, to);
     return;

@@ -1,19 +1,19 @@
 /* Sampling. Row i is a function of the key and of i alone: its component comes from one uniform,
-   its d normals z from ceil(d / 2) pairs by Box and Muller, and x_i = mean_j + L_j z. So the draws
-   depend neither on the number of threads nor on n. */
+   its d normals z from ceil(d / 2) pairs by Box and Muller, and x_i = mean_j + L_j z; noise is
+   uniform in its box. So the draws depend neither on the number of threads nor on n. */
 #include <math.h>
 
 #include "gm.h"
 #include "threads.h"
 
-enum { SAMPLE_BLOCK = 512, STREAM_COMPONENT = 0, STREAM_NORMAL = 1 };
+enum { SAMPLE_BLOCK = 512, STREAM_COMPONENT = 0, STREAM_NORMAL = 1, STREAM_NOISE = 2 };
 #define STRETCH 4e6 /* doubles drawn between two ticks */
 
 /* Rows of a block: uniforms, then normals (m x d, one column a variable); then x in place. */
 static ptrdiff_t thread_size(int d) { return (ptrdiff_t)SAMPLE_BLOCK * (d + d % 2); }
 
 ptrdiff_t gm_sample_work(const struct gm_factors* f, int threads) {
-  return f->k + thread_size(f->d) * threads + 8;
+  return f->k + 1 + thread_size(f->d) * threads + 8;
 }
 
 static int find_component(const double* cumulative, int k, double u) {
@@ -51,12 +51,22 @@ struct sample {
   ptrdiff_t n;
   const struct gm_factors* f;
   const struct gm_kernel* kernel;
-  const double* cumulative; /* k */
+  const double* cumulative; /* k + 1 */
   int last; /* components that can be drawn: rounding must not give another */
   double* x;
   int* component;
   double* mem; /* of all threads */
 };
+
+/* Row i is noise. */
+static void spread(const struct sample* s, ptrdiff_t i) {
+  const struct gm_noise* noise = s->f->noise;
+  double u[2];
+  for (int a = 0; a < s->f->d; a++) {
+    if (a % 2 == 0) gm_random(s->key, (uint64_t)i, STREAM_NOISE, (uint32_t)(a / 2), u);
+    s->x[i + s->n * a] = (1 - u[a % 2]) * noise->lower[a] + u[a % 2] * noise->upper[a];
+  }
+}
 
 static void component_block(const struct sample* s, ptrdiff_t first, int rows) {
   for (ptrdiff_t i = first; i < first + rows; i++) {
@@ -80,8 +90,13 @@ static void row_block(const struct sample* s, ptrdiff_t first, int rows) {
     }
     s->kernel->normals(column, m);
   }
-  for (int i = 0; i < rows; i++)
-    colour(f, s->component[first + i] - 1, z + i, m, s->x + first + i, s->n);
+  for (int i = 0; i < rows; i++) {
+    const int j = s->component[first + i] - 1;
+    if (j < f->k)
+      colour(f, j, z + i, m, s->x + first + i, s->n);
+    else
+      spread(s, first + i);
+  }
 }
 
 /* block() for all rows, in stretches with a tick between them. width: the work of a row, a
@@ -123,7 +138,7 @@ static void sort_components(int* component, ptrdiff_t n, int k, double* count) {
 int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* prop,
                    const struct gm_factors* f, const struct gm_engine* engine, double* x,
                    int* component, double* work, struct gm_error* err) {
-  const int k = f->k;
+  const int k = f->noise ? f->k + 1 : f->k;
   double* cumulative = work;
   double sum = 0;
   for (int j = 0; j < k; j++) cumulative[j] = sum += prop[j];
@@ -136,7 +151,7 @@ int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* pr
                      .last = k,
                      .x = x,
                      .component = component,
-                     .mem = work + k};
+                     .mem = work + f->k + 1};
   while (s.last > 1 && !(prop[s.last - 1] > 0)) s.last--;
   if (for_rows(&s, engine, 1, component_block, err)) return err->code;
   if (by_component) sort_components(component, n, k, cumulative);

@@ -85,14 +85,15 @@ static void score_block(void* data, const struct gm_block* block, int slot) {
   const struct score* s = data;
   const struct gm_factors* f = block_factors(s->f, s->patterns, block);
   const int* row = s->patterns ? s->patterns->row + block->first : NULL;
-  const int k = f->k, m = block->m;
+  const int m = block->m;
   double* lse = block->lse;
   (void)slot;
   gm_block_distance(s->kernel, f, block);
+  const int columns = s->what == GM_MAHALANOBIS ? f->k : gm_noise_column(f, block);
   if (s->what == GM_LOGDENS || s->what == GM_PROB)
-    s->kernel->posterior(f->logc, k, m, NULL, s->what == GM_LOGDENS ? block->label : NULL,
-                         block->maha, lse);
-  for (int j = 0; j < k; j++) {
+    s->kernel->posterior(f->logc, columns, m, NULL,
+                         s->what == GM_LOGDENS ? block->label : NULL, block->maha, lse);
+  for (int j = 0; j < columns; j++) {
     const double* from = s->what == GM_LOGDENS ? lse : block->maha + (ptrdiff_t)m * j;
     double* to = s->out + s->n * j;
     if (s->what == GM_LOGDENS && j > 0) break;
@@ -103,8 +104,8 @@ static void score_block(void* data, const struct gm_block* block, int slot) {
   if (f->d == 0 &&
       s->what != GM_MAHALANOBIS) /* a row that is wholly missing, to the bit */
     for (int i = 0; i < block->rows; i++)
-      for (int j = 0; j < (s->what == GM_LOGDENS ? !block->label || !block->label[i] : k);
-           j++)
+      for (int j = 0;
+           j < (s->what == GM_LOGDENS ? !block->label || !block->label[i] : columns); j++)
         s->out[row[i] + s->n * j] = s->what == GM_LOGDENS ? 0
                                     : s->what == GM_PROB  ? f->prop[j]
                                                           : f->logc[j];
@@ -153,10 +154,11 @@ static void certainty_block(void* data, const struct gm_block* block, int slot) 
   const struct gm_factors* f = block_factors(c->f, c->patterns, block);
   const int m = block->m;
   gm_block_distance(c->kernel, f, block);
-  c->kernel->posterior(f->logc, f->k, m, NULL, block->label, block->maha, block->lse);
+  const int columns = gm_noise_column(f, block);
+  c->kernel->posterior(f->logc, columns, m, NULL, block->label, block->maha, block->lse);
   for (int i = 0; i < block->rows; i++) {
     double largest = 0;
-    for (int j = 0; j < f->k; j++)
+    for (int j = 0; j < columns; j++)
       largest = fmax(largest, block->maha[i + (ptrdiff_t)m * j]);
     if (largest > 0) c->slots[slot] += (block->w ? block->w[i] : 1) * log(largest);
   }

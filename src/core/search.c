@@ -56,6 +56,7 @@ void gm_searcher_init(struct gm_searcher* s, const struct gm_quest* quest,
   s->home.bounds = seeder->bounds;
   s->home.engine = seeder->engine;
   work = gm_factors_init(&s->home.factors, p->family, p->d, p->k, work);
+  s->home.factors.noise = seeder->bounds->noise;
   for (int i = 0; i < OPTIMA; i++)
     work = gm_params_init(s->optimum + i, p->family, p->d, p->k, work);
   s->step = work;
@@ -286,7 +287,8 @@ static int project(struct gm_searcher* s, struct gm_result* spare) {
 
 int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
   struct gm_pool* pool = s->pool;
-  const int several = pool->spare.params.k > 1 || s->seeder->rows->trimming;
+  const int several =
+      pool->spare.params.k > 1 || s->seeder->rows->trimming || s->seeder->bounds->noise;
   const int able = pool->count && several && s->quest->em.max_iter > 0;
   const int budget = able ? s->quest->proposals : 0;
   int optima = 0;

@@ -250,11 +250,13 @@ static int centred_stats(const struct gm_rows* rows, const struct gm_seeder* see
                          struct gm_params* params, struct gm_stats* stats, double* work,
                          struct gm_error* err) {
   const int d = params->d, k = params->k;
-  const struct gm_factors f = {.shape = params->family->shape,
-                               .d = d,
-                               .k = k,
-                               .stride = gm_cov_stride(params->family, d),
-                               .mean = params->mean};
+  const struct gm_factors f = {
+      .shape = params->family->shape,
+      .d = d,
+      .k = k,
+      .stride = gm_cov_stride(params->family, d),
+      .mean = params->mean,
+      .noise = rows->source == GM_MATRIX ? seeder->bounds->noise : NULL};
   for (int j = 0; j < k; j++)
     for (int a = 0; a < d; a++)
       params->mean[a + (ptrdiff_t)d * j] = rows->x[rows->ld * a];
@@ -594,7 +596,10 @@ static int seed(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stre
     if (kind < GM_SEED_LABELS || kind == GM_SEED_HIER) shrink(stats, d + 1, work);
   }
   params->cov[0] = 0; /* none yet */
-  return gm_mstep(stats, seeder->bounds, params, work, err);
+  if (gm_mstep(stats, seeder->bounds, params, work, err)) return err->code;
+  if (seeder->bounds->noise && rows.source != GM_MATRIX)
+    gm_params_noise(params, GM_NOISE_START);
+  return GM_OK;
 }
 
 int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,

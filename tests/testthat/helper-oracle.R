@@ -1,9 +1,10 @@
 # A plain-R oracle: EM for Gaussian mixtures as in the textbooks, one row and one component at a
 # time where that is clearer. It shares no code with the package. Parameters are a list of
-# proportions (k), means (k x d) and covariances (d x d x k).
+# proportions (k), means (k x d) and covariances (d x d x k); with noise also of `limits` (2 x d), and
+# of k + 1 proportions.
 
 oracle_component <- function(x, params) {
-  k <- length(params$proportions)
+  k <- nrow(params$means)
   d <- ncol(x)
   terms <- matrix(0, nrow(x), k)
   for (j in seq_len(k)) {
@@ -12,7 +13,10 @@ oracle_component <- function(x, params) {
     terms[, j] <- log(params$proportions[j]) - d / 2 * log(2 * pi) - sum(log(diag(factor))) -
       colSums(z^2) / 2
   }
-  terms
+  if (is.null(params$limits)) return(terms)
+  inside <- apply(x, 1, function(row) all(row >= params$limits[1, ] & row <= params$limits[2, ]))
+  volume <- prod(params$limits[2, ] - params$limits[1, ])
+  cbind(terms, log(params$proportions[k + 1]) + ifelse(inside, -log(volume), -Inf))
 }
 
 oracle_mahalanobis <- function(x, params) {
@@ -53,10 +57,13 @@ oracle_estep <- function(x, params) exp(oracle_component(x, params) - oracle_log
 
 oracle_families <- function(d) if (d == 1) c("V", "E") else c("VVV", "EEE", "VVI", "VII")
 
-# The maximum of the expected complete log-likelihood, without any floor. `resp` is n x k.
-oracle_mstep <- function(x, resp, family, w = rep(1, nrow(x))) {
+# The maximum of the expected complete log-likelihood, without any floor. `resp` is n x k, or n x
+# (k + 1) with noise.
+oracle_mstep <- function(x, resp, family, w = rep(1, nrow(x)), noise = FALSE) {
   d <- ncol(x)
-  k <- ncol(resp)
+  k <- ncol(resp) - noise
+  proportions <- colSums(w * resp) / sum(w)
+  resp <- resp[, seq_len(k), drop = FALSE]
   nk <- colSums(w * resp)
   means <- crossprod(w * resp, x) / nk
   scatter <- array(0, c(d, d, k))
@@ -76,7 +83,7 @@ oracle_mstep <- function(x, resp, family, w = rep(1, nrow(x))) {
     VII = each(function(s, n) diag(sum(diag(s)) / (n * d), d)),
     stop("the oracle has no M-step for ", family)
   )
-  list(proportions = nk / sum(w), means = means, covariances = covariances)
+  list(proportions = proportions, means = means, covariances = covariances)
 }
 
 # `steps` EM steps from `start`. trace: the log-likelihood of the start, then after each step.
@@ -84,7 +91,8 @@ oracle_em <- function(x, start, family, steps, w = rep(1, nrow(x))) {
   params <- start
   trace <- oracle_loglik(x, params, w)
   for (step in seq_len(steps)) {
-    params <- oracle_mstep(x, oracle_estep(x, params), family, w)
+    resp <- oracle_estep(x, params)
+    params <- c(oracle_mstep(x, resp, family, w, !is.null(start$limits)), start["limits"])
     trace <- c(trace, oracle_loglik(x, params, w))
   }
   c(params[c("proportions", "means", "covariances")], list(trace = trace))

@@ -31,7 +31,9 @@ test_that("mclust's mixtures have its densities, posteriors and parameters, for 
   for (name in names(frozen$mclust_1d)) {
     expect_same_mixture(as_gmm(frozen$mclust_1d[[name]]$object), frozen$mclust_1d[[name]], name)
   }
-  expect_gm_error(as_gmm(frozen$mclust_noise), "argument", "noise component", "as_gmm")
+  noisy <- as_gmm(frozen$mclust_noise)
+  expect_identical(unname(noisy$proportions), as.vector(frozen$mclust_noise$pro))
+  expect_equal(exp(-noisy$noise$log_volume), frozen$mclust_noise$Vinv)
 })
 
 test_that("a mixture of mclust comes back to it with all that its functions read", {

@@ -2,8 +2,9 @@
 
 good <- list(
   x = matrix(as.double(1:12), 6), w = NULL, family = "VVV", k = 2L, scale = c(1, 1), start = "auto",
-  params = list(proportions = c(.5, .5), means = matrix(c(0, 0, 1, 1), 2),
-                covariances = array(diag(2), c(2, 2, 2))),
+  params = list(proportions = c(.4, .5, .1), means = matrix(c(0, 0, 1, 1), 2),
+                covariances = array(diag(2), c(2, 2, 2)),
+                noise = list(log_volume = log(100), lower = c(0, 0), upper = c(10, 10))),
   control = list(n_starts = 2L, n_finish = 1L, proposals = 3L, sample = 6L, max_iter = 5L,
                  tol = 1e-9, floor = 1e-10, ratio = 50, trim = 0.1, units = c(1, 1),
                  spurious = c(2, 10, 1e-3), threads = NULL,
@@ -11,7 +12,8 @@ good <- list(
                                              scale = diag(2), root = diag(2),
                                              constant = c(0, 0, 0), share = 1, posterior = 0L,
                                              weight = 6, sorted = 0L),
-                 labels = c(0L, 1L, 2L, 0L, 0L, 0L), equal = 0L, accelerate = 1L)
+                 labels = c(0L, 1L, 2L, 0L, 0L, 0L), equal = 0L, accelerate = 1L,
+                 noise = list(log_volume = log(100), lower = c(0, 0), upper = c(10, 10)))
 )
 strange <- list(
   NULL, list(), list(1), "a", NA_character_, raw(0), sum, function(x) x, globalenv(), quote(a + b),
@@ -48,7 +50,9 @@ test_that("every routine refuses what it can't use with an R error", {
   fuzz(ffi_gmm_stats, c(good[c("x", "w", "family", "params")], list(good$control$labels, NULL)))
   fuzz(ffi_gmm_csv, list(charToRaw("1,2\n3,4"), 0, 1L, ",", 1:2, 10))
   fuzz(ffi_gmm_layout, list("VVV", 2L, 2L))
-  estep <- function(p) .Call(ffi_gmm_stats, good$x, NULL, "VVV", p, NULL, NULL)
+  estep <- function(p) {
+    .Call(ffi_gmm_stats, good$x, NULL, "VVV", c(p, good$params["noise"]), NULL, NULL)
+  }
   fuzz(ffi_gmm_home, c(list(estep), good[c("family", "params", "scale", "control")]))
 })
 
