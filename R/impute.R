@@ -3,6 +3,7 @@
 # `newdata` NULL: the rows fitted. `draws` NULL: means.
 predict_impute <- function(object, newdata, draws) {
   if (!is.null(draws)) draws <- check_whole(draws)
+  need_proper(object, "missing values")
   if (is.null(newdata)) {
     need_rows(object, "predict() without `newdata`")
     x <- object$x
@@ -38,9 +39,11 @@ find_holes <- function(object, x) {
 # As condition(), where nothing is given.
 unconditioned <- function(object, n) {
   k <- object$k
-  list(log_prob = matrix(log(object$proportions), n, k, byrow = TRUE),
-       means = array(rep(t(object$means), each = n), c(n, ncol(object$means), k)),
-       covariances = object$covariances)
+  p <- object$proportions
+  part <- list(log_prob = matrix(log(p), n, length(p), byrow = TRUE),
+               means = array(rep(t(object$means), each = n), c(n, ncol(object$means), k)),
+               covariances = object$covariances)
+  if (is.null(object$noise)) part else with_noise(part, object$noise$limits)
 }
 
 fill_holes <- function(x, holes, value) {
@@ -67,6 +70,12 @@ draw_hole <- function(part) {
   component <- pmin(below + 1L, ncol(part$log_prob))
   for (j in unique(component)) {
     rows <- which(component == j)
+    if (!is.null(part$limits) && j == ncol(part$log_prob)) { # uniform
+      each <- function(v) rep(v, each = length(rows))
+      share <- stats::pnorm(out[rows, , drop = FALSE])
+      out[rows, ] <- each(part$limits[1L, ]) * (1 - share) + each(part$limits[2L, ]) * share
+      next
+    }
     apart <- out[rows, , drop = FALSE] %*% chol(matrix(part$covariances[, , j], q))
     out[rows, ] <- matrix(part$means[rows, , j], length(rows)) + apart
   }

@@ -142,6 +142,34 @@ test_that("rows with missing values get the margin of the box", {
   expect_gm_error(predict(bare, cbind(a = 0, b = NA)), "noise", "same density everywhere")
 })
 
+test_that("rows with missing values are fitted by the margin of the box, and imputed from it", {
+  lost <- x
+  lost[cbind(c(1:20, 111:125), rep(1:2, length.out = 35))] <- NA
+  box <- apply(lost, 2, range, na.rm = TRUE)
+  for (code in c("VVV", "EEE", "VVI", "EEV")) {
+    fit <- suppressWarnings(gmm(lost, 2, code, noise = TRUE, na.action = na.pass,
+                                control = gmm_control(init = given)))
+    expect_gt(min(diff(fit$trace)), -1e-9)
+    expect_equal(fit$noise$limits, box, ignore_attr = TRUE)
+    params <- oracle_params(fit)
+    each <- vapply(seq_len(nrow(lost)), function(i) {
+      at <- which(!is.na(lost[i, ]))
+      oracle_logdens(lost[i, at, drop = FALSE], list(
+        proportions = params$proportions, means = params$means[, at, drop = FALSE],
+        covariances = params$covariances[at, at, , drop = FALSE],
+        limits = params$limits[, at, drop = FALSE]))
+    }, 0)
+    expect_equal(fit$loglik, sum(each))
+  }
+  filled <- predict(fit, type = "impute", draws = 2)[[1]]
+  expect_identical(filled[!is.na(lost)], unname(lost[!is.na(lost)]))
+  nothing <- with_test_seed(1, predict(fit, matrix(NA_real_, 4000, 2), type = "impute",
+                                       draws = 1)[[1]])
+  expect_equal(colMeans(nothing), drop(fit$proportions %*% rbind(fit$means, colMeans(box))),
+               tolerance = 0.1, ignore_attr = TRUE)
+  expect_gm_error(gmm(lost, 2, noise = 500, na.action = na.pass), "noise", "missing values")
+})
+
 test_that("density, distribution function, quantiles and draws are those of one distribution", {
   line <- gmm_params(c(0.5, 0.3, 0.2), c(-1, 2), c(1, 0.25), noise = c(-4, 6))
   total <- sum(vapply(list(c(-12, -4), c(-4, 6), c(6, 12)), function(ends) {
@@ -288,7 +316,7 @@ test_that("what noise can't be, and what can't be done with it, is refused with 
                  function() gmm_conditional(bare, c(a = 1)),
                  function() qgmm(0.5, gmm_params(c(0.5, 0.5), 0, 1, noise = 3)),
                  function() gmm_boot(bare, 3), function() gmm_hdr(plain),
-                 function() gmm_merge(plain), function() as_sklearn(plain))) {
+                 function() gmm_merge(plain), function() gmm_sql(plain, "t"), function() as_sklearn(plain))) {
     expect_gm_error(f(), "noise")
   }
   expect_gm_error(profile(plain), "argument", "`noise`")
