@@ -164,3 +164,29 @@ test_that("equal proportions: EM from the same labels ends where Rmixmod's does"
     }
   }
 })
+
+test_that("trimmed fits with a ratio: EM from tclust's stays or climbs, our search is as high", {
+  frozen <- readRDS(test_path("fixtures", "tclust.rds"))
+  for (name in names(frozen$results)) {
+    case <- frozen$results[[name]]
+    fit <- function(k, ...) {
+      suppressWarnings(gmm(case$x, k, trim = case$alpha, control = gmm_control(
+        ratio = case$ratio, ratio_scale = "raw", ...
+      )))
+    }
+    for (opt in c("MIXT", "HARD")) {
+      theirs <- case[[opt]]
+      k <- length(theirs$proportions)
+      label <- paste(name, opt)
+      params <- theirs[c("proportions", "means", "covariances")]
+      density <- dgmm(case$x, do.call(gmm_params, params), log = TRUE)
+      expect_setequal(order(density)[seq_along(theirs$trimmed)], theirs$trimmed)
+      on_from_there <- fit(k, init = params)
+      expect_equal(on_from_there$trace[1L], sum(density[-theirs$trimmed]), tolerance = 1e-8,
+                   label = label)
+      expect_gte(on_from_there$loglik, on_from_there$trace[1L])
+      set.seed(1)
+      expect_gte(fit(k)$loglik, on_from_there$loglik - 1e-6, label = label)
+    }
+  }
+})
