@@ -413,6 +413,18 @@ test_that("scikit-learn has the same posteriors, and the same differences of bou
   }
 })
 
+test_that("the search finds what given starts find, or a higher bound", {
+  for (key in c("iris full dirichlet", "iris full stick", "iris diag stick")) {
+    given <- vapply(1:2, function(which) frozen_fit(key, which)$bound, 0)
+    fit <- frozen_fit(key, 1)
+    case <- frozen$cases$iris
+    set.seed(1)
+    found <- gmm_vb(case$x, 4, fit$covariance, prior = fit$prior,
+                    weights_prior = fit$posterior$weights_prior)
+    expect_gt(found$bound, max(given) - 1e-6)
+  }
+})
+
 test_that("its diag and spherical differ by the log determinant of a full Wishart matrix alone", {
   for (key in grep("(diag|spherical)", names(frozen$results), value = TRUE)) {
     want <- frozen$results[[key]][[1]]$plain
