@@ -27,6 +27,7 @@
 #' | `memory` | there is not enough memory, or the data are too large for the machine |
 #' | `version` | a fitted object was written by a newer version of gaussmix |
 #' | `source` | rows that don't live in memory can't be read, or changed between two passes |
+#' | `checkpoint` | a checkpoint can't be written, is damaged, or is of another fit |
 #' | `package` | a package that is only suggested is needed, and not installed |
 #' | `data` | what was asked needs the training data, and the object has none |
 #'

@@ -46,6 +46,10 @@
 #' @param verbose `TRUE` or `FALSE`: whether to tell of progress in long fits.
 #' @param keep `TRUE` or `FALSE`: whether the fit keeps the rows. Without them there is no
 #'   `predict()` without `newdata`.
+#' @param checkpoint For rows that don't live in memory ([gmm_source()], [gmm_dbi()]): the name of a
+#'   file in which a long fit records how far it has come; or `NULL`: none. See below.
+#' @param checkpoint_every How many seconds may pass between two writings of it, a number of at
+#'   least 0; with 0 it is written after each pass over all rows.
 #' @section The ratio of eigenvalues:
 #' With `ratio` no covariance can be more than that much longer in one direction than it, or another
 #' one, is in any other (as a variance); a component can't shrink onto few rows, and the likelihood
@@ -112,6 +116,13 @@
 #'
 #' It is fast and repeatable, but it is one start: where groups overlap, `"auto"` finds a better
 #' optimum more often than not.
+#' @section Checkpoints:
+#' With `checkpoint = "fit.rds"` the start, and then what each pass over all rows came to (a few
+#' numbers a component), are written to that file: under a temporary name first, so that it is always
+#' whole. The same call, after the process was ended or the fit stopped by an error, goes on from the
+#' file, and comes to the same bits as if it had not been stopped. One pass is made again, to see
+#' that the data are the same. A file of another model, other data or another version of the package
+#' is refused. Once the fit is done the file is deleted.
 #' @return A list of class `"gmm_control"` with the values above; `format()` and `print()` show
 #'   them.
 #' @section Errors: `gaussmix_error_argument` names the argument, what it must be and what was
@@ -141,8 +152,12 @@ gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter
                         tol = 1e-9, floor = 1e-10, ratio = Inf,
                         ratio_scale = c("standard", "raw"),
                         spurious = c(size = 2, thin_size = 10, thin = 1e-3), accelerate = TRUE,
-                        threads = NULL, verbose = interactive(), keep = TRUE) {
+                        threads = NULL, verbose = interactive(), keep = TRUE, checkpoint = NULL,
+                        checkpoint_every = 60) {
   check_dots_empty(...)
+  if (!is.null(checkpoint) && !(is_string(checkpoint) && nzchar(checkpoint))) {
+    gmm_abort("argument", must_be("checkpoint", "the name of a file, or NULL", checkpoint))
+  }
   structure(class = "gmm_control", list(
     n_init = check_whole(n_init),
     init = check_init(init),
@@ -156,7 +171,9 @@ gmm_control <- function(..., n_init = 10, init = "auto", search = NULL, max_iter
     accelerate = check_flag(accelerate),
     threads = if (!is.null(threads)) check_whole(threads),
     verbose = check_flag(verbose),
-    keep = check_flag(keep)
+    keep = check_flag(keep),
+    checkpoint = checkpoint,
+    checkpoint_every = check_number(checkpoint_every, min = 0)
   ))
 }
 
@@ -226,7 +243,9 @@ format.gmm_control <- function(x, ...) {
     ratio = number_text(x$ratio), ratio_scale = x$ratio_scale,
     spurious = spurious, accelerate = as.character(x$accelerate),
     threads = if (is.null(x$threads)) "NULL (at most 2)" else number_text(x$threads),
-    verbose = as.character(x$verbose), keep = as.character(x$keep)
+    verbose = as.character(x$verbose), keep = as.character(x$keep),
+    checkpoint = if (is.null(x$checkpoint)) "NULL (none)" else x$checkpoint,
+    checkpoint_every = number_text(x$checkpoint_every)
   )
   paste0("  ", format(names(values)), "  ", values)
 }

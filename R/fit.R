@@ -227,8 +227,7 @@ gmm.gmm_source <- function(x, k, covariance = "full", ..., proportions = c("free
 fit_source <- function(x, k, covariance, options, na.action, control, call,
                        generic = quote(gmm)) {
   k <- check_k(k, generic)
-  control <- check_control(control)
-  check_home_start(control$init, x$what)
+  control <- home_control(control, x$what)
   on.exit(x$close())
   data <- source_data(x, k, na.action, control$threads)
   gmm_bridge(data, k, covariance, options, control, call, generic)
@@ -336,6 +335,10 @@ check_rows <- function(data, k) {
 run_engine <- function(data, k, code, control, title, options) {
   check_ratio_family(code, control)
   start <- resolve_start(control$init, k, code, data, options$noise, has_closed_form(options))
+  if (!is.null(control$checkpoint) && is.null(data$home)) {
+    gmm_abort("argument", "`checkpoint` is for rows that don't live in memory.",
+              "gmm(gmm_source(x), k) goes through a matrix or data frame in that way.")
+  }
   out <- if (is.null(data$home)) {
     engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
   } else {

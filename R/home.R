@@ -8,36 +8,44 @@
 #   unit     a power of two that weights are divided by (see engine.R)
 #   estep    function(params) -> the statistics of all rows, see engine_em()
 #   known    levels of the known labels, or NULL; the sample's codes are `labels`
+#   ranges   of the columns; seed: R's random numbers before the sample was drawn (checkpoint.R)
 #
 # The search for the best optimum is done on the sample, as gmm() does it, and EM goes on from there
 # over all rows. A start that is given as parameters goes to all rows at once.
 
 home_fit <- function(data, code, k, start, control, title, options) {
   home <- data$home
-  kind <- "parameters"
-  reached <- 1L
-  starts <- NULL
-  if (!is.list(start)) {
-    share <- sum(case_weights(data)) / home$weight
-    options$share <- share
-    found <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
-    if (is.null(found$best)) return(found)
-    start <- reorder_gaussians(found, seq_len(k))
-    starts <- found$starts
-    starts$objective <- starts$objective / share
-    starts$loglik <- starts$loglik / share
-    reached <- found$reached
-    kind <- found$best$kind
-    options$share <- NULL
-  }
-  estep <- told(remembering(home$estep, colnames(data$x)), title, control$verbose)
-  out <- engine_em(estep, code, start, data$scale, control,
-                   options, home$unit)
-  out$best$kind <- kind
-  out$starts <- if (is.null(starts)) out$best else starts
+  find <- function() find_start(data, code, k, start, control, title, options)
+  record <- open_record(data, code, k, control, options, find)
+  from <- record$start
+  if (is.null(from$params)) return(from)
+  steps <- recorded(remembering(home$estep, colnames(data$x)), record, control)
+  on.exit(steps$save())
+  out <- engine_em(told(steps$estep, title, control$verbose), code, from$params, data$scale,
+                   control, options, home$unit)
+  on.exit(if (!is.null(control$checkpoint)) unlink(control$checkpoint))
+  out$best$kind <- from$kind
+  out$starts <- if (is.null(from$starts)) out$best else from$starts
   if (out$best$status > 0L) return(list(starts = out$best))
-  out$reached <- reached
+  out$reached <- from$reached
   out
+}
+
+# list(params, starts (NULL: given), reached, kind): the best optimum of the sample; where there is
+# none, what engine_fit() returns.
+find_start <- function(data, code, k, start, control, title, options) {
+  if (is.list(start)) {
+    return(list(params = start, reached = 1L, kind = "parameters"))
+  }
+  share <- sum(case_weights(data)) / data$home$weight
+  options$share <- share
+  found <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
+  if (is.null(found$best)) return(found)
+  starts <- found$starts
+  starts$objective <- starts$objective / share
+  starts$loglik <- starts$loglik / share
+  list(params = reorder_gaussians(found, seq_len(k)), starts = starts, reached = found$reached,
+       kind = found$best$kind)
 }
 
 # An E-step whose errors carry the parameters of the last pass that ended well.
@@ -91,9 +99,9 @@ home_data <- function(s, what, k, make_estep) {
        labels = if (!is.null(levels)) factor(s$sample$labels, levels), given = nrow(x),
        scale = home_scale(x, s, what),
        blueprint = list(kind = "matrix", names = s$names, named = s$named),
-       home = list(what = what, rows = s$rows, ranges = s$ranges, dropped = s$dropped,
-                   weight = s$weight,
-                   weight2 = s$weight2, unit = unit, known = levels,
+       home = list(what = what, rows = s$rows, dropped = s$dropped, weight = s$weight,
+                   weight2 = s$weight2, unit = unit, known = levels, ranges = s$ranges,
+                   seed = s$seed,
                    estep = make_estep(unit, levels)))
 }
 
@@ -117,6 +125,14 @@ home_scale <- function(x, s, what) {
   scale <- column_scale(x, s$sample$weights)
   spread <- s$ranges[2L, ] - s$ranges[1L, ]
   check_spread(ifelse(scale > 0, scale, spread / sqrt(s$rows)), spread)
+}
+
+# What all methods begin with, before they look at the rows.
+home_control <- function(control, what) {
+  control <- check_control(control)
+  check_home_start(control$init, what)
+  resume_random(control)
+  control
 }
 
 # Starts that say something of each row can't be had where rows are not at hand.

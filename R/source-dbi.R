@@ -134,8 +134,7 @@ gmm.gmm_dbi <- function(x, k, covariance = "full", ..., proportions = c("free", 
 
 fit_dbi <- function(x, k, covariance, options, na.action, control, call, generic = quote(gmm)) {
   k <- check_k(k, generic)
-  control <- check_control(control)
-  check_home_start(control$init, x$what)
+  control <- home_control(control, x$what)
   if (begin_snapshot(x)) on.exit(end_snapshot(x))
   on.exit(x$close(), add = TRUE, after = FALSE)
   data <- dbi_data(x, k, na.action, control$threads)
@@ -147,6 +146,7 @@ dbi_data <- function(db, k, na.action, threads) {
   check_column_types(db)
   s <- survey_table(db, policy)
   d <- length(db$columns)
+  s$seed <- random_state()
   s$sample <- sample_table(db, s, home_sample_size(k, d))
   db$known$n <- s$given
   how <- resolve_how(db, k, d, s$rows)

@@ -283,6 +283,7 @@ refuse_chunk_names <- function(at, given, names) {
 # value of all rows), names, named, labels (of count_labels()), sample (list(x, weights, labels), at
 # most size(d) rows in their order)).
 survey_rows <- function(source, size, policy) {
+  seed <- random_state()
   key <- floor(stats::runif(2) * 2^32)
   found <- fold_chunks(source, function(s, chunk, at) {
     given <- nrow(chunk$x)
@@ -318,6 +319,7 @@ survey_rows <- function(source, size, policy) {
   s$sample <- end_draw(s$sample, s$weighted)
   if (!s$weighted) s$weight2 <- NULL
   s$given <- found$rows
+  s$seed <- seed
   c(s, found[c("names", "named")])
 }
 

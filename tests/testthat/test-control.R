@@ -5,18 +5,20 @@ test_that("the defaults are those of the help page", {
     n_init = 10L, init = "auto", search = NULL, max_iter = 10000L, tol = 1e-9, floor = 1e-10,
     ratio = Inf, ratio_scale = "standard",
     spurious = c(size = 2, thin_size = 10, thin = 1e-3), accelerate = TRUE, threads = NULL,
-    verbose = interactive(), keep = TRUE
+    verbose = interactive(), keep = TRUE, checkpoint = NULL, checkpoint_every = 60
   ))
 })
 
 test_that("every value given is kept", {
   control <- gmm_control(n_init = 3, init = "random", search = 0, max_iter = 0, tol = 0,
                          floor = 1e-6, ratio = 50, ratio_scale = "raw", spurious = c(thin = 0),
-                         accelerate = FALSE, threads = 2, verbose = TRUE, keep = FALSE)
+                         accelerate = FALSE, threads = 2, verbose = TRUE, keep = FALSE,
+                         checkpoint = "a file", checkpoint_every = 0)
   expect_identical(unclass(control), list(
     n_init = 3L, init = "random", search = 0L, max_iter = 0L, tol = 0, floor = 1e-6,
     ratio = 50, ratio_scale = "raw", spurious = c(size = 2, thin_size = 10, thin = 0),
-    accelerate = FALSE, threads = 2L, verbose = TRUE, keep = FALSE
+    accelerate = FALSE, threads = 2L, verbose = TRUE, keep = FALSE,
+    checkpoint = "a file", checkpoint_every = 0
   ))
 })
 
