@@ -112,6 +112,7 @@ gmm_vb <- function(x, ...) {
 gmm_vb.default <- function(x, k, covariance = "full", ..., weights = NULL, labels = NULL,
                            prior = NULL, weights_prior = c("dirichlet", "stick"),
                            na.action = na.fail, control = gmm_control()) {
+  refuse_vb_options(...names())
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
   data["labels"] <- list(labels)
@@ -129,6 +130,7 @@ gmm_vb.formula <- function(x, data = NULL, k, covariance = "full", ..., weights 
                            labels = NULL, subset = NULL, prior = NULL,
                            weights_prior = c("dirichlet", "stick"), na.action = na.fail,
                            control = gmm_control()) {
+  refuse_vb_options(...names())
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call[["weights"]], subset = call$subset,
@@ -142,6 +144,7 @@ gmm_vb.formula <- function(x, data = NULL, k, covariance = "full", ..., weights 
 gmm_vb.gmm_source <- function(x, k, covariance = "full", ..., prior = NULL,
                               weights_prior = c("dirichlet", "stick"), na.action = na.fail,
                               control = gmm_control()) {
+  refuse_vb_options(...names())
   check_dots_empty(...)
   options <- list(prior = prior, weights_prior = weights_prior)
   fit_source(x, k, covariance, options, na.action, control, match.call(), quote(gmm_vb))
@@ -152,12 +155,26 @@ gmm_vb.gmm_source <- function(x, k, covariance = "full", ..., prior = NULL,
 gmm_vb.gmm_dbi <- function(x, k, covariance = "full", ..., prior = NULL,
                            weights_prior = c("dirichlet", "stick"), na.action = na.fail,
                            control = gmm_control()) {
+  refuse_vb_options(...names())
   check_dots_empty(...)
   options <- list(prior = prior, weights_prior = weights_prior)
   fit_dbi(x, k, covariance, options, na.action, control, match.call(), quote(gmm_vb))
 }
 
 # ---- arguments -> what the engine takes ------------------------------------------------
+
+# What gmm() takes and gmm_vb() does not, and why.
+vb_refused <- c(noise = "the uniform component has no part in the conjugate prior",
+                trim = "what is trimmed has no evidence",
+                fixed = "all parameters have a prior, and a posterior",
+                proportions = "they have a prior; a large `alpha` holds them near 1 / k")
+
+refuse_vb_options <- function(given) {
+  for (name in intersect(given, names(vb_refused))) {
+    gmm_abort("argument", sprintf("gmm_vb() can't take `%s`: %s.", name, vb_refused[[name]]),
+              "gmm() takes it, also with a prior.")
+  }
+}
 
 # Those with a conjugate prior.
 vb_families <- c("VVV", "EEE", "VVI", "EEI", "VII", "EII")
