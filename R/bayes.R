@@ -170,7 +170,7 @@ vb_refused <- c(noise = "the uniform component has no part in the conjugate prio
                 proportions = "they have a prior; a large `alpha` holds them near 1 / k")
 
 refuse_vb_options <- function(given) {
-  for (name in intersect(given, names(vb_refused))) {
+  for (name in intersect(given, intersect(names(vb_refused), names(formals(gmm.default))))) {
     gmm_abort("argument", sprintf("gmm_vb() can't take `%s`: %s.", name, vb_refused[[name]]),
               "gmm() takes it, also with a prior.")
   }

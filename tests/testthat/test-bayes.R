@@ -540,7 +540,7 @@ test_that("bad arguments are refused by name", {
       gmm_vb(faithful), gmm_vb(faithful, 2:3), gmm_vb(faithful, 3, c("full", "tied")),
       gmm_vb(faithful, 3, "EVE"), gmm_vb(faithful, 2, weights_prior = "stik"),
       gmm_vb(faithful, 2, noise = TRUE), gmm_vb(faithful, 2, trim = 0.1),
-      gmm_vb(faithful, 2, fixed = list()), gmm_vb(~eruptions, faithful, 2, proportions = "equal"),
+      gmm_vb(~eruptions, faithful, 2, proportions = "equal"),
       gmm_vb(faithful, 2, weight = 1), gmm_vb(faithful, 2, prior = 3),
       gmm_vb(faithful, 2, control = gmm_control(ratio = 10)),
       gmm_vb(faithful, 2, prior = gmm_prior(kappa = 0)),
