@@ -80,8 +80,7 @@ gmm_boot <- function(fit, n_boot = 999, type = c("parametric", "weighted", "nonp
   if (type == "parametric") {
     refuse_options(fit, "gmm_boot(type = \"parametric\")", "labels",
                    "Use type = \"weighted\": the labels stay with their rows.")
-    refuse_options(fit, "gmm_boot(type = \"parametric\")", "trim",
-                   "Use type = \"weighted\": draws of the mixture have no outliers to be trimmed.")
+    refuse_trimmed(fit, "gmm_boot(type = \"parametric\")", "Use type = \"weighted\".")
   }
   if (type == "parametric") need_proper(fit, "random draws")
   n_boot <- check_whole(n_boot, min = 2)

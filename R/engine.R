@@ -53,7 +53,8 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   run <- c(search_plan(start, nrow(x), ncol(x), k, control, !is.null(options$labels)),
            em_control(control, options, k, unit),
            list(progress = if (control$verbose) title else "",
-                labels = labels_to_c(options$labels), trim = share_trimmed(options), units = as.double(scale)))
+                labels = labels_to_c(options$labels), trim = share_trimmed(options),
+                units = as.double(scale)))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_classes(
     .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, bound_scale(scale, control), start,

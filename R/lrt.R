@@ -116,7 +116,8 @@ gmm_lrt.gaussmix <- function(x, k = x$k, ..., n_boot = 199, level = 0.05, cl = N
   check_dots_empty(...)
   need_rows(x, "gmm_lrt()")
   refuse_variational(x, "gmm_lrt()")
-  refuse_options(x, "gmm_lrt()", c("labels", "noise", "trim", "prior"))
+  refuse_options(x, "gmm_lrt()", c("labels", "noise", "prior"))
+  refuse_trimmed(x, "gmm_lrt()", "gmm_select(trim =) compares numbers of components.")
   lrt_bridge(stored_data(x), k, x$covariance, n_boot, level, cl, control, match.call(),
              fit_options(x), searching(x$control), fit = x)
 }

@@ -6,7 +6,8 @@
 #'   and each component's part of it (coloured), and the rows as a rug. Two variables: the rows by
 #'   the component that they most likely come from, each with a colour and a symbol; the components'
 #'   means and ellipses; contours of the mixture's density; dashed, the boundaries between the
-#'   components, where the two most probable ones have equal posterior probabilities.
+#'   components, where the two most probable ones have equal posterior probabilities. Rows that
+#'   `trim` left out are grey crosses.
 #' * `"density"`. The density of the mixture alone: as a curve, or as shaded regions.
 #' * `"uncertainty"`. The rows, the larger and darker the more uncertain: one minus the largest
 #'   posterior probability. The scale ends at 0.5. One variable: uncertainty against the variable.
@@ -109,7 +110,8 @@ plot_view <- function(x, what, ellipses, contours, boundaries, max_rows, legend,
        ellipses = if (what == "classification") ellipses,
        contours = if (what != "uncertainty") contours,
        boundaries = check_flag(boundaries) && what != "density" && x$k > 1L,
-       legend = check_flag(legend), style = component_style(x$k, col, pch, !is.null(x$noise)),
+       legend = check_flag(legend),
+       style = component_style(x$k, col, pch, !is.null(x$noise) || !is.null(x$trimmed)),
        lwd = 2, headroom = 1.06) # the height of a panel in units of its curves' height
 }
 
@@ -146,6 +148,7 @@ plot_dims <- function(x, dims) {
 # drawn: equally spaced in the order of the data.
 plot_rows <- function(x, max_rows, values = x$x, weights = x$weights,
                       dims = seq_len(NCOL(values))) {
+  own <- missing(values)
   if (NROW(values) == 0L) return(list(n = 0, shown = integer(), class = factor()))
   counted <- if (is.null(weights)) seq_len(nrow(values)) else which(weights > 0)
   whole <- !missing_rows(values[counted, dims, drop = FALSE])
@@ -155,8 +158,16 @@ plot_rows <- function(x, max_rows, values = x$x, weights = x$weights,
   at <- if (n > max_rows) counted[round(seq(1, n, length.out = max_rows))] else counted
   shown <- values[at, , drop = FALSE]
   list(n = n, lost = lost, values = values[counted, , drop = FALSE], weights = weights[counted],
-       shown = shown, at = at,
-       class = score(x, shown, "class"), uncertainty = score(x, shown, "uncertainty"))
+       shown = shown, at = at, class = with_trimmed(score(x, shown, "class"), if (own) x, at),
+       uncertainty = score(x, shown, "uncertainty"))
+}
+
+# Rows `at` of a trimmed fit that were left out are a class of their own.
+with_trimmed <- function(class, fit, at) {
+  if (is.null(fit$trimmed)) return(class)
+  levels(class) <- c(levels(class), "trimmed")
+  class[at %in% fit$trimmed$row] <- "trimmed"
+  class
 }
 
 # Where variable `dim` is drawn: around all rows, and a little further for ellipses that hold
@@ -424,7 +435,7 @@ shares_text <- function(shares) paste(and_text(number_text(sort(100 * shares))),
 # ---- drawing ---------------------------------------------------------------------------
 
 # Colour, symbol and type of line of each component. The numbers of colours and of symbols have no
-# common factor, so that 56 components differ. Noise is grey crosses.
+# common factor, so that 56 components differ. Noise, or trimmed rows, are grey crosses.
 component_style <- function(k, col = NULL, pch = NULL, noise = FALSE) {
   okabe_ito <- c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
                  "#999999")
@@ -524,6 +535,10 @@ component_key <- function(x, view, line) {
   if (all(nchar(names) <= 2L)) names <- paste("component", names)
   if (!is.null(x$noise)) {
     names <- c(names, "noise")
+    first <- c(first, x$k + 1L)
+  }
+  if (!line && "trimmed" %in% levels(view$rows$class)) {
+    names <- c(names, "trimmed")
     first <- c(first, x$k + 1L)
   }
   k <- length(first)

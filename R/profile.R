@@ -55,8 +55,9 @@ profile.gaussmix <- function(fitted, which, level = 0.99, ...) {
   check_dots_empty(...)
   need_rows(fitted, "profile()")
   refuse_variational(fitted, "profile()")
-  refuse_options(fitted, "profile()", c("labels", "noise", "trim", "prior"),
+  refuse_options(fitted, "profile()", c("labels", "noise", "prior"),
                  "gmm_boot() gives intervals.")
+  refuse_trimmed(fitted, "profile()")
   refuse_at_ratio(fitted, "profile()")
   level <- check_number(level, min = 0, max = 1, ends = "()")
   estimate <- coef_vector(fitted)

@@ -32,7 +32,7 @@ check_ratio_family <- function(code, control) {
 
 ratio_families <- c("EII", "VII", "EEI", "VVI", "EEE", "VVV")
 
-# The ratio of the largest to the smallest eigenvalue over all components, in the units of the bound.
+# The ratio of the largest to the smallest eigenvalue of all components, in the units of the bound.
 eigen_ratio <- function(fit) {
   d <- ncol(fit$means)
   scale <- bound_scale(fit$scale, fit$control)
@@ -92,4 +92,17 @@ refuse_trimmed_cv <- function(options) {
   if (is.null(options$trim)) return(invisible())
   gmm_abort("argument", "`criterion` \"CV\" can't be had with `trim`.",
             "Held-out rows count in full, the outliers too: choose by \"BIC\" or \"ICL\".")
+}
+
+# Inference by the curvature of the log-likelihood; or, where there is a `hint` at what else serves,
+# by data simulated from the mixture.
+refuse_trimmed <- function(fit, what, hint = NULL) {
+  if (is.null(fit$trim)) return(invisible())
+  reason <- if (is.null(hint)) {
+    "which rows it leaves out varies with the data, which its curvature does not tell"
+  } else {
+    "draws of a mixture have no outliers to be trimmed"
+  }
+  if (is.null(hint)) hint <- "gmm_boot(type = \"weighted\") gives standard errors and intervals."
+  gmm_abort("argument", sprintf("%s can't take a fit with `trim`: %s.", what, reason), hint)
 }

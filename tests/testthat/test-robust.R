@@ -207,6 +207,17 @@ test_that("it prints, and its methods work or say why not", {
   expect_identical(update(trimmed, trim = 0.1)$trim, 0.1)
 })
 
+test_that("in a picture trimmed rows are a class of their own", {
+  rows <- plot_rows(trimmed, Inf)
+  expect_identical(which(rows$class == "trimmed"), trimmed$trimmed$row)
+  expect_identical(levels(rows$class), c("1", "2", "3", "trimmed"))
+  for (what in c("classification", "density", "uncertainty", "trace", "starts")) {
+    draw(trimmed, what = what)
+  }
+  draw(gmm_merge(trimmed))
+  draw(gmm(contaminated[, 1], 2, trim = 0.07))
+})
+
 test_that("a choice among trimmed fits is by what they keep", {
   set.seed(2)
   choice <- gmm_select(contaminated, 1:3, c("full", "tied"), trim = 0.07)
