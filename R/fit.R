@@ -45,7 +45,8 @@
 #' can still degenerate: `gmm_control(ratio =)` keeps them from it.
 #'
 #' With one component this is the (raw) minimum covariance determinant: the mean and covariance
-#' (divisor h) of those h = `(1 - trim) n` rows whose covariance has the least determinant.
+#' (divisor h) of those h = `(1 - trim) n` rows whose covariance has the least determinant. The vignette
+#' *robust* shows trimmed fits beside others.
 #'
 #' @section Noise:
 #' With `noise` the mixture has one more component, whose density is constant: outliers go there and
