@@ -220,6 +220,7 @@ gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = N
 gmm.gmm_source <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
                            noise = FALSE, prior = NULL, na.action = na.fail,
                            control = gmm_control()) {
+  check_home_dots(...)
   check_dots_empty(...)
   options <- list(proportions = proportions, noise = noise, prior = prior)
   fit_source(x, k, covariance, options, na.action, control, match.call())

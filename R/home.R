@@ -55,8 +55,9 @@ remembering <- function(estep, names) {
     stats <- tryCatch(estep(params), gaussmix_error_source = function(e) {
       if (!is.null(last)) {
         colnames(last$means) <- names
-        e$parameters <- gmm_params(last$proportions, last$means, last$covariances,
-                                   covariance = last$covariance)
+        e$parameters <- gmm_params(last$proportions / sum(last$proportions), last$means,
+                                   last$covariances, covariance = last$covariance,
+                                   noise = noise_argument(last$noise))
         e$message <- paste0(e$message, "\nThe condition has the last good `parameters`: ",
                             "gmm_control(init = ) goes on from there.")
       }
@@ -133,6 +134,21 @@ home_control <- function(control, what) {
   check_home_start(control$init, what)
   resume_random(control)
   control
+}
+
+# What only rows in memory have, or is said elsewhere.
+check_home_dots <- function(...) {
+  given <- ...names()
+  if ("trim" %in% given) {
+    gmm_abort("argument", paste("`trim` needs the rows in memory: which rows are trimmed depends",
+                                "on all their densities."), "`noise` takes up outliers here.")
+  }
+  rows <- intersect(c("weights", "labels"), given)
+  if (length(rows)) {
+    gmm_abort("argument", sprintf("%s of rows that are not in memory belong to where they are.",
+                                  some(backtick(rows))),
+              "Chunks carry their own, see gmm_source(); gmm_dbi() takes the columns' names.")
+  }
 }
 
 # Starts that say something of each row can't be had where rows are not at hand.

@@ -25,16 +25,27 @@
 #' run.
 #'
 #' @section Push or fetch:
-#' SQLite and PostgreSQL compute row by row, about as fast as rows are sent to a process on the same
-#' machine, or slower; the work of a push grows with `k d^2`, that of a fetch with `d`. DuckDB and
-#' other column stores compute by vectors. So `"auto"` is fetch for SQLite, push for PostgreSQL where
-#' `k d` is at most 6, else fetch, and push for the others. Over a slow network, or where the server
-#' has many processors, push may pay anyhow.
+#' Processor seconds of a pass over 1e6 rows, of R and the engine together, on one machine
+#' (`bench/database.R`; DuckDB 1.5 by itself):
+#'
+#' | | SQLite push | fetch | PostgreSQL 15 push | fetch | DuckDB push |
+#' |---|---|---|---|---|---|
+#' | 2 variables, k = 3, full | 2.5 | 0.5 | 1.0 | 1.1 | 0.2 |
+#' | diag | 1.8 | 0.2 | 0.8 | 1.0 | |
+#' | 5 variables, k = 4, full | 7.2 | 1.2 | 4.1 | 2.5 | 0.9 |
+#' | diag | 5.6 | 1.2 | 2.3 | 2.4 | |
+#'
+#' SQLite and PostgreSQL compute row by row: a push takes about as long as sending the rows to a
+#' process on the same machine, or longer, as its work grows with `k d^2` and that of a fetch with
+#' `d`. DuckDB and other column stores compute by vectors. So `"auto"` is fetch for SQLite; for
+#' PostgreSQL push where a pass asks for at most `10 d` sums (for full covariances they are
+#' `k (1 + d + d (d + 1) / 2)`), else fetch; and push for the others. PostgreSQL shares a push among
+#' its parallel workers; there, and over a slow network, push may pay anyhow.
 #'
 #' @section Families, weights, labels, missing values:
-#' All families of [gmm_families()], case weights, known labels, priors and equal proportions work
-#' here as in memory. `na.action = na.omit` leaves out rows with missing values (`NULL` or NaN);
-#' `na.pass` is refused: such fits need the rows in memory.
+#' All families of [gmm_families()], case weights, known labels, noise, priors and equal
+#' proportions work here as in memory. `na.action = na.omit` leaves out rows with missing values
+#' (`NULL` or NaN); `na.pass` is refused, and so is `trim`: such fits need the rows in memory.
 #'
 #' @section When the connection is lost:
 #' The error is of class `gaussmix_error_source`, and its field `parameters` holds the parameters
@@ -52,7 +63,7 @@
 #' @param how `"auto"`, `"push"` or `"fetch"`, see below.
 #' @param snapshot `FALSE`: make no transaction.
 #' @param chunk Number of rows that are fetched at a time; `NULL`: as many as make about a million
-#'   numbers.
+#'   numbers. (RPostgreSQL holds a whole answer in memory all the same; RPostgres does not.)
 #' @return A list of class `c("gmm_dbi", "gmm_source")`, which holds the connection and no rows: it
 #'   can be used as any [gmm_source()], too.
 #' @section Errors: `gaussmix_error_argument`, `gaussmix_error_type` (a column is not numeric) and
@@ -126,9 +137,11 @@ format.gmm_dbi <- function(x, ...) {
 #' @rdname gmm
 #' @export
 gmm.gmm_dbi <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
-                        prior = NULL, na.action = na.fail, control = gmm_control()) {
+                        noise = FALSE, prior = NULL, na.action = na.fail,
+                        control = gmm_control()) {
+  check_home_dots(...)
   check_dots_empty(...)
-  options <- list(proportions = proportions, prior = prior)
+  options <- list(proportions = proportions, noise = noise, prior = prior)
   fit_dbi(x, k, covariance, options, na.action, control, match.call())
 }
 
@@ -149,25 +162,41 @@ dbi_data <- function(db, k, na.action, threads) {
   s$seed <- random_state()
   s$sample <- sample_table(db, s, home_sample_size(k, d))
   db$known$n <- s$given
-  how <- resolve_how(db, k, d, s$rows)
+  if (db$how == "push") check_width(db, k, d)
   home_data(s, db$what, k, function(unit, levels) {
-    estep <- if (how == "push") push_estep(db, s, unit, levels)
-             else source_estep(db, s, policy, unit, levels, threads)
-    steady_estep(estep, db, s)
+    way <- NULL
+    steady_estep(function(params) {
+      if (is.null(way)) {
+        way <<- if (resolve_how(db, params) == "push") push_estep(db, s, unit, levels)
+                else source_estep(db, s, policy, unit, levels, threads)
+      }
+      way(params)
+    }, db, s)
   })
 }
 
-resolve_how <- function(db, k, d, rows) {
-  fits <- statistics_width(k, d) <= db$dialect$columns
-  if (db$how == "push" && !fits) {
-    gmm_abort("argument", sprintf(
-      "`how = \"push\"` needs %d columns for k = %d and %s; the engine has %d at most.",
-      statistics_width(k, d), k, plural(d, "variable"), db$dialect$columns
-    ), "how = \"fetch\" has no such limit.")
-  }
+check_width <- function(db, k, d) {
+  width <- statistics_width(k, d)
+  if (width <= db$dialect$columns) return(invisible())
+  gmm_abort("argument", sprintf(
+    "`how = \"push\"` needs %d columns for k = %d and %s; the engine has %d at most.", width, k,
+    plural(d, "variable"), db$dialect$columns
+  ), "how = \"fetch\" has no such limit.")
+}
+
+# By bench/database.R: PostgreSQL takes as long for 10 sums as for sending a variable.
+resolve_how <- function(db, params) {
   if (db$how != "auto") return(db$how)
-  push <- switch(db$dialect$name, sqlite = FALSE, postgresql = k * d <= 6, TRUE)
-  if (push && fits) "push" else "fetch"
+  k <- nrow(params$means)
+  d <- ncol(params$means)
+  family <- families[[params$covariance]]
+  sums <- k * (d + 1) + scatter_sums(family, k, d)
+  push <- switch(db$dialect$name, sqlite = FALSE, postgresql = sums <= 10 * d, TRUE)
+  if (push && statistics_width(k, d) <= db$dialect$columns) "push" else "fetch"
+}
+
+scatter_sums <- function(family, k, d) {
+  (if (family$shape == "full") d * (d + 1) / 2 else d) * (if (family$shared) 1 else k)
 }
 
 # ---- queries ---------------------------------------------------------------------------
@@ -421,9 +450,12 @@ push_estep <- function(db, s, unit, levels) {
   rows <- table_rows(db, variables, counted_sql(db, s), 1 / unit)
   literals <- unname(s$labels$literals[levels])
   function(params) {
-    std <- params
+    std <- wider_box(params)
     std$means <- sweep(sweep(params$means, 2L, centre), 2L, scale, "/")
     std$covariances <- params$covariances / as.vector(tcrossprod(scale))
+    if (!is.null(params$noise$limits)) {
+      std$noise$limits <- sweep(sweep(std$noise$limits, 2L, centre), 2L, scale, "/")
+    }
     family <- families[[params$covariance]]
     told <- db_aggregate(db, statistics_sql(rows, std, -sum(log(scale)), family$shared,
                                             family$shape != "full", s$weighted, literals,
@@ -444,7 +476,8 @@ flat_statistics <- function(values, params, family, weighted, scale) {
   lower <- if (full) which(lower_triangle(d)) else seq_len(d)
   square <- if (full) tcrossprod(scale) else scale^2
   told <- parts_of(values, c(nk = k, nk2 = if (weighted) k, sum = d * k,
-                             scatter = length(lower) * (if (family$shared) 1L else k), total = 2L))
+                             scatter = scatter_sums(family, k, d),
+                             total = 2L + !is.null(params$noise)))
   scatter <- matrix(0, length(square), length(told$scatter) / length(lower))
   scatter[lower, ] <- told$scatter * square[lower]
   layout <- engine_layout(params$covariance, d, k)
@@ -453,7 +486,7 @@ flat_statistics <- function(values, params, family, weighted, scale) {
   stats$nk2 <- if (weighted) told$nk2 else told$nk
   stats$sum <- told$sum * scale
   stats$scatter <- as.vector(scatter)
-  stats$total[1:2] <- told$total
+  stats$total[seq_along(told$total)] <- told$total # the log-likelihood, the weight, the noise
   unlist(stats, use.names = FALSE)
 }
 
@@ -471,19 +504,21 @@ steady_estep <- function(estep, db, s) {
     stats <- estep(params)
     now <- row_moments(stats, params, centre)
     if (is.null(first)) first <<- now
-    size <- list(first$weight, sqrt(first$weight * first$square), first$square)
+    size <- list(first$weight, sqrt(first$weight * first$square), first$square)[seq_along(now)]
     same <- mapply(function(a, b, size) isTRUE(all(abs(a - b) <= 1e-9 * size)), now, first, size)
     if (!all(same)) table_changed(db, "its columns do not have the moments of the first pass")
     stats
   }
 }
 
-# list(sum of w, sums of w (x - centre), sums of w (x - centre)^2), of a block of statistics.
+# list(sum of w, sums of w (x - centre), sums of w (x - centre)^2), of a block of statistics. What
+# went to the noise left only its weight.
 row_moments <- function(stats, params, centre) {
   k <- nrow(params$means)
   d <- ncol(params$means)
   full <- families[[params$covariance]]$shape == "full"
   parts <- parts_of(stats, engine_layout(params$covariance, d, k))
+  if (!is.null(params$noise)) return(list(weight = sum(parts$nk) + parts$total[[3L]]))
   means <- t(params$means) - centre
   sum <- matrix(parts$sum, d)
   square <- matrix(parts$scatter, if (full) d * d else d)

@@ -4,7 +4,7 @@
 #   x, w, g   the rows' variables; weight, label
 #   c         x minus the mean, for each component and variable
 #   z         c in the metric of the covariance (forward substitution), divided by sqrt(2)
-#   l         log(proportion f(x)) of each component
+#   l         log(proportion f(x)) of each component, the last one that of the noise if there is any
 #   m         the largest l
 #   e         exp(l - m), 0 where that is below exp(-120): no engine sees an underflow
 # The columns have names of our own, so that those of a table can't collide with them.
@@ -12,13 +12,13 @@
 #' Scores of a mixture as SQL
 #'
 #' Writes a `SELECT` that scores the rows of a table inside its database: most probable component,
-#' posterior probabilities, log-density, anomalies. The text agrees with [predict()][
-#' predict.gaussmix] to rounding, and runs on SQLite, PostgreSQL, DuckDB and other engines with
-#' standard SQL.
+#' posterior probabilities, log-density, anomalies. The answers are those of `predict()` to
+#' rounding, and the text runs on SQLite, PostgreSQL, DuckDB and other engines with standard SQL.
 #'
 #' Numbers have 17 digits, names and text are quoted by package DBI, and no step can underflow,
-#' which some engines take for an error. A row with a missing value, or with one so far away that
-#' squares would overflow (1e140 standard deviations), has `NULL` in all columns; `predict()` uses
+#' which some engines take for an error. (What is -Inf for `predict()`, such as the noise outside
+#' its box, is -1e300.) A row with a missing value, or with one so far away that squares would
+#' overflow (1e140 standard deviations), has `NULL` in all columns; `predict()` uses
 #' what such a row has. Columns of one name in a table and in the answer do not disturb each other.
 #'
 #' SQLite must have the functions `exp()` and `log()`: RSQLite has them after
@@ -60,7 +60,6 @@ gmm_sql <- function(fit, table, ..., type = "class", columns = NULL, keep = NULL
                     dialect = "standard") {
   check_dots_empty(...)
   validate_gmm(fit)
-  refuse_noise(fit, "gmm_sql()", "its text has Gaussians only")
   dialect <- resolve_dialect(dialect)
   type <- unique(vapply(type, check_choice, "", score_types, "type"))
   table <- table_sql(table, dialect)
@@ -230,8 +229,10 @@ densities_sql <- function(from, params, factors, keep, dialect, centred = FALSE,
   d <- ncol(params$means)
   apart <- column_grid("c", k, d)
   minus <- sprintf("%s - %s", rep(column_grid("x", d), each = k), number_sql(params$means))
-  from <- sub_select(c(keep, as_columns(apart, minus)), from, dialect)
-  if (centred) keep <- c(keep, apart)
+  noise <- if (!is.null(params$noise)) "noise"
+  first <- c(keep, as_columns(apart, minus), noise = if (length(noise)) noise_sql(params))
+  from <- sub_select(first, from, dialect)
+  keep <- c(keep, if (centred) apart)
   z <- column_grid("z", k, d)
   solved <- z
   for (j in seq_len(k)) {
@@ -240,14 +241,36 @@ densities_sql <- function(from, params, factors, keep, dialect, centred = FALSE,
       solved[j, a] <- sum_of(paste(number_sql(factors$factor[a, used, j]), "*", apart[j, used]))
     }
   }
-  from <- sub_select(c(keep, as_columns(z, solved)), from, dialect)
+  from <- sub_select(c(keep, noise, as_columns(z, solved)), from, dialect)
   squares <- apply(array(paste(z, "*", z), dim(z)), 1L, sum_of)
-  terms <- sprintf("%s - (%s)", number_sql(factors$logc), squares)
+  terms <- c(sprintf("%s - (%s)", number_sql(factors$logc), squares), noise)
   if (!is.null(labels)) { # a label leaves one component
-    own <- c(sprintf(" OR g = %s", labels), rep("", k - length(labels)))
+    own <- c(sprintf(" OR g = %s", labels), rep("", length(terms) - length(labels)))
     terms <- sprintf("CASE WHEN g IS NULL%s THEN %s ELSE %s END", own, terms, number_sql(nowhere))
   }
-  sub_select(c(keep, as_columns(column_grid("l", k), terms)), from, dialect)
+  sub_select(c(keep, as_columns(column_grid("l", length(terms)), terms)), from, dialect)
+}
+
+# The box of the noise, wider by rounding: a row on its edge must be inside, though engines read
+# numbers and compute differences with an error in the last digit.
+wider_box <- function(params) {
+  limits <- params$noise$limits
+  if (is.null(limits)) return(params)
+  slack <- 8 * .Machine$double.eps * pmax(abs(limits[1L, ]), abs(limits[2L, ]))
+  params$noise$limits <- limits + rbind(-slack, slack)
+  params
+}
+
+# The log-density of the noise at x1, x2, ..., with its proportion.
+noise_sql <- function(params) {
+  k <- nrow(params$means)
+  value <- number_sql(max(log(params$proportions[[k + 1L]]) - params$noise$log_volume, nowhere))
+  limits <- params$noise$limits
+  if (is.null(limits)) return(value)
+  inside <- sprintf("%s BETWEEN %s AND %s", column_grid("x", ncol(limits)),
+                    number_sql(limits[1L, ]), number_sql(limits[2L, ]))
+  sprintf("CASE WHEN %s THEN %s ELSE %s END", paste(inside, collapse = " AND "), value,
+          number_sql(nowhere))
 }
 
 # l1, l2, ... -> m, e1, e2, ... beside `keep`, among which l may be.
@@ -269,28 +292,31 @@ log_density_sql <- function(k, dialect) {
 # the units of x; shift: see sql_factors(); shared: one scatter for all components; diagonal: only
 # its diagonal. The first column of each query is the number of rows; the others are, in order,
 #   nk (k), nk2 (k, only with weights), sum (d x k), scatter (of each component, or the shared one:
-#   lower triangle by columns, or diagonal), log-likelihood, weight
+#   lower triangle by columns, or diagonal), log-likelihood, weight, and with noise its weight
 statistics_sql <- function(rows, params, shift, shared, diagonal, weighted, labels, dialect) {
   k <- nrow(params$means)
   d <- ncol(params$means)
+  terms <- k + !is.null(params$noise)
   apart <- column_grid("c", k, d)
-  r <- column_grid("r", k)
+  all <- column_grid("r", terms)
+  r <- all[seq_len(k)]
   u <- column_grid("u", k, d)
   times <- if (weighted) "w * " else ""
   pass <- c(if (weighted) "w", apart)
   from <- densities_sql(rows, params, sql_factors(params, shift),
                         c(if (weighted) "w", if (!is.null(labels)) "g"), dialect, TRUE, labels)
-  from <- relative_sql(from, k, pass, dialect)
-  e <- column_grid("e", k)
+  from <- relative_sql(from, terms, pass, dialect)
+  e <- column_grid("e", terms)
   share <- sprintf("%s%s / (%s)", times, e, sum_of(e))
-  density <- sprintf("%s(%s)", times, log_density_sql(k, dialect))
-  from <- sub_select(c(pass, as_columns(r, share), f = density), from, dialect)
-  from <- sub_select(c(pass, r, "f", as_columns(u, paste(r, "*", apart))), from, dialect)
+  density <- sprintf("%s(%s)", times, log_density_sql(terms, dialect))
+  from <- sub_select(c(pass, as_columns(all, share), f = density), from, dialect)
+  from <- sub_select(c(pass, all, "f", as_columns(u, paste(r, "*", apart))), from, dialect)
   at <- if (diagonal) cbind(seq_len(d), seq_len(d)) else which(lower_triangle(d), arr.ind = TRUE)
   scatter <- matrix(paste(t(u)[at[, 1L], ], "*", t(apart)[at[, 2L], ]), nrow(at))
   if (shared) scatter <- apply(scatter, 1L, sum_of)
   sums <- sprintf("SUM(%s)", c(r, if (weighted) paste("w *", r), t(u), scatter, "f"))
-  sums <- c(sums, if (weighted) "SUM(w)" else count_sql(dialect))
+  sums <- c(sums, if (weighted) "SUM(w)" else count_sql(dialect),
+            if (terms > k) sprintf("SUM(%s)", all[terms]))
   aggregate_sql(sums, from, dialect)
 }
 
@@ -304,7 +330,7 @@ aggregate_sql <- function(expressions, from, dialect) {
 }
 
 # Columns of the widest sub-select.
-statistics_width <- function(k, d) 2 * k * d + k + 3
+statistics_width <- function(k, d) 2 * k * d + k + 4
 
 # A double: drivers give counts in several types.
 count_sql <- function(dialect) sprintf(dialect$double, "COUNT(*)")
@@ -315,7 +341,8 @@ lower_triangle <- function(d) lower.tri(diag(d), diag = TRUE)
 
 # Arguments as gmm_sql() has checked them.
 score_sql <- function(fit, table, columns, type, keep, threshold, dialect) {
-  k <- fit$k
+  names <- class_names(fit)
+  k <- length(names)
   factors <- sql_factors(fit)
   kept <- column_grid("k", length(keep))
   l <- column_grid("l", k)
@@ -323,12 +350,12 @@ score_sql <- function(fit, table, columns, type, keep, threshold, dialect) {
   from <- sub_select(c(as_columns(kept, quote_name(keep, dialect)),
                        as_columns(column_grid("x", length(columns)),
                                   near_columns(fit, columns, dialect))), table, dialect)
-  from <- densities_sql(from, fit, factors, kept, dialect)
+  from <- densities_sql(from, wider_box(fit), factors, kept, dialect)
   from <- relative_sql(from, k, c(kept, l), dialect)
   best <- sprintf("CASE %s END", paste(sprintf("WHEN %s >= m THEN %d", l, seq_len(k)),
                                        collapse = " "))
   from <- sub_select(c(kept, l, "m", e, b = best, s = sum_of(e)), from, dialect)
-  names <- rownames(fit$means)
+  gaussians <- seq_len(fit$k)
   density <- sprintf("m + %s", sprintf(dialect$ln, "s"))
   answer <- lapply(type, function(type) {
     expression <- switch(type,
@@ -337,14 +364,15 @@ score_sql <- function(fit, table, columns, type, keep, threshold, dialect) {
       prob = paste(e, "/ s"),
       logdensity = density,
       component = l,
-      mahalanobis = sprintf("2e0 * (%s - %s)", number_sql(factors$logc), l),
+      mahalanobis = sprintf("2e0 * (%s - %s)", number_sql(factors$logc), l[gaussians]),
       uncertainty = sprintf("(%s) / s", sum_of(sprintf("CASE b WHEN %d THEN 0e0 ELSE %s END",
                                                        seq_len(k), e))),
       anomaly = sprintf("CASE WHEN %1$s < %2$s THEN 1 WHEN %1$s >= %2$s THEN 0 END", density,
                         number_sql(threshold))
     )
-    each <- type %in% c("prob", "component", "mahalanobis")
-    as_columns(quote_name(if (each) paste0(type, "_", names) else type, dialect), expression)
+    each <- switch(type, prob = , component = names, mahalanobis = names[gaussians])
+    name <- if (is.null(each)) type else paste0(type, "_", each)
+    as_columns(quote_name(name, dialect), expression)
   })
   DBI::SQL(select_sql(c(as_columns(quote_name(keep, dialect), kept), unlist(answer)), from))
 }

@@ -4,8 +4,8 @@
 #   Rscript bench/database.R [rows] [rounds]      in the project's folder, gaussmix installed
 #
 # SQLite (a file) through RSQLite, and a private PostgreSQL server on this machine through
-# RPostgres, without and with parallel workers. Processor seconds are those of R and of the backend together
-# (parallel workers not included); elapsed ones depend on what else the machine does.
+# RPostgres, without and with parallel workers. Processor seconds are those of R and of the backend
+# together (parallel workers not included); elapsed ones depend on what else the machine does.
 # Writes bench/results/database.csv.
 library(gaussmix)
 source("tests/testthat/helper-database.R")

@@ -316,7 +316,7 @@ test_that("what noise can't be, and what can't be done with it, is refused with 
                  function() gmm_conditional(bare, c(a = 1)),
                  function() qgmm(0.5, gmm_params(c(0.5, 0.5), 0, 1, noise = 3)),
                  function() gmm_boot(bare, 3), function() gmm_hdr(plain),
-                 function() gmm_merge(plain), function() gmm_sql(plain, "t"), function() as_sklearn(plain))) {
+                 function() gmm_merge(plain), function() as_sklearn(plain))) {
     expect_gm_error(f(), "noise")
   }
   expect_gm_error(profile(plain), "argument", "`noise`")

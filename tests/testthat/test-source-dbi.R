@@ -55,6 +55,39 @@ test_that("weights, labels, priors and equal proportions count as in memory", {
   })
 })
 
+test_that("noise counts as in memory", {
+  w <- rep(c(1, 2, 0.5), length.out = nrow(faithful))
+  start <- start_of(as.matrix(faithful), 2, "VVV")
+  for_each_engine(function(con) {
+    write_table(con, "rows", cbind(faithful, w = w, g = ifelse(faithful$waiting < 45, "a", NA)))
+    for (noise in list(TRUE, 500, rbind(c(2, 50), c(5, 90)))) {
+      memory <- gmm(faithful, 2, noise = noise, weights = w, control = steps(start))
+      for (how in both_ways) {
+        db <- gmm_dbi(con, "rows", names(faithful), weights = "w", how = how)
+        fit <- gmm(db, 2, noise = noise, control = steps(start))
+        expect_equal(fit$trace, memory$trace, tolerance = 1e-11)
+        expect_equal(fit$proportions, memory$proportions, tolerance = 1e-8)
+      }
+      write_table(con, "scored", faithful)
+      for (type in c("class", "prob", "component", "logdensity", "mahalanobis", "uncertainty")) {
+        got <- DBI::dbGetQuery(con, gmm_sql(memory, "scored", type = type, dialect = con))
+        want <- predict(memory, faithful, type = type)
+        if (type == "class") {
+          expect_identical(got$class, as.character(want))
+        } else {
+          want <- pmax(unname(as.matrix(want)), nowhere) # -Inf outside the box
+          expect_equal(unname(as.matrix(got)), want, tolerance = 1e-9)
+        }
+      }
+    }
+    db <- gmm_dbi(con, "rows", names(faithful), labels = "g", how = "push")
+    memory <- gmm(faithful, 2, noise = TRUE, labels = ifelse(faithful$waiting < 45, "a", NA),
+                  control = steps(start))
+    expect_equal(gmm(db, 2, noise = TRUE, control = steps(start))$trace, memory$trace,
+                 tolerance = 1e-11)
+  })
+})
+
 test_that("by default settings every engine finds the optimum of memory", {
   set.seed(1)
   memory <- gmm(faithful, 2)
@@ -80,10 +113,10 @@ test_that("statistics split over several queries are the same", {
   fit <- start_of(as.matrix(iris[1:4]), 3, "VVV")
   db <- gmm_dbi(con, "rows", names(iris)[1:4], how = "push")
   whole <- gmm(db, 3, control = steps(fit))
-  db$dialect$columns <- 30L
+  db$dialect$columns <- 31L
   expect_identical(gmm(db, 3, control = steps(fit))$trace, whole$trace)
   db$dialect$columns <- 20L
-  expect_gm_error(gmm(db, 3), "argument", c("needs 30 columns", "\"fetch\""), call = "gmm")
+  expect_gm_error(gmm(db, 3), "argument", c("needs 31 columns", "\"fetch\""), call = "gmm")
   db$how <- "auto"
   expect_silent(gmm(db, 3, control = steps(fit)))
   DBI::dbDisconnect(con)
@@ -358,6 +391,8 @@ test_that("arguments of gmm_dbi() are checked; it prints, and is a source", {
   expect_output(print(db), "sqlite, how = \"auto\"")
   expect_output(print(fit), "in the table `rows`")
   expect_gm_error(gmm(db), "argument", "`k`", call = "gmm")
+  expect_gm_error(gmm(db, 2, trim = 0.1), "argument", c("`trim`", "in memory"), call = "gmm")
+  expect_gm_error(gmm(db, 2, weights = "w"), "argument", c("`weights`", "gmm_dbi()"))
   expect_gm_error(gmm(db, 2, control = gmm_control(init = rep(1:2, 136))), "start", "labels")
   db$rewind()
   sizes <- vapply(1:3, function(i) nrow(db$next_chunk()$x), 0L)
