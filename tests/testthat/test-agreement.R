@@ -190,3 +190,32 @@ test_that("trimmed fits with a ratio: EM from tclust's stays or climbs, our sear
     }
   }
 })
+
+test_that("missing values: the fixed point of MGMM is ours, where its own rule stops is lower", {
+  frozen <- readRDS(test_path("fixtures", "missing.rds"))$mgmm
+  from <- function(start) {
+    gmm(frozen$x, 3, na.action = na.pass, control = gmm_control(init = start, tol = 1e-10))
+  }
+  fixed <- from(frozen$fixed)
+  expect_lt(diff(range(fixed$trace)), 1e-8)
+  expect_equal(unname(fixed$means), frozen$fixed$means, tolerance = 1e-5)
+  expect_equal(unname(fixed$covariances), frozen$fixed$covariances, tolerance = 1e-4)
+  stopped <- from(frozen$fit)
+  expect_gt(stopped$loglik - stopped$trace[1], 1) # see data-raw/missing.R
+  expect_equal(stopped$loglik, fixed$loglik, tolerance = 1e-8)
+})
+
+test_that("missing values: where mixture ends is below our maximum, in all families", {
+  frozen <- readRDS(test_path("fixtures", "missing.rds"))$mixture
+  for (code in names(frozen$fits)) {
+    theirs <- frozen$fits[[code]]
+    start <- theirs[c("proportions", "means", "covariances")]
+    fit <- gmm(frozen$x, 2, code, na.action = na.pass,
+               control = gmm_control(init = start, tol = 1e-10))
+    expect_gt(min(diff(fit$trace)), -1e-8)
+    expect_gt(fit$loglik, fit$trace[1] + 1)
+    ours <- with_test_seed(1, gmm(frozen$x, 2, code, na.action = na.pass,
+                                  control = gmm_control(n_init = 2, search = 5)))
+    expect_gt(ours$loglik, fit$loglik - 1e-4)
+  }
+})
