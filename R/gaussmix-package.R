@@ -18,6 +18,8 @@
 #' * judge: `logLik()`, `AIC()`, `BIC()` (lower is better), `vcov()`, `confint()`, `plot()`;
 #'   [gmm_boot()] and [profile()][profile.gaussmix] for intervals without large-sample theory,
 #'   [gmm_lrt()] to test the number of components.
+#' * beyond memory: [gmm_source()] takes rows in chunks, [gmm_dbi()] those of a database;
+#'   [gmm_sql()] writes scores as SQL.
 #' * teach: [gmm_likelihood()] shows density and likelihood as two cuts through one function.
 #'
 #' The engine is plain C. It uses the vector instructions that the processor has, at most two

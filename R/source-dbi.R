@@ -47,6 +47,9 @@
 #' proportions work here as in memory. `na.action = na.omit` leaves out rows with missing values
 #' (`NULL` or NaN); `na.pass` is refused, and so is `trim`: such fits need the rows in memory.
 #'
+#' A query that runs can't be interrupted, unless the driver lets it: connect by
+#' `DBI::dbConnect(RPostgres::Postgres(), check_interrupts = TRUE)`.
+#'
 #' @section When the connection is lost:
 #' The error is of class `gaussmix_error_source`, and its field `parameters` holds the parameters
 #' of the last pass that ended well, as a gmm object. Connect again, and go on from there:

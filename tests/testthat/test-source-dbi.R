@@ -357,9 +357,12 @@ test_that("a server that is killed leaves the last good parameters, to go on fro
     server <- postgres(2L)
     con <- postgres_connect(server)
     write_table(con, "rows", faithful)
-    system2("sh", c("-c", shQuote(sprintf("sleep 1; kill -QUIT %s", server$pid()))), wait = FALSE)
+    kill <- function(x, k) { # a second after the first pass began
+      system2("sh", c("-c", shQuote(sprintf("sleep 1; kill -QUIT %s", server$pid()))), wait = FALSE)
+      start
+    }
     e <- expect_gm_error(gmm(gmm_dbi(con, "rows", how = how), 2,
-                             control = gmm_control(init = start, tol = 0, max_iter = 1e6)),
+                             control = gmm_control(init = kill, tol = 0, max_iter = 1e6)),
                          "source", "gmm_control(init = )", call = "gmm")
     expect_s3_class(e$parameters, "gmm")
     reached <- sum(dgmm(x, e$parameters, log = TRUE))
