@@ -181,6 +181,7 @@ test_that("with missing values rows are ranked by what is there and a constant f
 test_that("trim that can't be is refused", {
   expect_gm_error(gmm(faithful, 2, trim = 0.6), "argument", "`trim` must be a number from 0 to 0.5")
   expect_gm_error(gmm(faithful, 2, trim = "a"), "argument", "`trim`")
+  expect_gm_error(gmm(faithful, 2, trim = 0.1, noise = TRUE), "argument", "both serve the same end")
 })
 
 # ---- what is done with a trimmed fit ---------------------------------------------------
@@ -308,6 +309,22 @@ test_that("parameters given as start are brought within the ratio; those within 
   kept <- suppressWarnings(gmm(contaminated, 3, control = list(init = start, max_iter = 0,
                                                                ratio = 1e6)))
   expect_equal(kept$covariances, start$covariances, tolerance = 1e-12)
+})
+
+test_that("ratio, trimming, noise, missing values, labels, weights and a prior combine", {
+  holes <- contaminated
+  holes[with_test_seed(8, sample(length(holes), 40))] <- NA
+  for (code in bounded_codes) {
+    for (outliers in list(list(trim = 0.07), list(noise = TRUE))) {
+      fit <- suppressWarnings(do.call(gmm, c(
+        list(holes, 3, code, weights = weights, labels = some_labels, prior = gmm_prior(),
+             proportions = "equal", na.action = na.pass,
+             control = gmm_control(init = groups, ratio = 6)), outliers
+      )))
+      expect_gt(min(diff(fit$trace)), -1e-8)
+      expect_lt(eigen_ratio(fit), 6 * (1 + 1e-9))
+    }
+  }
 })
 
 test_that("other families refuse a ratio and say which take it", {
