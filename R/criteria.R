@@ -46,6 +46,7 @@ gmm_criteria <- function(fit, ...) {
       gmm_abort("argument", must_be(names[i], "a fit by gmm()", fits[[i]]))
     }
     need_fit(fits[[i]], "gmm_criteria()")
+    refuse_bound(fits[[i]], "gmm_criteria()")
     refuse_variational(fits[[i]], "gmm_criteria()")
   }
   warn_of_priors(fits)

@@ -62,7 +62,7 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
   )
   out$starts <- records_table(out$starts, unit)
   if (is.null(out$best)) return(out)
-  out <- read_result(out, unit, options$noise)
+  out <- read_result(out, unit, code, options$noise)
   seen <- unit * out$seen
   near <- max(1e-6 * unit * out$weight, 1e-9 * abs(seen))
   # each once; some within their short run
@@ -89,12 +89,13 @@ em_control <- function(control, options, k, unit) {
 }
 
 # The parts of a run's result, in R's units and shapes.
-read_result <- function(out, unit, noise) {
+read_result <- function(out, unit, code, noise) {
   out <- read_params_c(out, noise)
   out$best <- records_table(out$best, unit)
   out$trace <- unit * out$trace
   out$nobs <- unit * out$total
   out$verdict <- read_verdict(out$verdict)
+  out$stats <- c(split_stats(out$stats, code, ncol(out$means), nrow(out$means)), unit = unit)
   out
 }
 
@@ -104,6 +105,16 @@ read_params_c <- function(params, noise) {
   if (is.null(noise)) params$proportions <- params$proportions[seq_len(nrow(params$means))]
   params$noise <- noise
   params
+}
+
+# Flat statistics -> their parts, see engine_layout().
+split_stats <- function(stats, code, d, k) {
+  lengths <- engine_layout(code, d, k)
+  parts <- split(stats, factor(rep(names(lengths), lengths), names(lengths)))
+  for (part in c("sum", "lost", "lost2")) parts[[part]] <- matrix(parts[[part]], d)
+  size <- if (families[[code]]$shape == "full") d^2 else d
+  parts$scatter <- matrix(parts$scatter, size)
+  parts
 }
 
 # EM from `start` (a parameter list) over rows that live elsewhere. estep(params): a function of a
@@ -127,7 +138,7 @@ engine_em <- function(estep, code, start, scale, control, options = list(), unit
   out <- with_classes(.Call(ffi_gmm_home, call, code, params_to_c(start), bound_scale(scale, control),
                             em_control(control, options, k, unit)))
   if (is.null(out$total)) return(list(best = records_table(out$best, unit)))
-  read_result(out, unit, options$noise)
+  read_result(out, unit, code, options$noise)
 }
 
 # The statistics of rows, see engine_em() and `struct gm_stats` in src/core/gm.h: one flat vector;

@@ -144,7 +144,8 @@
 #'   \item{weights, labels, na.action, terms, prior}{where used; `labels` a factor of the rows
 #'     fitted, the prior with all its values}
 #'   \item{control, call}{how it was made; of a function given as `init` only that there was one}
-#'   and, for its methods, `x` (the matrix fitted; or its log-densities `logdensity` where
+#'   and, for its methods, `stats` (the rows' sufficient statistics at these parameters, which
+#'   [update()][update.gaussmix] goes on from), `x` (the matrix fitted; or its log-densities `logdensity` where
 #'   `keep = FALSE`), `blueprint` (columns and their kind), `scale` (of the columns), `version`.
 #' @section Errors:
 #' See [gaussmix-conditions]. Where every start ends with an eigenvalue on the floor (too many
@@ -379,7 +380,11 @@ build_fit <- function(out, data, k, code, control, call) {
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
          scale = data$scale, x = x)
   ))
-  if (!is.null(out$options$variational)) fit <- variational_fit(fit, out, order, data$home)
+  if (is.null(out$options$variational)) {
+    if (!is.null(out$stats)) fit$stats <- order_stats(out$stats, order)
+  } else {
+    fit <- variational_fit(fit, out, order, data$home)
+  }
   if (!is.null(data$home)) return(away_from_home(fit, data$home))
   if (!control$keep) {
     fit$logdensity <- score(fit, x, "logdensity")

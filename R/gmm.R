@@ -18,8 +18,18 @@ need_fit <- function(object, what) {
 # keep these two where the rows are not at hand.
 need_loglik <- function(object, what) {
   validate_gmm(object)
+  refuse_bound(object, what)
   if (is.null(object$loglik)) refuse_unfitted(object, what)
   check_held(object)
+}
+
+# Fits that went on from statistics (online.R).
+refuse_bound <- function(object, what) {
+  if (is.null(object$home$frozen)) return(invisible())
+  gmm_abort("data", sprintf(
+    "%s needs a log-likelihood, and of the %s only statistics are known.", what,
+    plural(object$home$rows, "row")
+  ), "`objective` is a lower bound; sum(predict(fit, x, type = \"logdensity\")) is that of rows x.")
 }
 
 refuse_unfitted <- function(object, what) {
@@ -89,6 +99,8 @@ format.gaussmix <- function(x, digits = 4, ...) {
   number <- function(v) format(v, digits = digits + 3L)
   quality <- if (variational) {
     variational_text(x, digits)
+  } else if (!is.null(x$home$frozen)) {
+    sprintf("lower bound of the log-likelihood %s, df %d", number(x$objective), as.integer(x$df))
   } else if (!is.null(x$loglik)) {
     sprintf("log-likelihood %s, df %d, BIC %s, AIC %s (lower is better)", number(x$loglik),
             as.integer(x$df), number(stats::BIC(x)), number(stats::AIC(x)))
@@ -102,6 +114,7 @@ format.gaussmix <- function(x, digits = 4, ...) {
     data_text(fit_rows(x), d, if (is_weighted(x)) number(x$nobs),
               sum(length(x$na.action), x$home$dropped),
               x$blueprint$response, x$home$what),
+    if (!is.null(x$parts)) sprintf("rows came in %d parts", x$parts),
     missing_text(x$missing),
     shares,
     quality,
@@ -184,11 +197,15 @@ summary.gaussmix <- function(object, ...) {
     out$starts <- object$starts
     out$criteria <- if (is_variational(object)) {
       c(logLik = object$loglik, bound = object$bound, object$effective)
+    } else if (!is.null(object$home$frozen)) {
+      c(bound = object$objective, df = object$df)
     } else {
       c(logLik = object$loglik, df = object$df, AIC = stats::AIC(object), BIC = stats::BIC(object))
     }
-    out$effective_n <- c(if (!is.null(object$weights)) effective_rows(kept_weights(object)),
-                         object$home$effective)
+    if (!is.null(object$loglik)) {
+      out$effective_n <- c(if (!is.null(object$weights)) effective_rows(kept_weights(object)),
+                           object$home$effective)
+    }
   }
   structure(out, class = "summary.gaussmix")
 }
@@ -333,7 +350,8 @@ warn_of_priors <- function(fits) {
 #' @rdname logLik.gaussmix
 #' @export
 nobs.gaussmix <- function(object, ...) {
-  need_loglik(object, "nobs()")
+  validate_gmm(object)
+  if (is.null(object$nobs)) refuse_unfitted(object, "nobs()")
   object$nobs
 }
 
@@ -344,15 +362,12 @@ deviance.gaussmix <- function(object, ...) -2 * as.numeric(logLik.gaussmix(objec
 #' Parts of a fit
 #'
 #' `coef()` gives each distinct parameter once, under the names that [vcov()][vcov.gaussmix] and
-#' [confint()][confint.gaussmix] use too. `update()` fits again with the arguments given changed.
-#' The others give what their names say, as for [lm()].
+#' [confint()][confint.gaussmix] use too. The others give what their names say, as for [lm()].
 #'
 #' @param object,x,formula A fit.
 #' @param type `"vector"`, or `"list"`: proportions, means (k x d) and covariances (d x d x k).
 #' @param complete As for [stats::coef()]; it changes nothing, as no coefficient is ever left out.
-#' @param ... Arguments of [gmm()] to change (`update()`); for `coef()` it must be empty; else not
-#'   used.
-#' @param evaluate `FALSE`: return the call, unevaluated.
+#' @param ... For `coef()` it must be empty; else not used.
 #' @return `coef()`: a named vector, `proportion.<component>`, `mean.<component>.<variable>`,
 #'   `cov.<component>.<variable>.<variable>` (lower triangle by columns; `cov.<variable>.<variable>`
 #'   where one covariance is common; zeros of the structure left out; for spherical covariances the
@@ -364,7 +379,6 @@ deviance.gaussmix <- function(object, ...) -2 * as.numeric(logLik.gaussmix(objec
 #' fit <- gmm(faithful, k = 2, covariance = "tied")
 #' coef(fit)
 #' variable.names(fit)
-#' update(fit, k = 3)
 #' @name gaussmix-parts
 NULL
 
@@ -410,7 +424,9 @@ need_formula <- function(object, what) {
 need_rows <- function(object, what) {
   validate_gmm(object)
   if (is.null(object$x)) {
-    hint <- if (!is.null(object$home)) {
+    hint <- if (!is.null(object$home$frozen)) {
+      "Only their statistics are known: give rows as `newdata`, where there is one."
+    } else if (!is.null(object$home)) {
       sprintf("They are in %s: predict(fit, source) goes through them.", object$home$what)
     } else if (is_fit(object)) {
       "Fit with gmm_control(keep = TRUE)."
@@ -452,27 +468,6 @@ case.names.gaussmix <- function(object, ...) {
 variable.names.gaussmix <- function(object, ...) {
   validate_gmm(object)
   colnames(object$means)
-}
-
-#' @rdname gaussmix-parts
-#' @export
-update.gaussmix <- function(object, ..., evaluate = TRUE) {
-  need_fit(object, "update()")
-  call <- object$call
-  if (!is.null(object$source)) {
-    gmm_abort("data", sprintf("update() needs a fit by gmm(); this one has its parameters from %s.",
-                              object$source),
-              "Go on from it with gmm(x, k, control = gmm_control(init = fit)).")
-  }
-  changes <- as.list(substitute(list(...)))[-1L]
-  if (length(changes) && (is.null(names(changes)) || !all(nzchar(names(changes))))) {
-    gmm_abort("argument", "Arguments of update() go by name: update(fit, k = 3).")
-  }
-  for (name in names(changes)) call[[name]] <- changes[[name]]
-  if (!check_flag(evaluate)) return(call)
-  # found whether the package is attached or not
-  call[[1L]] <- if (is_variational(object)) quote(gaussmix::gmm_vb) else quote(gaussmix::gmm)
-  eval(call, parent.frame())
 }
 
 # A matrix in the fit's columns, as the kind of data that the fit was given.

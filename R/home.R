@@ -169,6 +169,10 @@ away_from_home <- function(fit, home) {
   if (!is.null(home$known)) fit$labels <- factor(character(), home$known)
   fit$home <- list(what = home$what, rows = home$rows, dropped = home$dropped)
   if (!is.null(home$weight2)) fit$home$effective <- home$weight^2 / home$weight2
+  if (isTRUE(home$frozen)) { # there are statistics only
+    fit$home$frozen <- TRUE
+    fit$loglik <- NULL
+  }
   fit$call <- without_data(fit$call)
   fit
 }

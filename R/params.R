@@ -464,7 +464,7 @@ validate_gmm <- function(object, arg = "fit") {
   }
   held <- intersect(c(fit_fields, "x", "logdensity", "home"), names(object))
   if (length(held)) {
-    need("loglik", is_finite_number, "a finite number")
+    if (is.null(object$home$frozen)) need("loglik", is_finite_number, "a finite number")
     need("nobs", function(v) is_finite_number(v) && v > 0, "a number above 0")
   }
   if (!all(held %in% c("loglik", "nobs"))) validate_fit(object, about, need, array_of)
@@ -562,6 +562,8 @@ validate_fit <- function(object, about, need, array_of) {
       }
     }
   }
+  check("parts", function(v) is.null(v) || is_count(v, min = 2), "a whole number of at least 2")
+  check("stats", function(v) is.null(v) || is_stats(v, object$k, d), "statistics as by gmm()")
   table("starts", start_columns)
   table("verdict", verdict_columns, object$k)
   names <- rownames(object$means)

@@ -91,7 +91,8 @@ void ffi_set_params(SEXP out, int at, const struct gm_params* params);
 void ffi_set_log_weight(SEXP out, int at, const struct gm_bounds* bounds,
                         const struct gm_params* params);
 SEXP ffi_records(const struct gm_record* records, int n);
-/* Elements from `at`, 7: record, proportions, means, covariances, total weight, trace, verdict. */
+/* Elements from `at`, 8: record, proportions, means, covariances, total weight, trace, verdict,
+   statistics. */
 void ffi_set_result(SEXP out, int at, const struct gm_result* result);
 struct gm_result ffi_result_alloc(const struct gm_family* family, int d, int k,
                                   int max_iter);

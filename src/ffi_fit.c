@@ -99,6 +99,7 @@ void ffi_set_result(SEXP out, int at, const struct gm_result* result) {
   SET_VECTOR_ELT(out, at + 5,
                  doubles(result->trace, (R_xlen_t)result->record.run.iterations + 1));
   SET_VECTOR_ELT(out, at + 6, ffi_verdict(result->verdict, result->params.k));
+  SET_VECTOR_ELT(out, at + 7, doubles(result->stats.nk, result->stats.size));
 }
 
 static double weight_of(const struct gm_rows* rows) {
@@ -176,9 +177,9 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
    weight of the rows searched. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
                  SEXP control) {
-  static const char* const names[] = {"starts",      "best",   "proportions", "means",
-                                      "covariances", "total",  "trace",       "verdict",
-                                      "seen",        "weight", "log_weight"};
+  static const char* const names[] = {
+      "starts", "best",    "proportions", "means", "covariances", "total",
+      "trace",  "verdict", "stats",       "seen",  "weight",      "log_weight"};
   const struct gm_rows given = ffi_rows(x, w);
   const struct gm_family* family = ffi_family(family_code);
   const int d = given.d, k = ffi_count(k_count, 1, "k");
@@ -221,13 +222,13 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   for (int i = 0; i < quest.starts && failed; i++) records[i].err = err; /* before any */
 
   const struct gm_result* best = pool.result;
-  SEXP out = PROTECT(ffi_list(11, names));
+  SEXP out = PROTECT(ffi_list(12, names));
   SET_VECTOR_ELT(out, 0, ffi_records(records, quest.starts));
   if (pool.count) {
     ffi_set_result(out, 1, best);
-    SET_VECTOR_ELT(out, 8, Rf_ScalarReal(best->record.seen));
-    SET_VECTOR_ELT(out, 9, Rf_ScalarReal(pool.weight));
-    ffi_set_log_weight(out, 10, &bounds, &best->params);
+    SET_VECTOR_ELT(out, 9, Rf_ScalarReal(best->record.seen));
+    SET_VECTOR_ELT(out, 10, Rf_ScalarReal(pool.weight));
+    ffi_set_log_weight(out, 11, &bounds, &best->params);
   }
   UNPROTECT(2);
   return out;

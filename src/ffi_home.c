@@ -54,8 +54,9 @@ static int call_estep(void* data, const struct gm_params* params, struct gm_stat
 /* control: list(max_iter, tol, floor, spurious (3), threads, prior, equal). Value: as
    ffi_gmm_fit() for one run: its record, and where it survived the rest. */
 SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP control) {
-  static const char* const names[] = {"best",  "proportions", "means",   "covariances",
-                                      "total", "trace",       "verdict", "log_weight"};
+  static const char* const names[] = {"best",        "proportions", "means",
+                                      "covariances", "total",       "trace",
+                                      "verdict",     "stats",       "log_weight"};
   const struct gm_family* family = ffi_family(family_code);
   if (!Rf_isFunction(estep)) Rf_error("internal error: `estep` must be a function");
   if (Rf_xlength(scale) < 1 || Rf_xlength(scale) > INT_MAX / 2)
@@ -85,12 +86,12 @@ SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP con
   gm_bound_ratio(&result.params, &bounds, work);
   const int failed = gm_run_home(&home, &bounds, &em, &spurious, &result, work);
   ffi_watch_end(&watch);
-  SEXP out = PROTECT(ffi_list(8, names));
+  SEXP out = PROTECT(ffi_list(9, names));
   if (failed) {
     SET_VECTOR_ELT(out, 0, ffi_records(&result.record, 1));
   } else {
     ffi_set_result(out, 0, &result);
-    ffi_set_log_weight(out, 7, &bounds, &result.params);
+    ffi_set_log_weight(out, 8, &bounds, &result.params);
   }
   UNPROTECT(2);
   return out;
