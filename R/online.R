@@ -94,7 +94,7 @@ update.gaussmix <- function(object, ..., newdata, weights = NULL, labels = NULL,
   if (missing(newdata)) return(fit_again(object, changes, evaluate, parent.frame()))
   if (!evaluate) return(call)
   check_dots_empty(...)
-  refuse_variational(object, "update(newdata = )")
+  refuse_posterior(object, "update(newdata = )")
   forgetting <- check_number(forgetting, min = 0, max = 1, ends = "(]")
   control <- if (is.null(control)) object$control else check_control(control)
   look_up <- function(value, arg) {
@@ -131,7 +131,8 @@ fit_again <- function(object, changes, evaluate, env) {
   eval(call, env)
 }
 
-refuse_variational <- function(object, what) {
+# Variational Bayes takes its weights of rows from more than the parameters.
+refuse_posterior <- function(object, what) {
   if (is_variational(object)) {
     gmm_abort("data", sprintf("%s can't take a fit by gmm_vb().", what),
               "Fit by gmm(), with a `prior`.")
@@ -413,7 +414,7 @@ gmm_combine <- function(fit, ..., control = NULL) {
                                     describe(fits[[i]])))
     }
     need_fit(fits[[i]], "gmm_combine()")
-    refuse_variational(fits[[i]], "gmm_combine()")
+    refuse_posterior(fits[[i]], "gmm_combine()")
     check_same_model(fits[[i]], fit, i)
   }
   control <- if (is.null(control)) fit$control else check_control(control)
