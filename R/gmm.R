@@ -352,6 +352,7 @@ warn_of_priors <- function(fits) {
 nobs.gaussmix <- function(object, ...) {
   validate_gmm(object)
   if (is.null(object$nobs)) refuse_unfitted(object, "nobs()")
+  check_held(object)
   object$nobs
 }
 

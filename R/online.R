@@ -175,7 +175,8 @@ part_of_fit <- function(fit, forgetting = 1, order = seq_len(fit$k)) {
   parts <- if (is.null(fit$parts)) 1L else fit$parts
   part <- list(na.action = fit$na.action, parts = parts)
   if (is.null(fit$x)) {
-    refuse_options(fit, "A fit without its rows", "trim", "Which ones are trimmed depends on all.")
+    refuse_options(fit, "Going on without the rows", "trim",
+                   "Which rows are trimmed depends on all of them.")
     if (is.null(fit$stats)) {
       gmm_abort("data", "This fit holds neither rows nor statistics of them to go on from.",
                 "Fit data with gmm().")
