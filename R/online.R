@@ -52,7 +52,7 @@
 #' log-likelihood of row and component, by its posterior probabilities when it was last seen, plus
 #' their entropy; at the parameters of that time it is the row's log-likelihood.
 #'
-#' Components keep their order and their names.
+#' Components keep their order and their names, noise its box.
 #' @return With `newdata`, an object as by [gmm()]; `parts` counts the sets of rows that it has
 #'   seen, and `call` is that of the first fit. Else the value of the changed call.
 #' @section Errors: `gaussmix_error_data` for a mixture without statistics (made by [gmm_params()]
@@ -271,9 +271,11 @@ frozen_home <- function(frozen, data, stats, like) {
   known <- max(0L, unlist(lapply(frozen, `[[`, "labelled")), nlevels(data$labels))
   weighted <- !is.null(data$weights) || any(vapply(frozen, `[[`, NA, "weighted"))
   new <- nrow(data$x) - sum(wholly_missing(data$x) & (is.null(data$labels) | is.na(data$labels)))
+  weight <- stats$unit * stats$total[2L]
+  mean <- stats$unit * sum(stats$nk2) / sum(stats$nk) # noise has no sum of squares of its own
   list(what = "their statistics", frozen = TRUE, rows = total("rows") + new,
-       dropped = total("dropped") + length(data$na.action), weight = stats$unit * stats$total[2L],
-       weight2 = if (weighted) stats$unit^2 * sum(stats$nk2),
+       dropped = total("dropped") + length(data$na.action), weight = weight,
+       weight2 = if (weighted) mean * weight,
        known = if (known) rownames(like$means)[seq_len(known)])
 }
 
@@ -297,8 +299,7 @@ fit_frozen <- function(frozen, data, code, start, control, options) {
 # that of the rows at the fit's own parameters, and changes as the expected one does.
 freeze <- function(stats, fit, order) {
   stats <- order_stats(stats, order)
-  params <- list(proportions = fit$proportions[order], means = fit$means[order, , drop = FALSE],
-                 covariances = fit$covariances[, , order, drop = FALSE])
+  params <- reorder_gaussians(fit, order)
   own <- expected_loglik(stats, params)
   function(params_now, unit) {
     now <- shift_stats(stats, t(params_now$means - params$means))
@@ -347,7 +348,8 @@ shift_stats <- function(stats, by) {
 expected_loglik <- function(stats, params) {
   d <- nrow(stats$sum)
   k <- length(stats$nk)
-  value <- 0
+  noise <- stats$total[3L]
+  value <- if (noise > 0) noise * log(params$proportions[[k + 1L]]) else 0 # but for its constant
   for (j in which(stats$nk > 0)) {
     root <- chol(component_covariance(params, j))
     value <- value + stats$nk[j] *
