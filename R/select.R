@@ -95,7 +95,7 @@
 #' @param control The result of [gmm_control()]. A start that is given (`init`) serves one `k`; for
 #'   several, a `function(x, k)` can make a start for each. With `verbose` a message tells of
 #'   progress every two seconds or so.
-#' @param ... Options of the models, by name, as for [gmm()]: `proportions`, `trim`, `prior`. For the
+#' @param ... Options of the models, by name, as for [gmm()]: `proportions`, `noise`, `trim`, `prior`. For the
 #'   methods it must be empty.
 #' @param x The data, as for [gmm()]. For the methods: the result of `gmm_select()`.
 #' @return `gmm_select()`: a list of class `"gmm_select"` with
@@ -109,8 +109,8 @@
 #'   \item{cv}{with cross-validation a list: `fold` (an integer a row fitted), `share` (of the
 #'     weight, a number a fold), `logdensity` (matrix models x folds: mean log-density of the rows
 #'     held out, per unit of weight), `reason` (why a model has none, else `""`)}
-#'   \item{equal, labels, trim, prior}{where used: `TRUE` for `proportions = "equal"`; a factor of
-#'     the rows fitted; the share trimmed; the prior as given}
+#'   \item{equal, labels, noise, trim, prior}{where used: `TRUE` for `proportions = "equal"`; a factor of
+#'     the rows fitted; the noise as in a fit; the share trimmed; the prior as given}
 #'   \item{missing}{where values are missing, as in a fit by [gmm()]}
 #'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
 #'   and what [gmm_best()] needs (`data`, `solutions`).
@@ -482,6 +482,7 @@ format.gmm_select <- function(x, digits = 4, ...) {
 # Options of all models, besides equal proportions.
 given_text <- function(x) {
   c(if (!is.null(x$labels)) labels_text(x$labels),
+    if (!is.null(x$noise)) paste("and a noise component,", noise_text(x$noise)),
     if (!is.null(x$prior)) "maximum a posteriori: compare with no choice that has another prior")
 }
 

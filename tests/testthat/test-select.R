@@ -269,7 +269,7 @@ test_that("arguments are checked, and misspelt ones refused", {
   refused(as.data.frame(choice, rows = 1), "`rows` is not an argument")
   expect_gm_error(gmm_best(1), "argument", "result of gmm_select()", "gmm_best")
   expect_gm_error(gmm_best(choice, "icl"), "argument", "Did you mean", "gmm_best")
-  expect_gm_error(gmm(x), "argument", "gmm_select(x)", "gmm")
+  expect_gm_error(gmm(x), "argument", "gmm_select()", "gmm")
   expect_gm_error(gmm(x, 1:3), "argument", "gmm_select()", "gmm")
   expect_gm_error(gmm(x, 2, four), "argument", "gmm_select()", "gmm")
 })
