@@ -15,9 +15,9 @@
 #' compare: of another `k`, `covariance`, `prior` or `weights_prior`. **Higher is better.** (Between
 #' values of `k` with Dirichlet weights, Bishop adds log(k! / (k - m)!) for m components used: the
 #' approximation sits at one of so many orders of the components, which have the same posterior.)
-#' For `k = 1` and Dirichlet weights it is the log evidence itself. Starts, proposals and convergence
-#' are those of [gmm()], with the bound in place of the log-likelihood; that components are empty,
-#' the same or small is nothing to be warned of here.
+#' For `k = 1` and Dirichlet weights it is the log evidence itself. Starts, proposals and
+#' convergence are those of [gmm()], with the bound in place of the log-likelihood; that components
+#' are empty, the same or small is nothing to be warned of here.
 #'
 #' The object is that of [gmm()], with `proportions` and `means` the posterior means and
 #' `covariances` the inverses of the posterior mean precisions. `predict()`, [dgmm()], [rgmm()],

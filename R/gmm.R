@@ -225,7 +225,8 @@ print.summary.gaussmix <- function(x, digits = 4, ...) {
   digits <- check_whole(digits, max = 15)
   shown <- 10L # components and variables
   cat(x$text, sep = "\n")
-  cat(effective_text(x$effective_n, if ("bound" %in% names(x$criteria)) "the bound" else "AIC, BIC"))
+  bayes <- "bound" %in% names(x$criteria)
+  cat(effective_text(x$effective_n, if (bayes) "the bound" else "AIC, BIC"))
   k <- nrow(x$means)
   d <- ncol(x$means)
   top <- seq_len(min(k, shown))
@@ -244,7 +245,7 @@ print.summary.gaussmix <- function(x, digits = 4, ...) {
   }
   if (!is.null(x$starts) && nrow(x$starts) > 1L) {
     cat("\nStarts, the best first\n")
-    best <- order(x$starts$spurious, -x$starts$objective)
+    best <- order(x$starts$spurious, -round(x$starts$objective, 6)) # not by rounding errors
     print(utils::head(x$starts[best, start_shown(x$starts)], 5L), digits = digits + 3L)
   }
   invisible(x)
