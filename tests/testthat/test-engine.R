@@ -41,6 +41,10 @@ fuzz <- function(routine, arguments) {
 test_that("every routine refuses what it can't use with an R error", {
   fuzz(ffi_gmm_fit, good[c("x", "w", "family", "k", "scale", "start", "control")])
   fuzz(ffi_gmm_score, c(good[c("x", "family", "params")], list(what = "prob", threads = NULL)))
+  holed <- good
+  holed$x[c(2, 3, 9)] <- NaN
+  fuzz(ffi_gmm_fit, holed[c("x", "w", "family", "k", "scale", "start", "control")])
+  fuzz(ffi_gmm_score, c(holed[c("x", "family", "params")], list(what = "prob", threads = NULL)))
   fuzz(ffi_gmm_trim, c(good[c("x", "w")], list(NULL), good[c("family", "params", "control")],
                        list(NULL)))
   fuzz(ffi_gmm_sample, c(list(n = 3L), good[c("family", "params")], list(FALSE + 0L, NULL)))

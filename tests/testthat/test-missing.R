@@ -136,3 +136,32 @@ test_that("cross-validation takes rows with missing values", {
   expect_true(all(is.finite(choice$table$CV)))
   expect_match(format(choice), "missing values:", all = FALSE)
 })
+
+test_that("noise, trimming and a bound on the ratio take rows with missing values", {
+  odd <- with_test_seed(11, sapply(1:4, function(j) runif(12, 0, 10)))
+  x <- rbind(holed, holes(odd, 0.1, 12))
+  fit_with <- function(code, ...) {
+    control <- gmm_control(n_init = 2, search = 4)
+    suppressWarnings(with_test_seed(13, gmm(x, 3, code, na.action = na.pass, ...,
+                                            control = control)))
+  }
+  box <- apply(x, 2, range, na.rm = TRUE)
+  for (code in c("VVV", "EEE", "VVI")) {
+    noisy <- fit_with(code, noise = TRUE)
+    expect_gt(min(diff(noisy$trace)), -1e-7)
+    gauss <- list(proportions = noisy$proportions[1:3], means = noisy$means,
+                  covariances = noisy$covariances)
+    whole <- noisy$proportions[[4]]
+    density <- exp(oracle_observed(x, gauss))
+    share <- apply(x, 1, function(row) {
+      at <- which(!is.na(row))
+      whole / prod(box[2, at] - box[1, at])
+    })
+    empty <- rowSums(!is.na(x)) == 0
+    expect_equal(noisy$loglik, sum(log(density + share)[!empty]), tolerance = 1e-8)
+    expect_equal(sum(predict(noisy, type = "logdensity")), noisy$loglik)
+    trimmed <- fit_with(code, trim = 0.05)
+    expect_gt(min(diff(trimmed$trace)), -1e-7)
+    expect_lt(trimmed$nobs, nobs(noisy))
+  }
+})
