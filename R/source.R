@@ -284,10 +284,18 @@ refuse_chunk_names <- function(at, given, names) {
 # most size(d) rows in their order)).
 survey_rows <- function(source, size, policy) {
   seed <- random_state()
-  key <- floor(stats::runif(2) * 2^32)
+  s <- survey_part(source, size, policy, draw_key())
+  list2env(list(n = s$given, names = s$names), source$known)
+  end_survey(s, source$what, seed)
+}
+
+draw_key <- function() floor(stats::runif(2) * 2^32)
+
+# The same of a part of the rows, with the draw not at its end (`stream`: the part's number).
+survey_part <- function(source, size, policy, key, stream = 0L) {
   found <- fold_chunks(source, function(s, chunk, at) {
     given <- nrow(chunk$x)
-    if (is.null(s$sample)) s$sample <- new_draw(key, size(ncol(chunk$x)))
+    if (is.null(s$sample)) s$sample <- new_draw(key, size(ncol(chunk$x)), stream)
     chunk <- admit_chunk(chunk, at, policy, s$weighted)
     s$weighted <- !is.null(chunk$weights)
     s$dropped <- s$dropped + given - nrow(chunk$x)
@@ -309,18 +317,48 @@ survey_rows <- function(source, size, policy) {
     }
     s
   }, list(rows = 0, dropped = 0, weight = 0, weight2 = 0, weighted = NA, reach = 0))
-  s <- found$value
+  c(found$value, list(given = found$rows), found[c("names", "named")])
+}
+
+end_survey <- function(s, what, seed) {
   if (s$rows == 0) {
     gmm_abort("dimension", sprintf("There are no rows%s in %s.",
-                                   if (s$dropped) " without missing values" else "", source$what))
+                                   if (s$dropped) " without missing values" else "", what))
   }
-  refuse_twice(unique(found$names[duplicated(found$names)]), source$what)
-  list2env(list(n = found$rows, names = found$names), source$known)
+  refuse_twice(unique(s$names[duplicated(s$names)]), what)
   s$sample <- end_draw(s$sample, s$weighted)
   if (!s$weighted) s$weight2 <- NULL
-  s$given <- found$rows
   s$seed <- seed
-  c(s, found[c("names", "named")])
+  s
+}
+
+# Of two parts, the second behind the first.
+merge_surveys <- function(a, b) {
+  for (name in c("rows", "dropped", "weight", "weight2", "given")) b[[name]] <- a[[name]] + b[[name]]
+  b$reach <- pmax(a$reach, b$reach)
+  if (is.null(b$ranges)) {
+    b$ranges <- a$ranges
+  } else if (!is.null(a$ranges)) {
+    b$ranges <- rbind(pmin(a$ranges[1L, ], b$ranges[1L, ]), pmax(a$ranges[2L, ], b$ranges[2L, ]))
+  }
+  b["labels"] <- list(merge_labels(a$labels, b$labels))
+  for (name in c("x", "weights", "labels", "order")) {
+    join <- if (name == "x") rbind else c
+    b$sample[[name]] <- join(a$sample[[name]], b$sample[[name]])
+  }
+  b$sample$at <- c(a$sample$at, a$rows + b$sample$at)
+  b$sample$limit <- min(a$sample$limit, b$sample$limit)
+  if (length(b$sample$order) > 2 * b$sample$size) b$sample <- prune_draw(b$sample)
+  b$named <- a$named
+  b
+}
+
+merge_labels <- function(a, b) {
+  if (is.null(a) || is.null(b)) return(if (is.null(a)) b else a)
+  names <- union(names(a$counts), names(b$counts))
+  add <- function(counts) ifelse(is.na(counts[names]), 0, counts[names])
+  list(counts = stats::setNames(add(a$counts) + add(b$counts), names),
+       levels = union(a$levels, b$levels), values = unique(c(a$values, b$values)))
 }
 
 column_ranges <- function(x) apply_columns(x, function(v) c(min(v), max(v)), c(0, 0))

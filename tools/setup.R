@@ -96,6 +96,7 @@ ensure <- function(packages, required = names(packages)) {
 ensure_programs <- function() {
   postgres <- c(Sys.which("initdb"), Sys.glob("/usr/lib/postgresql/*/bin/initdb"))
   if (!any(nzchar(postgres))) from_debian("postgresql")
+  if (!nzchar(Sys.which("orted"))) from_debian(c("openmpi-bin", "libopenmpi-dev"))
 }
 
 what <- commandArgs(trailingOnly = TRUE)

@@ -1,0 +1,244 @@
+# The same bits for any assignment of shards to workers, and when workers die on the way.
+
+cluster_rows <- function() {
+  x <- random_data(3000, random_params("VVV", 2, 2, 3, spread = 1.5), 8)
+  attr(x, "component") <- NULL
+  colnames(x) <- c("a", "b")
+  x
+}
+
+cut_shards <- function(x, n) {
+  lapply(split(seq_len(nrow(x)), seq_len(nrow(x)) %% n), function(i) x[i, ])
+}
+
+local_workers <- function(n, env = parent.frame()) {
+  cl <- parallel::makePSOCKcluster(n)
+  withr::defer(suppressWarnings(try(parallel::stopCluster(cl), silent = TRUE)), env)
+  cl
+}
+
+worker_ids <- function(cl) unlist(parallel::clusterCall(cl, Sys.getpid))
+
+fit_seeded <- function(...) {
+  set.seed(3)
+  gmm(..., control = gmm_control(tol = 1e-7))
+}
+
+same_bits <- c("proportions", "means", "covariances", "trace", "loglik", "passes")
+
+test_that("a fit on a cluster has the bits of the same chunks here, on any number of workers", {
+  skip_on_cran()
+  x <- cluster_rows()
+  shards <- cut_shards(x, 5)
+  three <- local_workers(3)
+  one <- fit_seeded(gmm_cluster(three[1], shards), 2)
+  expect_identical(unclass(fit_seeded(gmm_cluster(three, shards), 2))[same_bits],
+                   unclass(one)[same_bits])
+  control <- gmm_control(init = one, tol = 0, max_iter = 5)
+  here <- gmm(gmm_source(unname(shards)), 2, control = control)
+  there <- gmm(gmm_cluster(three[2:3], shards), 2, control = control)
+  expect_identical(unclass(there)[same_bits], unclass(here)[same_bits])
+  expect_equal(there$trace, gmm(x, 2, control = control)$trace, tolerance = 1e-12)
+  expect_match(format(there)[2], "3000 rows x 2 variables, in 5 shards on a cluster of 2 workers",
+               fixed = TRUE)
+  if (.Platform$OS.type != "windows") {
+    fork <- parallel::makeForkCluster(2)
+    withr::defer(parallel::stopCluster(fork))
+    expect_identical(unclass(fit_seeded(gmm_cluster(fork, shards), 2))[same_bits],
+                     unclass(one)[same_bits])
+  }
+})
+
+test_that("weights, labels, noise and priors work there, and files and functions as shards", {
+  skip_on_cran()
+  x <- cluster_rows()
+  w <- rep(c(1, 2, 0), 1000)
+  labels <- c("u", "v", rep(NA, 2998))
+  chunks <- lapply(split(1:3000, rep(1:3, each = 1000)), function(i) {
+    list(x = x[i, ], weights = w[i], labels = labels[i])
+  })
+  cl <- local_workers(2)
+  control <- gmm_control(init = gmm_params(c(.5, .5), x[1:2, ], diag(2)), tol = 0, max_iter = 4)
+  for (options in list(list(), list(prior = gmm_prior(kappa = 2)), list(proportions = "equal"))) {
+    run <- function(x, ...) do.call(gmm, c(list(x, 2, "tied", control = control, ...), options))
+    expect_equal(run(gmm_cluster(cl, chunks))$trace, run(x, weights = w, labels = labels)$trace,
+                 tolerance = 1e-12)
+  }
+  files <- file.path(withr::local_tempdir(), c("a.bin", "b.csv"))
+  gmm_write(x[1:1000, ], files[1])
+  utils::write.csv(x[1001:3000, ], files[2], row.names = FALSE)
+  memory <- gmm(x, 2, control = control)
+  both <- gmm_source(files[2], format = "csv")
+  by_file <- gmm_cluster(cl, files[2], chunk = 300)
+  expect_equal(gmm(by_file, 2, control = control)$trace, gmm(both, 2, control = control)$trace,
+               tolerance = 1e-12)
+  made <- gmm_cluster(cl, function(i) x[seq(i, 3000, by = 3), ], n = 3)
+  expect_equal(gmm(made, 2, control = control)$trace, memory$trace, tolerance = 1e-12)
+  read <- function(i) gaussmix::gmm_source(files[i])
+  environment(read) <- list2env(list(files = files), parent = globalenv())
+  streamed <- gmm_cluster(cl, read)
+  expect_equal(gmm(streamed, 2, control = control)$trace, memory$trace, tolerance = 1e-12)
+})
+
+test_that("shards of a worker that dies are read by another, to the same bits", {
+  skip_on_cran()
+  x <- cluster_rows()
+  shards <- cut_shards(x, 4)
+  cl <- local_workers(3)
+  whole <- fit_seeded(gmm_cluster(cl, shards), 2)
+  ids <- worker_ids(cl)
+  rows <- gmm_cluster(cl, shards)
+  expect_identical(unclass(fit_seeded(rows, 2))[same_bits], unclass(whole)[same_bits])
+  tools::pskill(ids[1], 9) # between two fits
+  Sys.sleep(0.2)
+  expect_identical(unclass(fit_seeded(rows, 2))[same_bits], unclass(whole)[same_bits])
+  expect_match(format(rows)[2], "1 worker was lost")
+  # in a pass: the worker that reads shard 2 for the third time ends itself
+  die <- function(i) {
+    passes <- 0
+    at <- 0
+    gaussmix::gmm_source(function(reset) {
+      if (reset) {
+        passes <<- passes + 1
+        at <<- 0
+        if (i == 2 && passes == 3 && !file.exists(mark)) {
+          file.create(mark)
+          tools::pskill(Sys.getpid(), 9)
+          Sys.sleep(5)
+        }
+      } else if (at == 0) {
+        at <<- 1
+        shards[[i]]
+      }
+    })
+  }
+  mark <- withr::local_tempfile()
+  environment(die) <- list2env(list(shards = shards, mark = mark), parent = globalenv())
+  two <- local_workers(2)
+  dying <- gmm_cluster(two, die, n = 4)
+  expect_identical(unclass(fit_seeded(dying, 2))[same_bits], unclass(whole)[same_bits])
+  expect_true(file.exists(mark))
+  expect_match(format(dying)[2], "1 worker was lost")
+})
+
+test_that("where no worker is left, or a shard can't be read, the error says which", {
+  skip_on_cran()
+  x <- cluster_rows()
+  cl <- local_workers(2)
+  rows <- gmm_cluster(cl, cut_shards(x, 3))
+  bad <- cut_shards(x, 3)
+  bad[[2]][7, 1] <- NA
+  e <- expect_gm_error(gmm(gmm_cluster(cl, bad), 2), "missing", "shard 2", call = "gmm")
+  expect_identical(e$shards, 2L)
+  bad <- cut_shards(x, 3)
+  bad[[2]] <- bad[[2]][, 2:1]
+  expect_gm_error(gmm(gmm_cluster(cl, bad), 2), "source", "Shard 2 has the columns `b`, `a`")
+  e <- expect_gm_error(gmm(gmm_cluster(cl, function(i) if (i == 3) stop("disk on fire") else x,
+                                       n = 3), 2), "source", "Shard 3: disk on fire")
+  expect_identical(e$shards, 3L)
+  expect_gm_error(gmm_cluster(cl, "/no/such/file.csv"), "source", "There is no file")
+  expect_gm_error(gmm_cluster(1, list(x)), "argument", "`cl`", call = "gmm_cluster")
+  expect_gm_error(gmm_cluster(cl, 1), "argument", "`shards`")
+  expect_gm_error(gmm_cluster(cl, list(x), n = 2), "argument", "`n`")
+  expect_gm_error(gmm(rows, 2, control = gmm_control(init = rep(1:2, 1500))), "start", "labels")
+  # a worker that says nothing
+  stuck <- gmm_cluster(cl[2], function(i) Sys.sleep(30), n = 1, timeout = 1)
+  expect_gm_error(gmm(stuck, 2), "source", "no worker of the cluster is left")
+})
+
+test_that("a reply that comes too late is not taken for another", {
+  skip_on_cran()
+  x <- cluster_rows()
+  cl <- local_workers(1)
+  rows <- gmm_cluster(cl, cut_shards(x, 2))
+  whole <- fit_seeded(rows, 2)
+  ask_node(rows$pool, 1, worker_run, list(rows$pool$job, 1, 1:2, list(NULL, NULL), function(...) 0,
+                                          list(), list(NULL, NULL))) # nobody waits for it
+  expect_identical(unclass(fit_seeded(rows, 2))[same_bits], unclass(whole)[same_bits])
+})
+
+test_that("workers forget their shards, and read them anew when asked", {
+  skip_on_cran()
+  x <- cluster_rows()
+  cl <- local_workers(2)
+  rows <- gmm_cluster(cl, cut_shards(x, 4))
+  first <- fit_seeded(rows, 2)
+  held <- function() unlist(parallel::clusterEvalQ(cl, length(ls(gaussmix:::held_shards))))
+  expect_identical(held(), c(2L, 2L))
+  rows$close()
+  expect_identical(held(), c(0L, 0L))
+  expect_identical(unclass(fit_seeded(rows, 2))[same_bits], unclass(first)[same_bits])
+})
+
+test_that("a checkpoint goes on on other workers", {
+  skip_on_cran()
+  x <- cluster_rows()
+  shards <- cut_shards(x, 4)
+  file <- withr::local_tempfile()
+  run <- function(cl, checkpoint = NULL) {
+    set.seed(3)
+    gmm(gmm_cluster(cl, shards), 2, control = gmm_control(checkpoint = checkpoint,
+                                                          checkpoint_every = 0))
+  }
+  cl <- local_workers(2)
+  whole <- run(cl)
+  broken <- gmm_cluster(cl, shards)
+  set.seed(3)
+  data <- cluster_data(broken, 2L, stats::na.fail, NULL)
+  calls <- 0
+  estep <- data$home$estep
+  data$home$estep <- function(params) {
+    calls <<- calls + 1
+    if (calls == 3) stop("power")
+    estep(params)
+  }
+  control <- check_control(gmm_control(checkpoint = file, checkpoint_every = 0))
+  options <- list(proportions = "free", noise = FALSE, prior = NULL)
+  expect_error(gmm_bridge(data, 2L, "full", options, control, quote(gmm())), "power")
+  expect_true(file.exists(file))
+  expect_identical(unclass(run(local_workers(3), file))[same_bits], unclass(whole)[same_bits])
+})
+
+mpi_run <- function(code, done) {
+  script <- withr::local_tempfile(fileext = ".R")
+  out <- withr::local_tempfile()
+  writeLines(c("cl <- parallel::makeCluster(2, type = \"MPI\")",
+               "say <- function(...) cat(..., \"\\n\", file = Sys.getenv(\"OUT\"), append = TRUE)",
+               "x <- as.matrix(faithful)", "shards <- lapply(1:3, function(i) x[seq(i, 272, 3), ])",
+               "fit <- function(rows) { set.seed(1); gaussmix::gmm(rows, 2) }", code), script)
+  child <- processx::process$new(file.path(R.home("bin"), "Rscript"), script, env = c(
+    "current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), OUT = out,
+    OMPI_ALLOW_RUN_AS_ROOT = "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = "1",
+    OMPI_MCA_rmaps_base_oversubscribe = "1"
+  ))
+  deadline <- Sys.time() + 90
+  read <- function() if (file.exists(out)) readLines(out) else character()
+  while (!any(grepl(done, read())) && child$is_alive() && Sys.time() < deadline) Sys.sleep(0.1)
+  child$kill_tree()
+  trimws(read())
+}
+
+test_that("MPI: the same bits; a worker that is killed is an error and no hang", {
+  skip_on_cran()
+  skip_on_os("windows")
+  skip_if_not_installed("Rmpi")
+  skip_if_not_installed("snow")
+  said <- mpi_run(c(
+    "rows <- gaussmix::gmm_cluster(cl, shards)",
+    "there <- fit(rows)",
+    "say(identical(there$trace, fit(gaussmix::gmm_cluster(cl[1], shards))$trace))",
+    "say(class(cl[[1]]), length(unique(unlist(parallel::clusterCall(cl, Sys.getpid)))))",
+    "say('done')"
+  ), "done")
+  expect_identical(said, c("TRUE", "MPInode 2", "done"))
+  said <- mpi_run(c(
+    "id <- parallel::clusterCall(cl, Sys.getpid)[[1]]",
+    "rows <- gaussmix::gmm_cluster(cl, shards)",
+    "say(class(fit(rows))[1])",
+    "tools::pskill(id, 9); Sys.sleep(1)",
+    "e <- tryCatch(fit(rows), error = identity)",
+    "say(class(e)[1])",
+    "say('done')"
+  ), "done")
+  expect_identical(said, c("gaussmix", "gaussmix_error_source", "done"))
+})
