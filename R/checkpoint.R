@@ -42,8 +42,9 @@ record_model <- function(code, k, control, options) {
   options$labels <- levels(options$labels)
   ours <- control[setdiff(names(control), c("init", "max_iter", "threads", "verbose", "keep",
                                             "checkpoint", "checkpoint_every"))]
+  init <- if (is_string(control$init)) control$init else "function"
   list(code = code, k = k, control = unclass(ours), options = options,
-       init = if (!named) "parameters" else if (is_string(control$init)) control$init else "function")
+       init = if (named) init else "parameters")
 }
 
 record_data <- function(data) c(data$home[c("rows", "dropped", "weight", "weight2")],

@@ -1,6 +1,6 @@
 # Rows on the workers of a cluster of package parallel. A shard is a part of the rows; it stays on
-# the worker that got it. Parameters go out, the statistics of each shard come back, and are added
-# in the order of the shards: so neither the number of workers nor who has which shard changes a bit.
+# the worker that got it. Parameters go out, the statistics of each shard come back, and are added in
+# the order of the shards: neither the number of workers nor who has which shard changes a bit.
 #
 # Each call has a number that the replies bear, as one that comes late, from before a failure, must
 # not be taken for another. A worker that doesn't answer any more loses its shards to the others,
@@ -20,9 +20,9 @@
 #' the same bits. The sample for the start is drawn on the workers, as for [gmm_source()].
 #'
 #' @section When a worker dies:
-#' Its shards are read again by other workers, and the fit goes on, to the same bits. Where no worker
-#' is left, or a shard can't be read, the error names the shards. A worker whose process ended is
-#' noticed at once where the connection tells (sockets), or where it ran on this machine; where a
+#' Its shards are read again by other workers, and the fit goes on, to the same bits. Where no
+#' worker is left, or a shard can't be read, the error names the shards. A worker whose process ended
+#' is noticed at once where the connection tells (sockets), or where it ran on this machine; where a
 #' whole machine is lost, after `timeout` seconds. Open MPI ends all processes of a program when one
 #' of them dies: a checkpoint ([gmm_control()]) is the way to go on.
 #'
@@ -118,7 +118,7 @@ cluster_data <- function(x, k, na.action, threads) {
   policy <- home_na_policy(na.action, x$what)
   if (is.null(threads)) threads <- 1L # a worker for each processor is the rule
   seed <- random_state()
-  parts <- on_shards(x$pool, worker_survey, list(k = k, policy = policy, key = draw_key()))
+  parts <- on_shards(x$pool, worker_survey, list(k = k, policy = policy, key = sample_key()))
   names <- parts[[1L]]$names
   for (i in seq_along(parts)) {
     if (is.null(parts[[i]]$names)) {

@@ -284,12 +284,12 @@ refuse_chunk_names <- function(at, given, names) {
 # most size(d) rows in their order)).
 survey_rows <- function(source, size, policy) {
   seed <- random_state()
-  s <- survey_part(source, size, policy, draw_key())
+  s <- survey_part(source, size, policy, sample_key())
   list2env(list(n = s$given, names = s$names), source$known)
   end_survey(s, source$what, seed)
 }
 
-draw_key <- function() floor(stats::runif(2) * 2^32)
+sample_key <- function() floor(stats::runif(2) * 2^32)
 
 # The same of a part of the rows, with the draw not at its end (`stream`: the part's number).
 survey_part <- function(source, size, policy, key, stream = 0L) {
@@ -334,7 +334,8 @@ end_survey <- function(s, what, seed) {
 
 # Of two parts, the second behind the first.
 merge_surveys <- function(a, b) {
-  for (name in c("rows", "dropped", "weight", "weight2", "given")) b[[name]] <- a[[name]] + b[[name]]
+  sums <- c("rows", "dropped", "weight", "weight2", "given")
+  b[sums] <- Map(`+`, a[sums], b[sums])
   b$reach <- pmax(a$reach, b$reach)
   if (is.null(b$ranges)) {
     b$ranges <- a$ranges
