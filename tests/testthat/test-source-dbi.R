@@ -107,6 +107,31 @@ test_that("by default settings every engine finds the optimum of memory", {
   })
 })
 
+test_that("by default the way is that which was measured to be the faster", {
+  way <- function(engine, code, d, k) {
+    resolve_how(list(how = "auto", dialect = c(dialects[[engine]], name = engine)),
+                list(means = matrix(0, k, d), covariance = code))
+  }
+  expect_identical(way("sqlite", "VVV", 2, 3), "fetch")
+  expect_identical(way("postgresql", "VVV", 2, 3), "push")
+  expect_identical(way("postgresql", "VVV", 5, 4), "fetch")
+  expect_identical(way("postgresql", "VVI", 5, 4), "push")
+  expect_identical(way("duckdb", "VVV", 5, 4), "push")
+  expect_identical(way("standard", "VVV", 5, 4), "push")
+  expect_identical(way("standard", "VVV", 50, 10), "fetch") # too many columns
+})
+
+test_that("predict() scores a table as it scores rows", {
+  fit <- gmm(faithful, 2)
+  for_each_engine(function(con) {
+    write_table(con, "rows", faithful[2:1])
+    for (type in c("class", "prob", "logdensity")) {
+      expect_equal(predict(fit, gmm_dbi(con, "rows", names(faithful), chunk = 100), type = type),
+                   predict(fit, faithful, type = type), ignore_attr = TRUE)
+    }
+  })
+})
+
 test_that("statistics split over several queries are the same", {
   con <- sqlite_connect()
   write_table(con, "rows", iris)
