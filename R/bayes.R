@@ -13,8 +13,8 @@
 #' lower bound `bound` on the log evidence, the logarithm of the rows' probability density with all
 #' parameters integrated out. Its constants are all counted, so that bounds of fits to the same rows
 #' compare: of another `k`, `covariance`, `prior` or `weights_prior`. **Higher is better.** (Between
-#' values of `k` with Dirichlet weights, Bishop adds log(k! / (k - m)!) for m components used: the
-#' approximation sits at one of so many orders of the components, which have the same posterior.)
+#' values of `k` with Dirichlet weights, Bishop adds log(k!), or where only m components are used
+#' log(k! / (k - m)!): the approximation sits at one of so many orders of equal posterior.)
 #' For `k = 1` and Dirichlet weights it is the log evidence itself. Starts, proposals and
 #' convergence are those of [gmm()], with the bound in place of the log-likelihood; that components
 #' are empty, the same or small is nothing to be warned of here.
