@@ -234,7 +234,7 @@ binary_mark <- "gaussmix rows 1\n"
 
 #' Write rows to a file that is read fast
 #'
-#' `gmm_write()` goes through a source once and writes its rows, weights and labels to a file of
+#' `gmm_write()` goes through a source once (twice, where there are labels) and writes its rows, weights and labels to a file of
 #' numbers that [gmm_source()] reads about as fast as the disk allows: worthwhile for a table in
 #' text or a slow query, which each EM step would read again. The file takes 8 bytes a number. It is
 #' written under a temporary name, and gets its own when it is complete.
@@ -271,6 +271,9 @@ gmm_write <- function(x, file, ...) {
   levels <- written_levels(source)
   found <- fold_chunks(source, function(weighted, chunk, at) {
     chunk <- admit_chunk(chunk, at, "fail", weighted)
+    if (is.null(levels) && !is.null(chunk$labels)) {
+      refuse_chunk("labels", at, "has labels, the first one has none")
+    }
     if (is.na(weighted)) {
       header <- list(names = attr(chunk, "given_names"), weighted = !is.null(chunk$weights),
                      levels = levels)
@@ -297,12 +300,15 @@ gmm_write <- function(x, file, ...) {
   gmm_source(file, format = "binary")
 }
 
-# The levels of the labels, by a pass of their own where the first chunk has some.
+# The levels of the labels, by a pass of their own where the first chunk has labels.
 written_levels <- function(source) {
+  source$rewind()
+  first <- next_chunk(source, list(chunk = 1L, what = source$what))
+  if (!is.list(first) || is.data.frame(first) || is.null(first$labels)) return(NULL)
   known <- fold_chunks(source, function(known, chunk, at) {
     if (is.null(chunk$labels)) known else count_labels(known, chunk$labels, chunk$weights, at)
   }, NULL)$value
-  if (!is.null(known)) label_levels(known)
+  label_levels(known)
 }
 
 open_binary <- function(file, roles) {

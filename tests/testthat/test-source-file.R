@@ -164,6 +164,9 @@ test_that("a binary file gives back bits, names, weights and labels", {
   source$rewind()
   expect_identical(levels(source$next_chunk()$labels), c("v", "u"))
   source$close()
+  late <- unname(chunks)
+  late[[1]]$labels <- NULL
+  expect_gm_error(gmm_write(late, file), "labels", "Chunk 2 of a list of chunks has labels")
   text <- csv_file(faithful)
   gmm_write(text, file, chunk = 50) # replaces it
   expect_identical(read_all(gmm_source(file))$x, as.matrix(faithful), ignore_attr = "dimnames")
