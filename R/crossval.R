@@ -149,9 +149,9 @@ add_cv <- function(table, cv, nobs) {
 #'     or for each class its components and family}
 #'
 #'   `summary()`: a list of class `"summary.gmm_da_cv"` with `classes` and `folds` (data frames:
-#'   rows or sum of the weights, the part of it that is wrong, error), `wrong` (data frame, a row for
-#'   each row put into a wrong class, the surest first: `row`, `class`, `predicted` and its `prob`),
-#'   `error`, `se` and `confusion`.
+#'   rows or sum of the weights, the part of it that is wrong, error), `wrong` (data frame, a row
+#'   for each row put into a wrong class, the surest first: `row`, `class`, `predicted` and its
+#'   `prob`), `error`, `se` and `confusion`.
 #' @section Errors: As for [gmm_da()], where a fold leaves too few rows of a class; the text names
 #'   the fold. `gaussmix_error_argument` for other `folds`.
 #' @seealso [gmm_da()]

@@ -56,9 +56,10 @@
 #' @return With `newdata`, an object as by [gmm()]; `parts` counts the sets of rows that it has
 #'   seen, and `call` is that of the first fit. Else the value of the changed call.
 #' @section Errors: `gaussmix_error_data` for a mixture without statistics (made by [gmm_params()]
-#'   or [as_gmm()], or by [gmm_vb()]), and for `update()` without `newdata` of a fit that was updated
-#'   with it; `gaussmix_error_labels` for labels that are no components; `gaussmix_error_degenerate`
-#'   where the fit can't go on; else those of [gmm()] and [predict()][predict.gaussmix].
+#'   or [as_gmm()], or by [gmm_vb()]), and for `update()` without `newdata` of a fit that was
+#'   updated with it; `gaussmix_error_labels` for labels that are no components;
+#'   `gaussmix_error_degenerate` where the fit can't go on; else those of [gmm()] and
+#'   [predict()][predict.gaussmix].
 #' @references Neal, R. M. and Hinton, G. E. (1998) A view of the EM algorithm that justifies
 #'   incremental, sparse, and other variants. *Learning in Graphical Models*, 355-368. Kluwer.
 #'
@@ -384,7 +385,8 @@ spread_over <- function(scatter, precision) {
 #'   them go through EM meanwhile. This is exact in one sense: from the same parameters for all
 #'   parts (`gmm_control(init = parameters, max_iter = 0)`) it is one EM step over all rows, to
 #'   rounding, and repeating it is EM. From parts that have converged by themselves it is the best
-#'   fit to what each part took its rows for, and close to the fit of all rows where the parts agree.
+#'   fit to what each part took its rows for, and close to the fit of all rows where the parts
+#'   agree.
 #'
 #' What the result has is in the table of [update.gaussmix()]. That no row is in two of the fits is
 #' not checked.

@@ -33,10 +33,10 @@
 #' (`"no_gain"`): the model then keeps its best sound solution. (Components of equal proportions
 #' are no case of more such: there only the narrower families count.)
 #'
-#' With a prior, what EM raises is the log posterior density, and a model contains another only where
-#' the prior has as many factors for both: never its own family at k - 1, nor a family of one common
-#' covariance (EII, EEI, EEE) where its own covariances differ, unless the prior says nothing of the
-#' covariances (`df = 0`).
+#' With a prior, what EM raises is the log posterior density, and a model contains another only
+#' where the prior has as many factors for both: never its own family at k - 1, nor a family of one
+#' common covariance (EII, EEI, EEE) where its own covariances differ, unless the prior says nothing
+#' of the covariances (`df = 0`).
 #'
 #' A model is not searched (status `"dimension"`) where the rows are so few that one of its
 #' components must be spurious (see `spurious` of [gmm_control()]).
@@ -55,16 +55,16 @@
 #' k.
 #'
 #' @section Known labels and priors:
-#' All models have the same `labels`; where there are more levels than components, the model's status
-#' is `"labels"`. Components of known labels keep their names, whatever the family and k.
+#' All models have the same `labels`; where there are more levels than components, the model's
+#' status is `"labels"`. Components of known labels keep their names, whatever the family and k.
 #'
 #' With a `prior` each model is at its posterior mode (values that the prior takes from the data may
 #' depend on k), and BIC, AIC, AICc and ICL are made of the plain log-likelihood there, with `df` as
 #' for maximum likelihood, as by Fraley and Raftery (2007). The prior is the same for all models, so
 #' that they may be compared with each other; not with those of another prior, or of none.
 #'
-#' With `trim` each model leaves out its own rows, the same share of the weight in all; criteria are of
-#' what is kept, as is common practice for trimmed fits. There is no CV then: held-out rows would
+#' With `trim` each model leaves out its own rows, the same share of the weight in all; criteria are
+#' of what is kept, as is common practice for trimmed fits. There is no CV then: held-out rows would
 #' count in full, outliers too.
 #'
 #' @section Cross-validation:
@@ -74,8 +74,8 @@
 #' the mean of these log-densities per unit of weight, on the scale of AIC, and `CV_se` its standard
 #' error, from the means of the folds m_f and their shares of the weight s_f:
 #' `2 n sqrt(sum(s_f (m_f - m)^2) / (folds - 1))`. A row of a known label gets
-#' `log(proportion_j f_j(x))`, as in the log-likelihood; such rows are dealt label by label, and what
-#' a prior takes from the data, from the rows fitted.
+#' `log(proportion_j f_j(x))`, as in the log-likelihood; such rows are dealt label by label, and
+#' what a prior takes from the data, from the rows fitted.
 #'
 #' The criterion `"CV"` chooses by the one-standard-error rule: of the models whose CV is within one
 #' standard error of the lowest (its own) the one with the fewest parameters; of those the one with
@@ -95,8 +95,8 @@
 #' @param control The result of [gmm_control()]. A start that is given (`init`) serves one `k`; for
 #'   several, a `function(x, k)` can make a start for each. With `verbose` a message tells of
 #'   progress every two seconds or so.
-#' @param ... Options of the models, by name, as for [gmm()]: `proportions`, `noise`, `trim`, `prior`. For the
-#'   methods it must be empty.
+#' @param ... Options of the models, by name, as for [gmm()]: `proportions`, `noise`, `trim`,
+#'   `prior`. For the methods it must be empty.
 #' @param x The data, as for [gmm()]. For the methods: the result of `gmm_select()`.
 #' @return `gmm_select()`: a list of class `"gmm_select"` with
 #'   \item{table}{data frame, a row a model: `covariance` (code), `name`, `k`, `loglik`, `df`,
@@ -109,8 +109,8 @@
 #'   \item{cv}{with cross-validation a list: `fold` (an integer a row fitted), `share` (of the
 #'     weight, a number a fold), `logdensity` (matrix models x folds: mean log-density of the rows
 #'     held out, per unit of weight), `reason` (why a model has none, else `""`)}
-#'   \item{equal, labels, noise, trim, prior}{where used: `TRUE` for `proportions = "equal"`; a factor of
-#'     the rows fitted; the noise as in a fit; the share trimmed; the prior as given}
+#'   \item{equal, labels, noise, trim, prior}{where used: `TRUE` for `proportions = "equal"`; a
+#'     factor of the rows fitted; the noise as in a fit; the share trimmed; the prior as given}
 #'   \item{missing}{where values are missing, as in a fit by [gmm()]}
 #'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
 #'   and what [gmm_best()] needs (`data`, `solutions`).
@@ -195,12 +195,13 @@ gmm_select.formula <- function(x, data = NULL, k = 1:9, covariance = NULL, crite
   select_model(data, k, covariance, criterion, folds, control, call, options)
 }
 
-# What `...` says of the models, and gmm()'s defaults, as gmm_bridge() takes it: all that gmm() takes
-# by name but for the data and how they are fitted.
+# What `...` says of the models, and gmm()'s defaults, as gmm_bridge() takes it: all that gmm()
+# takes by name but for the data and how they are fitted.
 grid_options <- function(...) {
   others <- c("weights", "labels", "na.action", "control")
   known <- as.list(formals(gmm.default))
-  options <- lapply(known[setdiff(names(known)[-seq_len(match("...", names(known)))], others)], eval)
+  by_name <- names(known)[-seq_len(match("...", names(known)))]
+  options <- lapply(known[setdiff(by_name, others)], eval)
   given <- list(...)
   options[names(given)] <- given
   for (name in intersect(names(given), names(grid_refused))) {

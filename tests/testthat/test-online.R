@@ -227,6 +227,36 @@ test_that("a prior and equal proportions hold on", {
   expect_true(equal$equal)
 })
 
+test_that("noise goes on in its box, with the rows and without", {
+  noisy <- with_test_seed(7, rbind(as.matrix(faithful), cbind(runif(28, 1, 6), runif(28, 40, 99))))
+  noisy <- noisy[with_test_seed(8, sample(300)), ]
+  for (keep in c(TRUE, FALSE)) {
+    control <- gmm_control(keep = keep)
+    fit <- with_test_seed(1, gmm(noisy[1:200, ], 2, noise = TRUE, control = control))
+    more <- update(fit, newdata = noisy[201:300, ])
+    all <- gmm(noisy, 2, noise = fit$noise$limits, control = gmm_control(init = more))
+    expect_identical(names(more$proportions), c("1", "2", "noise"))
+    expect_identical(more$noise, fit$noise)
+    expect_equal(more$proportions, all$proportions, tolerance = if (keep) 1e-6 else 0.02)
+    # the frozen bound counts the noise
+    frozen <- freeze(fit$stats, fit, 1:2)
+    prob <- predict(fit, noisy[1:200, ], type = "prob")
+    terms <- prob * predict(all, noisy[1:200, ], type = "component") - prob * log(prob)
+    expect_equal(split_stats(frozen(all, 1), "VVV", 2L, 2L)$total[1], sum(terms[prob > 0]))
+  }
+})
+
+test_that("trimmed fits go on with their rows, and not without", {
+  y <- as.matrix(faithful)
+  fit <- with_test_seed(1, gmm(y[1:200, ], 2, trim = 0.05))
+  more <- update(fit, newdata = y[201:272, ])
+  all <- gmm(y, 2, trim = 0.05, control = gmm_control(init = more))
+  expect_equal(more$loglik, all$loglik)
+  expect_equal(more$nobs, 0.95 * 272)
+  lost <- with_test_seed(1, gmm(y[1:200, ], 2, trim = 0.05, control = light()))
+  expect_gm_error(update(lost, newdata = y[201:272, ]), "argument", "`trim`", "update")
+})
+
 test_that("fits with their rows combine to a fit of all rows, whatever their components' order", {
   start <- function(rows) gmm_control(init = factor(species[rows], rev(levels(species))))
   one <- gmm(x[1:70, ], 3, control = by_species(1:70))
