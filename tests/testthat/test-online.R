@@ -237,7 +237,7 @@ test_that("noise goes on in its box, with the rows and without", {
     all <- gmm(noisy, 2, noise = fit$noise$limits, control = gmm_control(init = more))
     expect_identical(names(more$proportions), c("1", "2", "noise"))
     expect_identical(more$noise, fit$noise)
-    expect_equal(more$proportions, all$proportions, tolerance = if (keep) 1e-6 else 0.02)
+    expect_equal(more$proportions, all$proportions, tolerance = if (keep) 1e-6 else 0.05)
     # the frozen bound counts the noise
     frozen <- freeze(fit$stats, fit, 1:2)
     prob <- predict(fit, noisy[1:200, ], type = "prob")
