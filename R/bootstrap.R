@@ -152,7 +152,11 @@ fit_replicate <- function(data, model) {
   tryCatch({
     out <- fit_model(data, model$k, code, model$control, options = model$options)
     found <- c(out[parameter_fields], list(covariance = code, noise = out$noise))
-    order <- aligned_order(found, model$params, data$x, data$weights, model$control$threads)
+    order <- if (is.null(model$options$fixed)) {
+      aligned_order(found, model$params, data$x, data$weights, model$control$threads)
+    } else {
+      seq_len(model$k)
+    }
     found <- reorder_gaussians(found, order)
     names <- dimnames(model$params$means)
     list(coef = coef_vector(c(name_parameters(found, names[[1L]], names[[2L]]), covariance = code)),

@@ -541,6 +541,7 @@ gmm_to_json <- function(fit, file = NULL) {
     if (!is.null(fit$loglik)) c(loglik = json_numbers(fit$loglik), nobs = json_numbers(fit$nobs)),
     if (isTRUE(fit$equal)) c(equal = "true"),
     if (!is.null(fit$noise)) c(noise = json_array(noise_argument(fit$noise))),
+    if (!is.null(fit$fixed)) c(fixed = json_numbers(fit$fixed$count)),
     df = json_numbers(fit$df)
   ))
   text <- sprintf("{\n%s\n}\n", paste0("  \"", names(fields), "\": ", fields, collapse = ",\n"))
@@ -621,7 +622,8 @@ gmm_from_json <- function(json) {
   covariances <- numbers("covariances", c(k, d, d), sprintf("numbers, %d x %d x %d", k, d, d))
   dimnames(means) <- list(components, if (!is.null(object[["variables"]])) names_of("variables", d))
   equal <- !is.null(one("equal", function(v) is.null(v) || isTRUE(v), "true or not there"))
-  df <- df_of(code, d, k, equal) + !is.null(noise)
+  held <- one("fixed", function(v) is.null(v) || is_count(v), "a whole number of at least 1")
+  df <- df_of(code, d, k, equal) - (if (is.null(held)) 0 else held) + !is.null(noise)
   one("df", function(v) is_number(v) && v == df, number_text(df))
   scored <- c("loglik", "nobs") %in% names(object)
   if (any(scored)) {
@@ -631,6 +633,8 @@ gmm_from_json <- function(json) {
   params <- read_params(proportions, means, aperm(covariances, c(2L, 3L, 1L)), code,
                         list(class = "object", prefix = "json$"), match.call(), noise)
   if (equal) params <- hold_proportions(params)
+  if (!is.null(held)) params$fixed <- list(count = as.double(held))
+  params$df <- df
   with_record(params, object$loglik, object$nobs, "JSON")
 }
 

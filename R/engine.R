@@ -54,7 +54,7 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
            em_control(control, options, k, unit),
            list(progress = if (control$verbose) title else "",
                 labels = labels_to_c(options$labels), trim = share_trimmed(options),
-                units = as.double(scale)))
+                units = as.double(scale), fixed = fixed_to_c(options$fixed)))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_classes(
     .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, bound_scale(scale, control), start,

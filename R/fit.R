@@ -48,6 +48,25 @@
 #' (divisor h) of those h = `(1 - trim) n` rows whose covariance has the least determinant. The vignette
 #' *robust* shows trimmed fits beside others.
 #'
+#' @section Fixed parameters:
+#' `fixed` holds what is known beforehand, with NA for all that is free:
+#' `fixed = list(means = c(0, NA), covariances = c(1, NA))` is a standard normal distribution beside
+#' one to be estimated, as the null cases among test statistics. Components keep the order in which they are given there; starts
+#' are matched with the means that are fixed. `df` counts what is free, the other parameters are at
+#' their maximum given what is fixed, and a test or BIC compares with the fit where it is free.
+#' * `proportions`: k of them (with noise also k + 1); the free ones share what the others leave.
+#' * `means`: k x d (in one dimension also k of them), entry by entry. The free entries of a mean
+#'   follow the fixed ones along the regression of the component's covariance.
+#' * `covariances`: in one of the shapes of [gmm_params()], with NA in place of a whole covariance:
+#'   of each component by itself (`"full"`, `"diag"`, `"spherical"`), or the common one (`"tied"`,
+#'   EEI, EII). Full matrices are fixed as wholes, variances of diagonal ones (`"diag"`, EEI) one by
+#'   one too. In the other families components share a part of their covariances, so that none can
+#'   be fixed by itself; nor can one where `gmm_control(ratio = )` bounds the eigenvalues.
+#'
+#' A component whose covariance is fixed is not *spurious*. In [vcov()][vcov.gaussmix] what is fixed
+#' has variance 0, and its interval in `confint()` is the value alone. EM is not accelerated here
+#' (Meng and Rubin 1993: each of its steps maximises over means and covariances in turn).
+#'
 #' @section Noise:
 #' With `noise` the mixture has one more component, whose density is constant: outliers go there and
 #' leave the Gaussians alone (Banfield and Raftery 1993). `TRUE` makes it uniform in the box of the
@@ -98,6 +117,8 @@
 #'   saves `k - 1` parameters. Components are then ordered by their means.
 #' @param trim Share of the weight that is left out, the rows of lowest density: a number from 0
 #'   (none) to 0.5.
+#' @param fixed A list of some of `proportions`, `means` and `covariances` with the values at which
+#'   parameters are held, NA for those that are free; or `NULL`: all are free. See below.
 #' @param noise `FALSE`; or a noise component for outliers: `TRUE`, or a matrix of 2 rows (lower and
 #'   upper limits) and d columns (by name, where it has names), or one number, a volume; see below.
 #' @param prior The result of [gmm_prior()], for the mode of the posterior density in place of the
@@ -166,6 +187,9 @@
 #'   Little, R. J. A. and Rubin, D. B. (2002) *Statistical Analysis with Missing Data*, 2nd edition.
 #'   Wiley, chapters 1 and 11.
 #'
+#'   Meng, X.-L. and Rubin, D. B. (1993) Maximum likelihood estimation via the ECM algorithm: a
+#'   general framework. *Biometrika* 80, 267-278. \doi{10.1093/biomet/80.2.267} (fixed parameters)
+#'
 #'   McLachlan, G. J. and Peel, D. (2000) *Finite Mixture Models*. Wiley, chapters 2 and 3.
 #' @seealso [gmm_select()], which chooses `k` and `covariance`; [gmm_control()],
 #'   [predict.gaussmix()], [dgmm()], [rgmm()], [gmm_params()]
@@ -181,6 +205,13 @@
 #' robust
 #' head(robust$trimmed)
 #' gmm(faithful, k = 2, noise = TRUE)
+#'
+#' # test statistics: standard normal where there is nothing, and a share with an effect
+#' z <- c(rnorm(900), rnorm(100, 3))
+#' effects <- gmm(z, k = 2, fixed = list(means = c(0, NA), covariances = c(1, NA)))
+#' effects
+#' local_fdr <- predict(effects, type = "prob")[, 1]
+#' sum(local_fdr < 0.2)
 #' @export
 gmm <- function(x, ...) {
   if (missing(x)) refuse_no_data(...names())
@@ -190,12 +221,13 @@ gmm <- function(x, ...) {
 #' @rdname gmm
 #' @export
 gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, labels = NULL,
-                        proportions = c("free", "equal"), noise = FALSE, trim = 0, prior = NULL,
-                        na.action = na.fail, control = gmm_control()) {
+                        proportions = c("free", "equal"), fixed = NULL, noise = FALSE, trim = 0,
+                        prior = NULL, na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
   data["labels"] <- list(labels)
-  options <- list(proportions = proportions, noise = noise, trim = trim, prior = prior)
+  options <- list(proportions = proportions, fixed = fixed, noise = noise, trim = trim,
+                  prior = prior)
   gmm_bridge(data, k, covariance, options, control, match.call())
 }
 
@@ -206,13 +238,15 @@ gmm.data.frame <- gmm.default
 #' @rdname gmm
 #' @export
 gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = NULL, labels = NULL,
-                        subset = NULL, proportions = c("free", "equal"), noise = FALSE, trim = 0,
-                        prior = NULL, na.action = na.fail, control = gmm_control()) {
+                        subset = NULL, proportions = c("free", "equal"), fixed = NULL,
+                        noise = FALSE, trim = 0, prior = NULL, na.action = na.fail,
+                        control = gmm_control()) {
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
                       na.action = na.action, env = parent.frame(), labels = call$labels)
-  options <- list(proportions = proportions, noise = noise, trim = trim, prior = prior)
+  options <- list(proportions = proportions, fixed = fixed, noise = noise, trim = trim,
+                  prior = prior)
   gmm_bridge(data, k, covariance, options, control, call)
 }
 
@@ -259,7 +293,7 @@ gmm_bridge <- function(data, k, covariance, options, control, call, generic = qu
   options <- if (variational) {
     resolve_variational(options, data, k, code, control)
   } else {
-    resolve_options(options, data, k)
+    with_fixed(resolve_options(options, data, k), options$fixed, data, k, code, control)
   }
   out <- fit_model(data, k, code, control, paste0(generic, "()"), options)
   fit <- build_fit(out, data, k, code, control, call)
@@ -290,17 +324,26 @@ resolve_options <- function(options, data, k = NULL) {
        prior = resolve_prior(options$prior, data, k))
 }
 
+# Options with what is fixed, which depends on the family.
+with_fixed <- function(options, fixed, data, k, code, control) {
+  options$fixed <- resolve_fixed(fixed, data, k, code, options, control)
+  options
+}
+
 # Number of free parameters, of one model or of several that have the same options.
 model_df <- function(code, d, k, options) {
-  df_each(code, d, k, isTRUE(options$equal)) + !is.null(options$noise)
+  count <- if (is.null(options$fixed)) 0 else options$fixed$count
+  df_each(code, d, k, isTRUE(options$equal)) - count + !is.null(options$noise)
 }
 
 # Is one component found in one step?
-has_closed_form <- function(options) is.null(options$trim) && is.null(options$noise)
+has_closed_form <- function(options) {
+  is.null(options$trim) && is.null(options$noise) && is.null(options$fixed)
+}
 
 # The options of a fit.
 fit_options <- function(fit) {
-  unclass(fit)[intersect(c("equal", "labels", "noise", "trim", "prior"), names(fit))]
+  unclass(fit)[intersect(c("equal", "labels", "fixed", "noise", "trim", "prior"), names(fit))]
 }
 
 # For what is not defined, or not made, for fits with some of the options.
@@ -362,10 +405,12 @@ one_component <- function(data) if (anyNA(data$x)) "all rows" else "closed form"
 build_fit <- function(out, data, k, code, control, call) {
   x <- data$x
   known <- levels(out$options$labels)
-  ordered <- out$named || is_stick(out$options$variational)
+  fixed <- out$options$fixed
+  ordered <- out$named || is_stick(out$options$variational) || !is.null(fixed)
   order <- if (ordered) seq_len(k) else component_order(out, length(known))
   best <- out$best
-  names <- names_of_components(k, known, out$components, out$options$noise)
+  given <- if (is.null(out$components)) fixed$components else out$components
+  names <- names_of_components(k, known, given, out$options$noise)
   fit <- new_gmm(c(
     name_parameters(reorder_gaussians(out, order), names, colnames(x)),
     list(covariance = code, k = k, loglik = best$loglik, objective = best$objective,

@@ -92,6 +92,9 @@ format.gaussmix <- function(x, digits = 4, ...) {
   } else {
     paste("proportions:", some(fixed_text(x$proportions[seq_len(x$k)], 3L), 10L))
   }
+  if (!is.null(x$fixed)) {
+    shares <- sprintf("%s (%s fixed)", shares, plural(x$fixed$count, "parameter"))
+  }
   if (!is.null(x$noise)) {
     shares <- sprintf("%s; noise %s, %s", shares, fixed_text(x$proportions[[x$k + 1L]], 3L),
                       noise_text(x$noise))

@@ -143,6 +143,10 @@ check_home_dots <- function(...) {
     gmm_abort("argument", paste("`trim` needs the rows in memory: which rows are trimmed depends",
                                 "on all their densities."), "`noise` takes up outliers here.")
   }
+  if ("fixed" %in% given) {
+    gmm_abort("argument", "`fixed` needs the rows in memory.",
+              "Fit a sample of the rows with it.")
+  }
   rows <- intersect(c("weights", "labels"), given)
   if (length(rows)) {
     gmm_abort("argument", sprintf("%s of rows that are not in memory belong to where they are.",

@@ -385,12 +385,15 @@ vcov_root <- function(object) {
     information <- observed_information(whiten_rows(object$x, map), case_weights(object), posterior,
                                         whiten_parameters(as_parameters(object), map),
                                         whiten_chart(chart, map))
-    free <- free_directions(object, ncol(information))
+    jacobian <- coef_jacobian(object, map, chart)
+    free <- free_directions(object, jacobian)
     root <- inverse_root(crossprod(free, information %*% free))
     if (is.null(root)) {
       fail("the observed information is not positive definite")
     } else {
-      coef_jacobian(object, map, chart) %*% (free %*% root)
+      out <- jacobian %*% (free %*% root)
+      out[fixed_coefficients(object), ] <- 0 # what rounding has left
+      out
     }
   }
   rownames(value) <- names(coef)
@@ -399,11 +402,18 @@ vcov_root <- function(object) {
 
 # The directions in which the parameters in the order above may change in the fit: a matrix with a
 # column for each.
-free_directions <- function(fit, count) {
+free_directions <- function(fit, jacobian) {
+  count <- ncol(jacobian)
   together <- if (isTRUE(fit$equal) && !is.null(fit$noise)) {
     as.double(seq_len(count) < length(fit$proportions))
   }
-  cbind(together, diag(count)[, free_parameters(fit, count), drop = FALSE], deparse.level = 0L)
+  free <- cbind(together, diag(count)[, free_parameters(fit, count), drop = FALSE],
+                deparse.level = 0L)
+  held <- jacobian[fixed_coefficients(fit), , drop = FALSE] %*% free
+  if (nrow(held) == 0L) return(free)
+  # those in which no fixed coefficient moves
+  split <- qr(t(held / pmax(row_norms(held), .Machine$double.xmin)))
+  free %*% qr.Q(split, complete = TRUE)[, -seq_len(split$rank), drop = FALSE]
 }
 
 # Which of them may change by themselves.

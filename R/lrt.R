@@ -116,7 +116,7 @@ gmm_lrt.gaussmix <- function(x, k = x$k, ..., n_boot = 199, level = 0.05, cl = N
   check_dots_empty(...)
   need_rows(x, "gmm_lrt()")
   refuse_variational(x, "gmm_lrt()")
-  refuse_options(x, "gmm_lrt()", c("labels", "noise", "prior"))
+  refuse_options(x, "gmm_lrt()", c("labels", "fixed", "noise", "prior"))
   refuse_trimmed(x, "gmm_lrt()", "gmm_select(trim =) compares numbers of components.")
   lrt_bridge(stored_data(x), k, x$covariance, n_boot, level, cl, control, match.call(),
              fit_options(x), searching(x$control), fit = x)
@@ -128,7 +128,7 @@ gmm_lrt.gmm_select <- function(x, k = NULL, covariance = NULL, ..., n_boot = 199
                                cl = NULL, control = NULL) {
   check_dots_empty(...)
   check_select(x)
-  refuse_options(x, "gmm_lrt()", c("labels", "noise", "prior"))
+  refuse_options(x, "gmm_lrt()", c("labels", "fixed", "noise", "prior"))
   if (is.null(x$data$x)) {
     gmm_abort("data", "gmm_lrt() needs the rows, and this object holds none.",
               "Choose with gmm_control(keep = TRUE).")

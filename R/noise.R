@@ -6,7 +6,9 @@
 resolve_noise <- function(noise, data) {
   if (is.null(noise) || isFALSE(noise)) return(NULL)
   names <- colnames(data$x)
-  if (isTRUE(noise)) return(box_noise(data_box(data), names, "`noise = TRUE`, the box of the rows,"))
+  if (isTRUE(noise)) {
+    return(box_noise(data_box(data), names, "`noise = TRUE`, the box of the rows,"))
+  }
   read_noise(noise, names, data$blueprint$named, anyNA(data$x))
 }
 

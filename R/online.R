@@ -175,6 +175,10 @@ further_rows <- function(object, newdata, weights, labels, na.action) {
 part_of_fit <- function(fit, forgetting = 1, order = seq_len(fit$k)) {
   parts <- if (is.null(fit$parts)) 1L else fit$parts
   part <- list(na.action = fit$na.action, parts = parts)
+  if (is.null(fit$x) || is.unsorted(order)) {
+    refuse_options(fit, "Going on without the rows, or in another order of components,", "fixed",
+                   "Fit the joint rows by gmm(fixed = ).")
+  }
   if (is.null(fit$x)) {
     refuse_options(fit, "Going on without the rows", "trim",
                    "Which rows are trimmed depends on all of them.")

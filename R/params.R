@@ -160,7 +160,8 @@ check_start_params <- function(params, k, d, code, names = NULL, arg = "init", n
     refuse(about, "proportions", "above 0", sprintf("0 for component %d",
                                                     which(proportions == 0)[1L]))
   }
-  name_parameters(tidy_parameters(start), component_names(means, params$proportions[seq_len(k)], "start"),
+  name_parameters(tidy_parameters(start),
+                  component_names(means, params$proportions[seq_len(k)], "start"),
                   fill_names(if (is.null(names)) colnames(means) else names, d))
 }
 
@@ -449,8 +450,11 @@ validate_gmm <- function(object, arg = "fit") {
   need("equal", function(v) is.null(v) || isTRUE(v), "TRUE or not there")
   if (isTRUE(object$equal) && diff(range(object$proportions[gaussians])) > 0) {
     refuse(about, "proportions", "equal, as `equal` says",
-           paste("from", paste(number_text(range(object$proportions[gaussians])), collapse = " to ")))
+           paste("from", paste(number_text(range(object$proportions[gaussians])),
+                               collapse = " to ")))
   }
+  need("fixed", function(v) is.null(v) || is.list(v) && is_finite_number(v$count),
+       "a list of what is fixed, and its `count`")
   need("noise", function(v) {
     is.null(v) || is.list(v) && is_finite_number(v$log_volume) &&
       (is.null(v$limits) || is.matrix(v$limits) && typeof(v$limits) == "double" &&

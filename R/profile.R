@@ -55,7 +55,7 @@ profile.gaussmix <- function(fitted, which, level = 0.99, ...) {
   check_dots_empty(...)
   need_rows(fitted, "profile()")
   refuse_variational(fitted, "profile()")
-  refuse_options(fitted, "profile()", c("labels", "noise", "prior"),
+  refuse_options(fitted, "profile()", c("labels", "fixed", "noise", "prior"),
                  "gmm_boot() gives intervals.")
   refuse_trimmed(fitted, "profile()")
   refuse_at_ratio(fitted, "profile()")

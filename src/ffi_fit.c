@@ -172,7 +172,7 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
 }
 
 /* control: list(n_starts, n_finish, proposals, sample, max_iter, tol, floor, ratio, spurious (3),
-   threads, progress, prior, equal, labels, trim, units). Value: a record of each start; the best optimum
+   threads, progress, prior, equal, noise, labels, trim, units, fixed (as parameters, NaN: free)). Value: a record of each start; the best optimum
    and its record (neither where no start survived); the objective that it had in the search, and the
    weight of the rows searched. */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEXP start,
@@ -194,6 +194,12 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
   struct gm_prior prior;
   struct gm_bounds bounds = ffi_bounds(control, scale, d, &prior);
+  SEXP fixed_list = ffi_field(control, "fixed");
+  struct gm_params fixed = {0};
+  if (!Rf_isNull(fixed_list)) {
+    fixed = ffi_start_params(fixed_list, family, d, k);
+    bounds.fixed = &fixed;
+  }
   struct gm_rows rows =
       ffi_group(&given, ffi_known_labels(ffi_field(control, "labels"), given.n, k), 0);
   if (rows.n < 1) Rf_error("internal error: no rows");

@@ -177,10 +177,10 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
   *run = (struct gm_run){.gain = NAN};
   if (look(&l)) return err->code;
   trace[0] = run->objective;
-  const int closed =
-      params->k == 1 && !bounds->noise && gm_stats_complete(stats); /* a single step */
+  const int closed = params->k == 1 && !bounds->noise && !bounds->fixed &&
+                     gm_stats_complete(stats); /* a single step */
   const int accelerate = control->accelerate && tol > 0 && !closed && !home->trimming &&
-                         !(bounds->ratio < INFINITY);
+                         !bounds->fixed && !(bounds->ratio < INFINITY);
 
   while (run->iterations < control->max_iter && !run->converged) {
     const double before = run->objective;

@@ -46,6 +46,7 @@ struct
   const struct gm_engine* engine; /* asked between components, see gm_stop(); or NULL */
   int equal;                      /* 1: the Gaussians' proportions are equal */
   const struct gm_noise* noise;   /* NULL: none */
+  const struct gm_params* fixed;  /* NaN where free, see fixed.c; NULL: all are */
 };
 
 /* A further component of density 1 / volume inside a box, 0 outside; without limits everywhere. */
@@ -441,6 +442,18 @@ void gm_mstep_undo(struct gm_params* params, double* work);
    1; 0: none. work: as for gm_mstep(), which keeps what gm_mstep_undo() needs. */
 int gm_floored(const struct gm_params* params, const struct gm_bounds* bounds,
                int clipped, double* work);
+
+/* Fixed parameters take their values: all; proportions (the others share the rest in the ratios that
+   they have); covariances; mean j, with the others after it, and the scatter of n rows about it. All
+   do nothing where none are fixed. work: gm_fix_work(). */
+ptrdiff_t gm_fix_work(int d);
+void gm_fix(const struct gm_bounds* bounds, struct gm_params* params);
+void gm_fix_proportions(const struct gm_bounds* bounds, struct gm_params* params);
+void gm_fix_covariances(const struct gm_bounds* bounds, struct gm_params* params);
+void gm_fix_mean(const struct gm_bounds* bounds, double n, int j,
+                 struct gm_params* params, double* scatter, double* work);
+/* Is all of the covariance of component j fixed? */
+int gm_fixed_covariance(const struct gm_bounds* bounds, int j);
 
 /* ---- EM ------------------------------------------------------------------------------ */
 

@@ -3,7 +3,7 @@
    With n_j, s_j and S_j the weight, sum and scatter about the old mean c_j, n_0 that of the noise,
      proportion_j = n_j / n,   n = n_0 + sum_j n_j,   mean_j = c_j + s_j / n_j,   scatter about it = S_j - s_j s_j' / n_j;
    the family makes the covariances of the last. Proportions that are to be equal share what the
-   noise leaves. A prior is further rows (prior.c). Near convergence s_j vanishes, so that nothing cancels. */
+   noise leaves. A prior is further rows (prior.c), and parameters may be fixed (fixed.c). Near convergence s_j vanishes, so that nothing cancels. */
 #include <math.h>
 #include <string.h>
 
@@ -17,6 +17,7 @@
 ptrdiff_t gm_mstep_work(const struct gm_family* family, int d, int k) {
   ptrdiff_t own = 2 * k + (ptrdiff_t)d * (k + 1);
   if (family->shape == GM_TRIANG) own = gm_mstep_iter_work(d, k);
+  if (own < gm_fix_work(d)) own = gm_fix_work(d);
   return gm_stats_size(family, d, k) + gm_params_size(family, d, k) + k + own;
 }
 
@@ -58,6 +59,7 @@ static void set_proportions(const struct gm_stats* stats, double total,
   for (int j = 0; j < k; j++) params->prop[j] = (stats->nk[j] + more) / all;
   params->prop[k] = noise / all;
   gm_mstep_equal(bounds, params);
+  gm_fix_proportions(bounds, params);
 }
 
 /* The prior as further rows of the components: n, scatter and means with them; returns the total.
@@ -125,9 +127,13 @@ int gm_mstep(const struct gm_stats* stats, const struct gm_bounds* bounds,
   set_proportions(stats, total, bounds, params);
   memcpy(n, stats->nk, (size_t)k * sizeof *n);
   if (prior) total = add_prior(prior, params, n, total, scatter, stats->stride, own);
+  for (int j = 0; j < k; j++)
+    gm_fix_mean(bounds, stats->nk[j] + (prior ? prior->share * prior->kappa : 0), j,
+                params, scatter + stats->stride * j, own);
   const struct gm_scatter seen = {
       .d = d, .k = k, .n = n, .total = total, .s = scatter, .stride = stats->stride};
   params->family->mstep(&seen, bounds, params->cov, own);
+  gm_fix_covariances(bounds, params);
   const int at = params->family->bounded ? 0 : gm_floored(params, bounds, 0, work);
   *err = (struct gm_error){.code = gm_stop(bounds->engine, INFINITY) ? GM_STOPPED
                                    : at                              ? GM_FLOOR

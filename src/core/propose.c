@@ -240,10 +240,9 @@ static void split(const struct gm_seeder* seeder, uint32_t p, struct gm_params* 
 
 ptrdiff_t gm_propose_work(int d) { return (ptrdiff_t)d * d + d; }
 
-void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_params* from,
-                struct gm_params* to, double* work) {
+static void propose(const struct gm_seeder* seeder, uint32_t p, struct gm_params* to,
+                    double* work) {
   const int k = to->k;
-  gm_params_copy(to, from);
   if (seeder->bounds->noise && to->prop[k] < GM_NOISE_START / 10)
     gm_params_noise(to, GM_NOISE_START);
   if (k == 1) {
@@ -265,4 +264,11 @@ void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_para
   }
   merge(to, a, b);
   split(seeder, p, to, c, b, work);
+}
+
+void gm_propose(const struct gm_seeder* seeder, uint32_t p, const struct gm_params* from,
+                struct gm_params* to, double* work) {
+  gm_params_copy(to, from);
+  propose(seeder, p, to, work);
+  gm_fix(seeder->bounds, to);
 }

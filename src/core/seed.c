@@ -438,7 +438,7 @@ int gm_seed_fill(struct gm_seeder* seeder, double* mem, double* x, double* work,
   return GM_OK;
 }
 
-int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
+static int total_params(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
   if (seeder->rows->patterns) return GM_OK; /* done by gm_seed_fill() */
   const struct gm_family* family = gm_family_find("EEE");
   const int d = seeder->points->d;
@@ -457,6 +457,16 @@ int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
   seeder->weight2 = stats.nk2[0];
   if (seeder->core && concentrate(seeder, &stats, work, err)) return err->code;
   return gm_factors_set(&seeder->white, &seeder->total, NULL, err);
+}
+
+int gm_seed_total(struct gm_seeder* seeder, double* mem, struct gm_error* err) {
+  const struct gm_bounds* bounds = seeder->bounds;
+  struct gm_bounds free = *bounds; /* what is fixed is of the mixture */
+  free.fixed = NULL;
+  seeder->bounds = &free;
+  const int code = total_params(seeder, mem, err);
+  seeder->bounds = bounds;
+  return code;
 }
 
 /* ---- the door ---- */
@@ -497,13 +507,35 @@ static double apart(const struct gm_seeder* seeder, const struct gm_params* para
   for (int a = 0; a < d; a++) {
     const double z = (params->mean[a + (ptrdiff_t)d * j] - centre[a + (ptrdiff_t)d * c]) /
                      seeder->bounds->scale[a];
-    sum += z * z;
+    sum += isnan(z) ? 0 : z * z;
   }
   return sum;
 }
 
-/* Components of a start come in any order, those of known labels do not: the nearest pair of class
-   and component first, and so on. work: (d + 2) k. */
+/* The nearest pair of a class (with a size) and a component first, and so on: components change
+   places. placed: k zeros. */
+static void match(const struct gm_seeder* seeder, struct gm_params* params,
+                  const double* centre, const double* size, double* placed) {
+  const int k = params->k;
+  for (;;) {
+    int class = -1, component = -1;
+    double least = INFINITY;
+    for (int c = 0; c < k; c++)
+      for (int j = 0; j < k && size[c] > 0 && !placed[c]; j++) {
+        const double away = placed[j] ? INFINITY : apart(seeder, params, j, centre, c);
+        if (away < least) {
+          least = away;
+          class = c;
+          component = j;
+        }
+      }
+    if (class < 0) return;
+    gm_params_exchange(params, component, class);
+    placed[class] = 1;
+  }
+}
+
+/* Components of a start come in any order, those of known labels do not. work: (d + 2) k. */
 static void align(const struct gm_seeder* seeder, struct gm_params* params,
                   double* work) {
   const struct gm_rows* rows = seeder->points;
@@ -521,22 +553,19 @@ static void align(const struct gm_seeder* seeder, struct gm_params* params,
       centre[a + (ptrdiff_t)d * c] +=
           w / size[c] * (rows->x[i + rows->ld * a] - centre[a + (ptrdiff_t)d * c]);
   }
-  for (;;) {
-    int class = -1, component = -1;
-    double least = INFINITY;
-    for (int c = 0; c < k; c++)
-      for (int j = 0; j < k && size[c] > 0 && !placed[c]; j++) {
-        const double away = placed[j] ? INFINITY : apart(seeder, params, j, centre, c);
-        if (away < least) {
-          least = away;
-          class = c;
-          component = j;
-        }
-      }
-    if (class < 0) return;
-    gm_params_exchange(params, component, class);
-    placed[class] = 1;
-  }
+  match(seeder, params, centre, size, placed);
+}
+
+/* The same for components whose mean is fixed, at least in part. */
+static void align_fixed(const struct gm_seeder* seeder, struct gm_params* params,
+                        double* work) {
+  const int d = params->d, k = params->k;
+  double* size = work;
+  memset(work, 0, 2 * (size_t)k * sizeof *work);
+  for (int c = 0; c < k; c++)
+    for (int a = 0; a < d; a++)
+      size[c] += !isnan(seeder->bounds->fixed->mean[a + (ptrdiff_t)d * c]);
+  match(seeder, params, seeder->bounds->fixed->mean, size, size + k);
 }
 
 static int seed(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stream,
@@ -595,8 +624,10 @@ static int seed(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t stre
     if (centred_stats(&rows, seeder, params, stats, work, err)) return err->code;
     if (kind < GM_SEED_LABELS || kind == GM_SEED_HIER) shrink(stats, d + 1, work);
   }
-  params->cov[0] = 0; /* none yet */
-  if (gm_mstep(stats, seeder->bounds, params, work, err)) return err->code;
+  params->cov[0] = 0;                      /* none yet */
+  struct gm_bounds free = *seeder->bounds; /* which component is which is not said yet */
+  free.fixed = NULL;
+  if (gm_mstep(stats, &free, params, work, err)) return err->code;
   if (seeder->bounds->noise && rows.source != GM_MATRIX)
     gm_params_noise(params, GM_NOISE_START);
   return GM_OK;
@@ -617,6 +648,10 @@ int gm_seed_params(enum gm_seed kind, const struct gm_seeder* seeder, uint32_t s
     from = &inner;
   }
   if (seed(kind, from, stream, params, stats, err)) return err->code;
-  if (seeder->points->label && !given) align(seeder, params, seeder->work);
+  if (seeder->points->label && !given)
+    align(seeder, params, seeder->work);
+  else if (seeder->bounds->fixed && !given)
+    align_fixed(seeder, params, seeder->work);
+  gm_fix(seeder->bounds, params);
   return GM_OK;
 }

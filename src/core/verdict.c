@@ -4,7 +4,8 @@
    an orientation of its own, 2 with a shape or volume only, 1 with nothing. Its effective size is
    n_j^2 / sum_i w_i^2 r_ij. It is spurious when the size is below 2 r; or below 10 r while its
    smallest eigenvalue, in the metric of the pooled covariance sum_j n_j Sigma_j / n, is below
-   1e-3; or when an eigenvalue lies on the floor. (The thresholds are arguments.)
+   1e-3; or when an eigenvalue lies on the floor. (The thresholds are arguments.) A covariance that is
+   fixed can't collapse: its component is not spurious.
 
    Two components are the same when, in the metric of the pooled covariance, their means differ by
    less than 1e-3 and their covariances by less than 1e-3 of the larger's largest element. */
@@ -110,6 +111,7 @@ int gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
         !(v->size >= spurious->size * rows) ||
         (v->size < spurious->thin_size * rows && !(v->eigenvalue >= spurious->thin)) ||
         v->on_floor;
+    if (gm_fixed_covariance(bounds, j)) v->spurious = v->on_floor = 0;
     if (family->shape == GM_TRIANG && gm_stop(bounds->engine, 3 * pow(d, 3))) {
       *err = (struct gm_error){.code = GM_STOPPED};
       return err->code;

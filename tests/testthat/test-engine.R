@@ -12,7 +12,7 @@ good <- list(
                                              scale = diag(2), root = diag(2),
                                              constant = c(0, 0, 0), share = 1, posterior = 0L,
                                              weight = 6, sorted = 0L),
-                 labels = c(0L, 1L, 2L, 0L, 0L, 0L), equal = 0L, accelerate = 1L,
+                 labels = c(0L, 1L, 2L, 0L, 0L, 0L), equal = 0L, accelerate = 1L, fixed = NULL,
                  noise = list(log_volume = log(100), lower = c(0, 0), upper = c(10, 10)))
 )
 strange <- list(
