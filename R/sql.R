@@ -217,10 +217,10 @@ sql_factors <- function(params, shift = 0) {
     factor[, , j] <- forwardsolve(root, diag(d)) / sqrt(2)
     logc[j] <- log(params$proportions[j]) - d / 2 * log(2 * pi) - sum(log(diag(root))) + shift
   }
-  list(logc = pmax(logc, nowhere), factor = factor)
+  list(logc = pmax(logc, out_of_reach), factor = factor)
 }
 
-nowhere <- -1e300 # the log-density of a component that a row can't belong to
+out_of_reach <- -1e300 # the log-density of a component that a row can't belong to
 
 # Rows x1, x2, ... in `from` -> a sub-select of `keep` and l1, l2, ...; with `centred` also of c.
 # labels: text that stands for each label in the column g; NULL: there are none.
@@ -246,7 +246,7 @@ densities_sql <- function(from, params, factors, keep, dialect, centred = FALSE,
   terms <- c(sprintf("%s - (%s)", number_sql(factors$logc), squares), noise)
   if (!is.null(labels)) { # a label leaves one component
     own <- c(sprintf(" OR g = %s", labels), rep("", length(terms) - length(labels)))
-    terms <- sprintf("CASE WHEN g IS NULL%s THEN %s ELSE %s END", own, terms, number_sql(nowhere))
+    terms <- sprintf("CASE WHEN g IS NULL%s THEN %s ELSE %s END", own, terms, number_sql(out_of_reach))
   }
   sub_select(c(keep, as_columns(column_grid("l", length(terms)), terms)), from, dialect)
 }
@@ -264,13 +264,13 @@ wider_box <- function(params) {
 # The log-density of the noise at x1, x2, ..., with its proportion.
 noise_sql <- function(params) {
   k <- nrow(params$means)
-  value <- number_sql(max(log(params$proportions[[k + 1L]]) - params$noise$log_volume, nowhere))
+  value <- number_sql(max(log(params$proportions[[k + 1L]]) - params$noise$log_volume, out_of_reach))
   limits <- params$noise$limits
   if (is.null(limits)) return(value)
   inside <- sprintf("%s BETWEEN %s AND %s", column_grid("x", ncol(limits)),
                     number_sql(limits[1L, ]), number_sql(limits[2L, ]))
   sprintf("CASE WHEN %s THEN %s ELSE %s END", paste(inside, collapse = " AND "), value,
-          number_sql(nowhere))
+          number_sql(out_of_reach))
 }
 
 # l1, l2, ... -> m, e1, e2, ... beside `keep`, among which l may be.

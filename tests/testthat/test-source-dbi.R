@@ -75,7 +75,7 @@ test_that("noise counts as in memory", {
         if (type == "class") {
           expect_identical(got$class, as.character(want))
         } else {
-          want <- pmax(unname(as.matrix(want)), nowhere) # -Inf outside the box
+          want <- pmax(unname(as.matrix(want)), out_of_reach) # -Inf outside the box
           expect_equal(unname(as.matrix(got)), want, tolerance = 1e-9)
         }
       }
