@@ -188,6 +188,7 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
       .starts = ffi_count(ffi_field(control, "n_starts"), 1, "n_starts"),
       .finish = ffi_count(ffi_field(control, "n_finish"), 1, "n_finish"),
       .proposals = ffi_count(ffi_field(control, "proposals"), 0, "proposals"),
+      .reach = 10,
       .em = ffi_em_control(control),
       .spurious = ffi_spurious(control),
       .progress = &progress};

@@ -656,6 +656,7 @@ struct gm_quest { /* what to search for, and how far */
   int starts;
   int finish;    /* of the starts, by rank after a short run; all: no short runs */
   int proposals; /* without success that end the search */
+  double reach;  /* times the projected gain is what a race gives a run */
   struct gm_em_control em;
   struct gm_spurious spurious;
   struct gm_progress* progress;

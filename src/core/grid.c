@@ -11,7 +11,7 @@
       being monotone ends above it. Only an end that is spurious in the family, or has identical
       components, is not taken; the cell then has a note. (Above by the objective, which a prior
       is part of: see contained().)
-   Then the finalists, the best by the criterion, are searched by proposals, and 3. is repeated for
+   A cell that has come to nothing is then searched as gmm() does it. And the finalists, the best by the criterion, are searched by proposals, and 3. is repeated for
    what they have changed. What was found on a sample goes on on all rows.
 
    Where the rows are few, cells go over threads; in each of the steps a cell reads only what the
@@ -24,16 +24,25 @@
 #include "threads.h"
 
 enum {
-  STEPS = 12,     /* of a start's short run, and as many of the best one's */
-  NEAR_STEPS = 8, /* of one from a neighbour */
-  FAMILIES = 4,   /* that a start is tried in */
-  FINISHED = 2    /* of the best ones, the second as a race */
+  LOOK_STEPS = 2,   /* of all that a cell might start from */
+  FINAL = 3,        /* the best of its starts */
+  FINAL_STEPS = 6,  /* that they are given more */
+  FIRST_STEPS = 25, /* and the best of these */
+  RESCUE = 40,      /* starts of a cell that has come to nothing */
+  FAMILIES = 4,     /* that a start is tried in */
+  RESCUED = 5       /* of which so many are finished */
 };
+#define HASTY 5.0       /* reach of the races between what a cell might start from */
 #define SPLIT 0.6       /* reach of a split, in standard deviations */
 #define SMALL_SPLIT 0.1 /* of one that hardly changes the density */
 #define CELLS_MAX 1e8   /* operations of an E-step below which cells go over threads */
 
 static const struct gm_family* widest(void) { return gm_family_find("VVV"); }
+
+struct entry { /* what a cell might go on from */
+  struct gm_params params;
+  struct gm_record record;
+};
 
 struct worker {
   struct run_of_grid* run;
@@ -48,6 +57,10 @@ struct worker {
   struct gm_pool pool;
   struct gm_searcher s;
   struct gm_params wide; /* of the cell's k */
+  struct entry* entry;
+  int entries;
+  double* entry_mem;
+  struct gm_record* rescued; /* RESCUE */
   struct gm_verdict* verdict;
   double *trace, *wide_mem, *pool_mem, *search_mem, *seed_mem, *spare;
 };
@@ -134,8 +147,16 @@ static ptrdiff_t doubles(size_t bytes) { return (ptrdiff_t)((bytes + 7) / 8); }
 
 /* A worker's parts, each of the largest cell. */
 struct parts {
-  ptrdiff_t trace, verdict, wide, pool, search, seed, spare, label, dist, kept, total;
+  ptrdiff_t trace, verdict, wide, pool, search, seed, spare, label, dist, kept, entry,
+      entry_mem, rescued, total;
 };
+
+/* The most that a cell of one k might start from: starts, other families, splits. */
+static int most_entries(const struct gm_grid* grid, const struct gm_stock* stock) {
+  int count = stock->starts + stock->k;
+  for (int i = 0; i < grid->cells; i++) count += grid->cell[i].k == stock->k;
+  return count;
+}
 
 static struct parts worker_parts(const struct gm_grid* grid, const struct gm_rows* rows,
                                  int refine, int threads) {
@@ -149,6 +170,7 @@ static struct parts worker_parts(const struct gm_grid* grid, const struct gm_row
           gm_stats_size(widest(), d, k) + 2 * (ptrdiff_t)d * d + d + gm_eigen_work(d),
       .label = doubles((size_t)n * sizeof(int)),
       .dist = n,
+      .rescued = refine ? 0 : doubles(RESCUE * sizeof(struct gm_record)),
       .kept = rows->trimming
                   ? rows->n + (rows->patterns ? rows->patterns->given : rows)->n
                   : 0};
@@ -167,8 +189,14 @@ static struct parts worker_parts(const struct gm_grid* grid, const struct gm_row
     p.seed = max_size(p.seed, gm_seed_work(stock->kind, widest(), d, stock->k, threads) +
                                   gm_stats_size(widest(), d, stock->k));
   }
+  for (int i = 0; i < grid->stocks && !refine; i++) {
+    const int entries = most_entries(grid, grid->stock + i);
+    const ptrdiff_t size = gm_params_size(widest(), d, grid->stock[i].k);
+    p.entry = max_size(p.entry, doubles((size_t)entries * sizeof(struct entry)));
+    p.entry_mem = max_size(p.entry_mem, entries * size);
+  }
   p.total = p.trace + p.verdict + p.wide + p.pool + p.search + p.seed + p.spare +
-            p.label + p.dist + p.kept;
+            p.label + p.dist + p.kept + p.entry + p.entry_mem + p.rescued;
   p.total = (p.total + 7) / 8 * 8;
   return p;
 }
@@ -237,8 +265,10 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
     w->engine.threads = own;
     w->engine.tick = worker_tick;
     w->engine.tick_data = w;
-    w->quest = (struct gm_quest){
-        .em = grid->em, .spurious = grid->spurious, .progress = &w->progress};
+    w->quest = (struct gm_quest){.reach = PATIENT,
+                                 .em = grid->em,
+                                 .spurious = grid->spurious,
+                                 .progress = &w->progress};
     /* one alignment for all: some of LAPACK rounds by where its memory lies */
     double* at = (double*)(((uintptr_t)work + 63) / 64 * 64) + p.total * i;
     w->trace = at;
@@ -259,6 +289,9 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
       w->trimming.density = at + w->rows.n;
       w->rows.trimming = &w->trimming;
     }
+    w->entry = (struct entry*)(at += p.kept);
+    w->entry_mem = at += p.entry;
+    w->rescued = (struct gm_record*)(at + p.entry_mem);
     w->seeder.work = w->seed_mem;
     w->seeder.engine = &w->engine;
     w->seeder.bounds = &w->bounds;
@@ -362,6 +395,7 @@ static void open_cell(struct worker* w, const struct gm_cell* cell) {
   const int d = w->seeder.rows->d;
   use_stock(w, w->run->grid->stock + cell->stock);
   double* mem = w->pool_mem;
+  w->entries = 0;
   w->pool.count = 0;
   w->pool.weight = w->seeder.weight;
   for (int i = 0; i <= GM_POOL; i++) {
@@ -379,15 +413,47 @@ static void new_record(struct worker* w, enum gm_seed kind, enum gm_state state)
       .kind = kind, .state = state, .run = {.objective = NAN, .loglik = NAN}};
 }
 
-/* EM from the wide parameters, at most so many steps, and into the pool. */
-static void attempt(struct worker* w, enum gm_seed kind, int steps,
-                    struct gm_record* record) {
+/* EM from the spare's parameters, at most so many steps; returns its status. */
+static int run_spare(struct worker* w, int steps) {
   struct gm_em_control em = w->quest.em;
   if (em.max_iter > steps) em.max_iter = steps;
-  new_record(w, kind, em.max_iter < w->quest.em.max_iter ? GM_SHORT : GM_FINISHED);
-  if (!carry(w)) gm_searcher_run(&w->s, &w->pool.spare, &em);
-  if (record) *record = w->pool.spare.record;
+  return gm_searcher_run(&w->s, &w->pool.spare, &em);
+}
+
+/* EM from the wide parameters to its end, and into the pool. */
+static void attempt(struct worker* w, enum gm_seed kind, struct gm_record* record) {
+  new_record(w, kind, GM_FINISHED);
+  if (!carry(w)) run_spare(w, w->quest.em.max_iter);
+  *record = w->pool.spare.record;
   gm_searcher_offer(&w->s);
+}
+
+/* A few steps from the wide parameters, among the entries. */
+static void enter(struct worker* w, enum gm_seed kind, struct gm_record* record) {
+  const struct gm_params* params = &w->pool.spare.params;
+  struct entry* entry = w->entry + w->entries;
+  new_record(w, kind, GM_SHORT);
+  if (!carry(w)) run_spare(w, LOOK_STEPS);
+  if (record) *record = w->pool.spare.record;
+  if (w->pool.spare.record.err.code) return;
+  gm_params_init(
+      &entry->params, params->family, params->d, params->k,
+      w->entry_mem + w->entries * gm_params_size(widest(), params->d, params->k));
+  gm_params_copy(&entry->params, params);
+  entry->record = w->pool.spare.record;
+  w->entries++;
+}
+
+/* The best entry -> the spare's parameters, with a new record; it is no entry any more. */
+static void take_best(struct worker* w, enum gm_state state) {
+  struct entry* best = w->entry;
+  struct entry* last = w->entry + w->entries - 1;
+  for (struct entry* e = best + 1; e <= last; e++)
+    if (gm_better(&e->record, &best->record)) best = e;
+  gm_params_copy(&w->pool.spare.params, &best->params);
+  new_record(w, best->record.kind, state);
+  *best = *last;
+  w->entries--;
 }
 
 static int solved(const struct gm_cell* cell) {
@@ -474,10 +540,15 @@ static void try_starts(struct worker* w, int item) {
     record->state = GM_SHORT;
     if (record->err.code) continue;
     init_start(run, i, &w->wide);
-    attempt(w, kind, STEPS, record);
+    enter(w, kind, record);
+  }
+  for (int i = 0; i < FINAL && w->entries; i++) {
+    take_best(w, GM_SHORT);
+    run_spare(w, FINAL_STEPS);
+    gm_searcher_offer(&w->s);
   }
   struct gm_em_control em = w->quest.em;
-  if (em.max_iter > STEPS) em.max_iter = STEPS;
+  if (em.max_iter > FIRST_STEPS) em.max_iter = FIRST_STEPS;
   if (w->pool.count) {
     gm_searcher_run(&w->s, w->pool.result, &em);
     keep(w, cell);
@@ -499,15 +570,25 @@ static void try_neighbours(struct worker* w, int item) {
     first = gm_params_init(&params, other->family, w->seeder.rows->d, other->k, first);
     if (i == item || !solved(other)) continue;
     widen_all(w, &params);
-    attempt(w, GM_SEED_FAMILY, NEAR_STEPS, NULL);
+    enter(w, GM_SEED_FAMILY, NULL);
   }
   if (cell->parent >= 0 && solved(grid->cell + cell->parent))
     for (int c = 0; c < cell->k - 1; c++) {
       split(w, &grid->cell[cell->parent].params, c, SPLIT);
-      attempt(w, GM_SEED_SPLIT, NEAR_STEPS, NULL);
+      enter(w, GM_SEED_SPLIT, NULL);
     }
   struct gm_error err = {0};
-  if (w->pool.count > FINISHED) w->pool.count = FINISHED;
+  w->quest.reach = HASTY;
+  while (w->entries) {
+    take_best(w, GM_FINISHED);
+    if (w->pool.count) {
+      gm_searcher_race(&w->s, &w->pool.spare, &w->pool.result[0].record);
+    } else {
+      run_spare(w, w->quest.em.max_iter);
+    }
+    if (!w->pool.spare.record.run.abandoned) gm_searcher_offer(&w->s);
+  }
+  w->quest.reach = PATIENT;
   if (gm_searcher_refine(&w->s, &err)) return;
   w->quest.proposals = grid->moves;
   if (gm_searcher_propose(&w->s, &err)) return;
@@ -525,7 +606,7 @@ static int below(const struct gm_cell* cell, const struct gm_cell* other) {
 /* EM from what the cell contains; returns why the cell is still below, if it is. */
 static enum gm_note raise_above(struct worker* w, struct gm_cell* cell,
                                 const struct gm_cell* other) {
-  const int steps = w->quest.em.max_iter, splits = other->k < cell->k ? other->k : 0;
+  const int splits = other->k < cell->k ? other->k : 0;
   enum gm_note note = GM_NOTE_NONE;
   for (int c = 0; c < (splits ? splits : 1); c++) {
     struct gm_record record;
@@ -534,14 +615,27 @@ static enum gm_note raise_above(struct worker* w, struct gm_cell* cell,
     } else {
       widen_all(w, &other->params);
     }
-    attempt(w, splits ? GM_SEED_SPLIT : GM_SEED_FAMILY, steps, &record);
+    attempt(w, splits ? GM_SEED_SPLIT : GM_SEED_FAMILY, &record);
     keep(w, cell);
     if (!below(cell, other) || record.err.code == GM_STOPPED) return GM_NOTE_NONE;
     if (record.repeated || (splits && !record.err.code && !record.spurious))
       note = GM_NOTE_NO_GAIN;
     if (!note) note = GM_NOTE_SPURIOUS;
   }
-  return note;
+  if (!cell->record.spurious) return note;
+  /* it has no sound solution to keep: the highest that it has seen */
+  int best = 0;
+  for (int i = 1; i < w->pool.count; i++) {
+    const struct gm_record* record = &w->pool.result[i].record;
+    if (!record->repeated && !record->on_floor &&
+        record->run.objective > w->pool.result[best].record.run.objective)
+      best = i;
+  }
+  const struct gm_result held = w->pool.result[0];
+  w->pool.result[0] = w->pool.result[best];
+  w->pool.result[best] = held;
+  keep(w, cell);
+  return below(cell, other) ? note : GM_NOTE_NONE;
 }
 
 /* The i-th cell that this one contains, its parent as the last; -1: none. Components of equal
@@ -591,6 +685,43 @@ static int raise_all(struct run_of_grid* run, int k, struct gm_error* err) {
     }
     if (each(run, items, raise_cell, err)) return err->code;
   }
+  return GM_OK;
+}
+
+/* ---- cells that have come to nothing ---- */
+
+static int lost(const struct gm_cell* cell) {
+  return !solved(cell) || cell->record.on_floor || cell->record.repeated;
+}
+
+/* The search that gmm() makes, for this cell alone. */
+static void rescue(struct worker* w, int item) {
+  const struct gm_grid* grid = w->run->grid;
+  struct gm_cell* cell = grid->cell + w->run->item[item];
+  struct gm_error err = {0};
+  open_cell(w, cell);
+  w->seeder.work = w->seed_mem;
+  w->quest.kind = GM_SEED_MIXED;
+  w->quest.starts = RESCUE;
+  w->quest.finish = RESCUED;
+  w->quest.proposals = RESCUE;
+  if (gm_search(&w->quest, &w->seeder, &w->pool, w->rescued, w->search_mem, &err) ||
+      !w->pool.count)
+    return;
+  if (!solved(cell) || gm_better(&w->pool.result[0].record, &cell->record)) keep(w, cell);
+}
+
+static int rescue_all(struct run_of_grid* run, struct gm_error* err) {
+  const struct gm_grid* grid = run->grid;
+  int items = 0;
+  for (int i = 0; i < grid->cells; i++) {
+    const struct gm_cell* cell = grid->cell + i;
+    if (cell->k > 1 && lost(cell) && grid->stock[cell->stock].kind == GM_SEED_MIXED)
+      run->item[items++] = i;
+  }
+  if (each(run, items, rescue, err)) return err->code;
+  for (int i = 0; i < grid->stocks && items; i++)
+    if (raise_all(run, grid->stock[i].k, err)) return err->code;
   return GM_OK;
 }
 
@@ -694,7 +825,7 @@ int gm_grid_search(const struct gm_grid* grid, const struct gm_seeder* seeder,
     if (each(&run, items, try_neighbours, err) || raise_all(&run, run.stock->k, err))
       return err->code;
   }
-  if (search_finalists(&run, err)) return err->code;
+  if (rescue_all(&run, err) || search_finalists(&run, err)) return err->code;
   return each(&run, grid->cells, weigh_certainty, err);
 }
 

@@ -11,12 +11,18 @@
       three times it was too hasty: bench/quality.R), or it has more spurious components. The search
       ends after so many proposals without success.
    3. What was found on a sample of rows goes on from there on all of them (gm_refine()). */
+#include <limits.h>
 #include <math.h>
 
 #include "search.h"
 
-enum { SHORT_STEPS = 10, BATCH = 8, SETTLE = 20 };
-#define REACH 10.0  /* times the projected gain is what a run may still gain */
+enum {
+  SHORT_STEPS = 10,
+  BATCH = 8,
+  SETTLE = 20,
+  FLAWED = 40, /* proposals in vain around what is not sound itself */
+  TOTAL = 20   /* times the proposals that may fail in a row are the most in all */
+};
 #define ALIKE 1e-5  /* and of two short runs towards it */
 #define EQUAL 1e-12 /* and of one start drawn twice */
 
@@ -112,9 +118,12 @@ int gm_run_home(const struct gm_home* home, const struct gm_bounds* bounds,
   return judge(result, bounds, spurious, work);
 }
 
-/* How many components more must not be believed. A run that ended with two the same has missed the
-   mixture that was asked for: it comes after those with spurious ones. */
+/* How much more is wrong with a. A run that ended on the floor is of no use where another did not; one
+   that ended with two components the same has missed the mixture that was asked for, and comes after
+   those with spurious ones. */
 static int flaws(const struct gm_record* a, const struct gm_record* b) {
+  const int floored = (a->on_floor > 0) - (b->on_floor > 0);
+  if (floored) return floored;
   const int repeated = a->repeated - b->repeated;
   return repeated ? repeated : a->spurious - b->spurious;
 }
@@ -260,7 +269,7 @@ static int hopeless(void* data, const struct gm_run* run, double left) {
   const struct race* race = data;
   const double target = race->best.run.objective +
                         gm_searcher_margin(race->s, race->best.run.objective, SAME);
-  const int behind = run->objective + REACH * left < target;
+  const int behind = run->objective + race->s->quest->reach * left < target;
   if (!behind && (run->iterations < SETTLE || run->iterations % SETTLE)) return 0;
   if (gm_searcher_judge(race->s, race->result)) return 1;
   const int more = flaws(&race->result->record, &race->best);
@@ -293,9 +302,11 @@ int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
   const int budget = able ? s->quest->proposals : 0;
   int optima = 0;
   struct gm_record best = {0};
-  for (int p = 0, failed = 0; failed < budget; p++) {
+  const int total = budget < INT_MAX / TOTAL ? TOTAL * budget : INT_MAX;
+  for (int p = 0, failed = 0; failed < budget && p < total; p++) {
     if (p % BATCH == 0) {
       best = pool->result[0].record;
+      if ((best.spurious || best.repeated) && failed >= FLAWED) break;
       optima = pool->count < OPTIMA ? pool->count : OPTIMA;
       for (int i = 0; i < optima; i++)
         gm_params_copy(s->optimum + i, &pool->result[i].params);

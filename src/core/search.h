@@ -6,6 +6,7 @@
 
 #define SAME 1e-6     /* objectives of one optimum differ by less, per unit of weight */
 #define ROUNDING 1e-9 /* relative */
+#define PATIENT 10.0  /* reach of a quest that misses little */
 
 enum { OPTIMA = 2 };
 
