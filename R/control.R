@@ -89,7 +89,8 @@
 #' of change are then proposed to the best two distinct optima, by turns: a component moves to a
 #' random row or to a random row's nearest ones; or two components are merged and a third is split.
 #' EM goes on from each until it is clear that it can't win. After `search` proposals without
-#' success the best is returned.
+#' success (40, if fewer, where the best has a spurious component or two that are the same), or 20
+#' times as many in all, the best is returned.
 #'
 #' Where rows are trimmed, every run trims from its first step on, and every second start is made of
 #' those rows that one trimmed normal keeps, so that far outliers start nothing. One component then has

@@ -9,7 +9,8 @@
       same two. A proposal is projected to the family by one E- and one M-step; its run is abandoned
       once it can't win: its objective plus ten times the projected gain is below the best (with
       three times it was too hasty: bench/quality.R), or it has more spurious components. The search
-      ends after so many proposals without success.
+      ends after so many proposals without success (after 40 where the best is not sound itself), or
+      20 times as many in all.
    3. What was found on a sample of rows goes on from there on all of them (gm_refine()). */
 #include <limits.h>
 #include <math.h>
@@ -118,12 +119,9 @@ int gm_run_home(const struct gm_home* home, const struct gm_bounds* bounds,
   return judge(result, bounds, spurious, work);
 }
 
-/* How much more is wrong with a. A run that ended on the floor is of no use where another did not; one
-   that ended with two components the same has missed the mixture that was asked for, and comes after
-   those with spurious ones. */
+/* How many components more must not be believed. A run that ended with two the same has missed the
+   mixture that was asked for: it comes after those with spurious ones. */
 static int flaws(const struct gm_record* a, const struct gm_record* b) {
-  const int floored = (a->on_floor > 0) - (b->on_floor > 0);
-  if (floored) return floored;
   const int repeated = a->repeated - b->repeated;
   return repeated ? repeated : a->spurious - b->spurious;
 }
