@@ -647,7 +647,7 @@ row_label <- function(x, i) {
 
 # A finite sum has finite terms: details are looked at only where it isn't.
 check_finite <- function(x, arg) {
-  if (is.finite(sum(x))) return(invisible())
+  if (!anyNA(x) && is.finite(sum(x))) return(invisible()) # NaN is slow to add
   count <- sum(is.infinite(x))
   if (count == 0) return(invisible())
   first <- which(is.infinite(x))[1L]
