@@ -104,13 +104,14 @@ print.gmm_cluster <- function(x, ...) {
 #' @rdname gmm
 #' @export
 gmm.gmm_cluster <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
-                            noise = FALSE, prior = NULL, na.action = na.fail,
+                            fixed = NULL, noise = FALSE, prior = NULL, na.action = na.fail,
                             control = gmm_control()) {
+  check_home_dots(...)
   check_dots_empty(...)
   k <- check_k(k)
   control <- home_control(control, x$what)
   data <- cluster_data(x, k, na.action, control$threads)
-  options <- list(proportions = proportions, noise = noise, prior = prior)
+  options <- list(proportions = proportions, fixed = fixed, noise = noise, prior = prior)
   gmm_bridge(data, k, covariance, options, control, match.call())
 }
 

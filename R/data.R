@@ -412,6 +412,7 @@ subset_index <- function(subset, n, rows) {
 # Vector or matrix -> double matrix with column names and no other attributes. A vector's names
 # become row names.
 plain_matrix <- function(x, arg) {
+  if (inherits(x, c("gmm_source", "gmm_cluster"))) refuse_home(x, arg)
   if (!is_plain_numeric(x)) {
     hint <- if (isS4(x) || is.object(x) && !is.factor(x)) {
       # as.matrix() of integer64 would read its bits as doubles

@@ -100,8 +100,8 @@ gmm_da.default <- function(x, class, k = 1, covariance = NULL, ..., separate = a
                            priors = NULL, weights = NULL, na.action = na.fail,
                            control = gmm_control()) {
   check_dots_empty(...)
-  if (missing(class)) gmm_abort("argument", "`class`, the class of each row, is lacking.")
   data <- as_gmm_data(x, weights = weights, na.action = na.action)
+  if (missing(class)) gmm_abort("argument", "`class`, the class of each row, is lacking.")
   learn_classes(data, class, k, covariance, separate, priors, na.action, control, match.call())
 }
 

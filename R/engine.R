@@ -54,7 +54,7 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
            em_control(control, options, k, unit),
            list(progress = if (control$verbose) title else "",
                 labels = labels_to_c(options$labels), trim = share_trimmed(options),
-                units = as.double(scale), fixed = fixed_to_c(options$fixed)))
+                units = as.double(scale)))
   if (is.list(start)) start <- params_to_c(start)
   out <- with_classes(
     .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, bound_scale(scale, control), start,
@@ -83,7 +83,7 @@ em_control <- function(control, options, k, unit) {
   list(max_iter = control$max_iter, tol = control$tol, floor = control$floor, ratio = control$ratio,
        spurious = as.double(control$spurious), threads = control$threads,
        accelerate = as.integer(control$accelerate), equal = as.integer(equal),
-       noise = noise_to_c(options$noise),
+       noise = noise_to_c(options$noise), fixed = fixed_to_c(options$fixed),
        prior = prior_to_c(options$prior, k + !is.null(options$noise), share / unit, equal,
                           options$variational))
 }

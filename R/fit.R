@@ -253,11 +253,11 @@ gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = N
 #' @rdname gmm
 #' @export
 gmm.gmm_source <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
-                           noise = FALSE, prior = NULL, na.action = na.fail,
+                           fixed = NULL, noise = FALSE, prior = NULL, na.action = na.fail,
                            control = gmm_control()) {
   check_home_dots(...)
   check_dots_empty(...)
-  options <- list(proportions = proportions, noise = noise, prior = prior)
+  options <- list(proportions = proportions, fixed = fixed, noise = noise, prior = prior)
   fit_source(x, k, covariance, options, na.action, control, match.call())
 }
 

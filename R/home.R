@@ -140,12 +140,10 @@ home_control <- function(control, what) {
 check_home_dots <- function(...) {
   given <- ...names()
   if ("trim" %in% given) {
-    gmm_abort("argument", paste("`trim` needs the rows in memory: which rows are trimmed depends",
-                                "on all their densities."), "`noise` takes up outliers here.")
-  }
-  if ("fixed" %in% given) {
-    gmm_abort("argument", "`fixed` needs the rows in memory.",
-              "Fit a sample of the rows with it.")
+    gmm_abort("argument", paste(
+      "`trim` needs the rows in memory: which of them are trimmed is found by sorting the",
+      "densities of all, and does not add up over parts of the rows."
+    ), "`noise` takes up outliers here; or trim a sample of the rows.")
   }
   rows <- intersect(c("weights", "labels"), given)
   if (length(rows)) {
@@ -153,6 +151,23 @@ check_home_dots <- function(...) {
                                   some(backtick(rows))),
               "Chunks carry their own, see gmm_source(); gmm_dbi() takes the columns' names.")
   }
+}
+
+# What takes rows in memory only, and what goes over those elsewhere to the same end.
+home_ways <- c(
+  gmm_select = "gmm() goes over it for each `k` and `covariance`, and BIC() compares the fits.",
+  gmm_da = "gmm() goes over it where `labels` are with the rows: a Gaussian for each, if all are known.",
+  gmm_lrt = "gmm() goes over it for each `k`, and BIC() compares the fits.",
+  gmm_vb = "gmm_vb() goes over a gmm_source().",
+  dgmm = "predict(fit, newdata, type = \"density\") goes over a gmm_source().",
+  predict = "predict() goes over a gmm_source()."
+)
+
+refuse_home <- function(x, arg) {
+  fun <- as.character(user_call())
+  way <- if (length(fun)) home_ways[fun]
+  gmm_abort("type", sprintf("`%s` must be rows in memory here, not those of %s.", arg, x$what),
+            if (length(way) && !is.na(way)) way[[1L]] else "Give a sample of the rows.")
 }
 
 # Starts that say something of each row can't be had where rows are not at hand.

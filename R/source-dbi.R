@@ -43,8 +43,8 @@
 #' its parallel workers; there, and over a slow network, push may pay anyhow.
 #'
 #' @section Families, weights, labels, missing values:
-#' All families of [gmm_families()], case weights, known labels, noise, priors and equal
-#' proportions work here as in memory. `na.action = na.omit` leaves out rows with missing values
+#' All families of [gmm_families()], case weights, known labels, noise, priors, equal proportions and
+#' fixed parameters work here as in memory. `na.action = na.omit` leaves out rows with missing values
 #' (`NULL` or NaN); `na.pass` is refused, and so is `trim`: such fits need the rows in memory.
 #'
 #' A query that runs can't be interrupted, unless the driver lets it: connect by
@@ -140,11 +140,11 @@ format.gmm_dbi <- function(x, ...) {
 #' @rdname gmm
 #' @export
 gmm.gmm_dbi <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
-                        noise = FALSE, prior = NULL, na.action = na.fail,
+                        fixed = NULL, noise = FALSE, prior = NULL, na.action = na.fail,
                         control = gmm_control()) {
   check_home_dots(...)
   check_dots_empty(...)
-  options <- list(proportions = proportions, noise = noise, prior = prior)
+  options <- list(proportions = proportions, fixed = fixed, noise = noise, prior = prior)
   fit_dbi(x, k, covariance, options, na.action, control, match.call())
 }
 

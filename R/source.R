@@ -24,6 +24,11 @@
 #' Between passes the rows must stay the same, in the same order. Number of rows, columns and values
 #' that are missing or infinite are checked in every pass.
 #'
+#' Families, weights, labels, noise (in the box of all rows), priors and fixed parameters are as in
+#' memory. `trim` is refused: which rows are trimmed is found by sorting the densities of all, and
+#' does not add up over parts of the rows. So are functions that need all rows at once, such as
+#' [gmm_select()] and [gmm_da()]; the error says what goes over chunks to the same end.
+#'
 #' @section Chunks:
 #' A chunk is a numeric matrix, a data frame of numeric columns, or a list of `x` (one of these),
 #' `weights` (case weights, a number a row) and `labels` (known components, an element a row, `NA`

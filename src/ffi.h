@@ -60,6 +60,9 @@ struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);
 /* The same; an R error where there are not k components. */
 struct gm_params ffi_start_params(SEXP list, const struct gm_family* family, int d,
                                   int k);
+/* What control$fixed holds, as parameters, NaN where free; NULL: nothing. */
+const struct gm_params* ffi_fixed(SEXP control, const struct gm_family* family, int d,
+                                  int k);
 /* Their factors, with the noise of the same list; an R error where a covariance is not positive
    definite. engine: of ffi_engine(), or NULL. */
 struct gm_factors ffi_factors(SEXP list, const struct gm_params* params,

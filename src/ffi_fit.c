@@ -195,12 +195,7 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
   struct gm_prior prior;
   struct gm_bounds bounds = ffi_bounds(control, scale, d, &prior);
-  SEXP fixed_list = ffi_field(control, "fixed");
-  struct gm_params fixed = {0};
-  if (!Rf_isNull(fixed_list)) {
-    fixed = ffi_start_params(fixed_list, family, d, k);
-    bounds.fixed = &fixed;
-  }
+  bounds.fixed = ffi_fixed(control, family, d, k);
   struct gm_rows rows =
       ffi_group(&given, ffi_known_labels(ffi_field(control, "labels"), given.n, k), 0);
   if (rows.n < 1) Rf_error("internal error: no rows");

@@ -51,7 +51,8 @@ static int call_estep(void* data, const struct gm_params* params, struct gm_stat
   return GM_OK;
 }
 
-/* control: list(max_iter, tol, floor, spurious (3), threads, prior, equal). Value: as
+/* control: list(max_iter, tol, floor, spurious (3), threads, prior, equal, noise, fixed).
+   Value: as
    ffi_gmm_fit() for one run: its record, and where it survived the rest. */
 SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP control) {
   static const char* const names[] = {"best",        "proportions", "means",
@@ -68,6 +69,7 @@ SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP con
   const struct gm_spurious spurious = ffi_spurious(control);
   struct gm_prior prior;
   struct gm_bounds bounds = ffi_bounds(control, scale, d, &prior);
+  bounds.fixed = ffi_fixed(control, family, d, k);
 
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
@@ -76,6 +78,7 @@ SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP con
   struct gm_result result = ffi_result_alloc(family, d, k, em.max_iter);
   gm_params_copy(&result.params, &given);
   gm_mstep_equal(&bounds, &result.params);
+  gm_fix(&bounds, &result.params);
   result.record = (struct gm_record){.kind = GM_SEED_GIVEN, .state = GM_FINISHED};
   struct call_home rows = {
       .estep = estep, .bounds = &bounds, .prop = ffi_alloc(k + 1.0), .engine = &engine};

@@ -315,6 +315,15 @@ struct gm_params ffi_start_params(SEXP list, const struct gm_family* family, int
   return given;
 }
 
+const struct gm_params* ffi_fixed(SEXP control, const struct gm_family* family, int d,
+                                  int k) {
+  SEXP list = ffi_field(control, "fixed");
+  if (Rf_isNull(list)) return NULL;
+  struct gm_params* fixed = (struct gm_params*)R_alloc(1, sizeof *fixed);
+  *fixed = ffi_start_params(list, family, d, k);
+  return fixed;
+}
+
 struct gm_factors ffi_factors(SEXP list, const struct gm_params* params,
                               const struct gm_engine* engine) {
   struct gm_factors f;

@@ -49,7 +49,7 @@ test_that("a fit on a cluster has the bits of the same chunks here, on any numbe
   }
 })
 
-test_that("weights, labels, noise and priors work there, and files and functions as shards", {
+test_that("weights, labels, noise, priors and what is fixed work there, and files and functions as shards", {
   skip_on_cran()
   x <- cluster_rows()
   w <- rep(c(1, 2, 0), 1000)
@@ -59,7 +59,9 @@ test_that("weights, labels, noise and priors work there, and files and functions
   })
   cl <- local_workers(2)
   control <- gmm_control(init = gmm_params(c(.5, .5), x[1:2, ], diag(2)), tol = 0, max_iter = 4)
-  for (options in list(list(), list(prior = gmm_prior(kappa = 2)), list(proportions = "equal"))) {
+  for (options in list(list(), list(prior = gmm_prior(kappa = 2)), list(proportions = "equal"),
+                       list(noise = TRUE), list(noise = rbind(c(-9, -9), c(9, 9))),
+                       list(fixed = list(means = rbind(c(1, NA), NA))))) {
     run <- function(x, ...) do.call(gmm, c(list(x, 2, "tied", control = control, ...), options))
     expect_equal(run(gmm_cluster(cl, chunks))$trace, run(x, weights = w, labels = labels)$trace,
                  tolerance = 1e-12)

@@ -55,11 +55,18 @@ test_that("weights, labels, priors and equal proportions count as in memory", {
   })
 })
 
-test_that("noise counts as in memory", {
+test_that("noise, and what is fixed, count as in memory", {
   w <- rep(c(1, 2, 0.5), length.out = nrow(faithful))
   start <- start_of(as.matrix(faithful), 2, "VVV")
   for_each_engine(function(con) {
     write_table(con, "rows", cbind(faithful, w = w, g = ifelse(faithful$waiting < 45, "a", NA)))
+    held <- list(means = rbind(c(2.1, NA), c(NA, 79)))
+    memory <- gmm(faithful, 2, fixed = held, control = steps(start))
+    for (how in both_ways) {
+      fit <- gmm(gmm_dbi(con, "rows", names(faithful), how = how), 2, fixed = held,
+                 control = steps(start))
+      expect_equal(fit$trace, memory$trace, tolerance = 1e-11)
+    }
     for (noise in list(TRUE, 500, rbind(c(2, 50), c(5, 90)))) {
       memory <- gmm(faithful, 2, noise = noise, weights = w, control = steps(start))
       for (how in both_ways) {
@@ -419,7 +426,8 @@ test_that("arguments of gmm_dbi() are checked; it prints, and is a source", {
   expect_output(print(db), "sqlite, how = \"auto\"")
   expect_output(print(fit), "in the table `rows`")
   expect_gm_error(gmm(db), "argument", "`k`", call = "gmm")
-  expect_gm_error(gmm(db, 2, trim = 0.1), "argument", c("`trim`", "in memory"), call = "gmm")
+  expect_gm_error(gmm(db, 2, trim = 0.1), "argument", c("`trim`", "in memory", "`noise`"),
+                  call = "gmm")
   expect_gm_error(gmm(db, 2, weights = "w"), "argument", c("`weights`", "gmm_dbi()"))
   expect_gm_error(gmm(db, 2, control = gmm_control(init = rep(1:2, 136))), "start", "labels")
   db$rewind()

@@ -41,6 +41,86 @@ test_that("options that the M-step knows work over chunks", {
   }
 })
 
+test_that("what is fixed stays so over chunks, as in memory, for every family", {
+  x <- as.matrix(faithful)
+  w <- rep(c(1, 2, 0.5, 0), length.out = nrow(x))
+  fixed <- list(proportions = c(0.3, NA), means = rbind(c(2.1, NA), c(NA, 79)))
+  source <- gmm_source(cut_rows(x, 100, w))
+  same <- function(code, fixed, ...) {
+    start <- suppressWarnings(gmm(x, 2, code, ..., control = gmm_control(
+      max_iter = 2, n_init = 1, init = "hierarchical")))
+    control <- gmm_control(init = start, tol = 0, max_iter = 6)
+    memory <- gmm(x, 2, code, weights = w, fixed = fixed, ..., control = control)
+    chunked <- gmm(source, 2, code, fixed = fixed, ..., control = control)
+    expect_equal(chunked$trace, memory$trace, tolerance = 1e-12)
+    expect_equal(coef(chunked), coef(memory), tolerance = 1e-8)
+    expect_identical(chunked$fixed, memory$fixed)
+    expect_identical(chunked$df, memory$df)
+    expect_identical(chunked$means[cbind(1:2, 1:2)], c(2.1, 79))
+    expect_equal(chunked$proportions[[1]], 0.3, tolerance = 1e-15)
+    chunked
+  }
+  for (code in names(families)) same(code, fixed)
+  covariance <- diag(c(0.1, 30))
+  fit <- same("VVV", c(fixed, list(covariances = list(NULL, covariance))), noise = TRUE)
+  expect_identical(unname(fit$covariances[, , 2]), covariance)
+  # the sample's search too
+  set.seed(1)
+  memory <- gmm(x, 2, fixed = fixed)
+  set.seed(1)
+  expect_equal(logLik(gmm(gmm_source(x, chunk = 90), 2, fixed = fixed)), logLik(memory),
+               tolerance = 1e-8)
+  expect_gm_error(gmm(source, 2, fixed = list(means = 1)), "argument", "`fixed$means`")
+})
+
+test_that("what needs the rows in memory says so, and what goes over chunks", {
+  x <- as.matrix(faithful)
+  fit <- gmm(x, 2)
+  for (rows in list(gmm_source(x), structure(list(what = "shards"), class = "gmm_cluster"))) {
+    expect_gm_error(gmm(rows, 2, trim = 0.1), "argument",
+                    c("`trim` needs the rows in memory", "not add up", "`noise`"), call = "gmm")
+    expect_gm_error(gmm(rows, 2, labels = 1), "argument", "belong to where they are")
+    expect_gm_error(gmm_select(rows, 1:2), "type", c("in memory", "BIC()"), call = "gmm_select")
+    expect_gm_error(gmm_da(rows), "type", c("`x`", "in memory", "`labels`"), call = "gmm_da")
+    expect_gm_error(gmm_lrt(rows, 1), "type", c("in memory", "BIC()"), call = "gmm_lrt")
+    expect_gm_error(dgmm(rows, fit), "type", c("in memory", "predict(fit"), call = "dgmm")
+    expect_gm_error(pgmm(rows, fit), "type", c("`q`", "a sample"), call = "pgmm")
+  }
+  expect_gm_error(gmm_vb(rows, 2), "type", "gmm_vb() goes over a gmm_source()", call = "gmm_vb")
+  expect_gm_error(predict(fit, rows), "type", "goes over a gmm_source()", call = "predict")
+  # the ways out
+  expect_identical(unname(predict(fit, gmm_source(x), type = "density")), unname(dgmm(x, fit)))
+  known <- gmm_source(list(list(x = as.matrix(iris[1:4]), labels = iris$Species)))
+  expect_equal(coef(gmm(known, 3)), coef(gmm(iris[1:4], 3, labels = iris$Species)))
+})
+
+test_that("noise over chunks is that of rows in memory, in the box of all rows or in one given", {
+  x <- as.matrix(faithful)
+  w <- rep(c(1, 2, 0.5), length.out = nrow(x))
+  w[which.max(x[, 2])] <- 0 # does not reach into the box
+  source <- gmm_source(cut_rows(x, 50, w))
+  given <- gmm_params(c(.4, .6), rbind(c(2, 50), c(4, 80)), diag(c(1, 100)))
+  control <- gmm_control(init = given, tol = 0, max_iter = 6)
+  for (noise in list(TRUE, rbind(c(2, 45), c(5, 90)), 500)) {
+    memory <- gmm(x, 2, weights = w, noise = noise, control = control)
+    chunked <- gmm(source, 2, noise = noise, control = control)
+    expect_equal(chunked$trace, memory$trace, tolerance = 1e-12)
+    expect_equal(coef(chunked), coef(memory), tolerance = 1e-8)
+    expect_identical(chunked$noise, memory$noise)
+    expect_gt(chunked$proportions[["noise"]], 0)
+  }
+  # rows that the sample lacks, being of little weight
+  far <- rbind(x[rep(1:272, 400), ], c(100, 1000), c(-100, -1000))
+  w <- rep(c(1, 1e-6), c(nrow(far) - 2, 2))
+  source <- gmm_source(cut_rows(far, 50000, w))
+  set.seed(2)
+  data <- source_data(source, 2, na.fail)
+  expect_identical(data_box(data), rbind(c(-100, -1000), c(100, 1000)))
+  expect_lt(max(data$x), 100)
+  expect_equal(gmm(source, 2, noise = TRUE, control = control)$trace,
+               gmm(far, 2, weights = w, noise = TRUE, control = control)$trace, tolerance = 1e-12)
+})
+
 test_that("by default settings chunks find the optimum that rows in memory find", {
   x <- as.matrix(faithful)
   set.seed(1)
