@@ -11,7 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "blas.h"
 #include "family.h"
 #include "matrix.h"
 
@@ -101,7 +100,7 @@ static void bound_matrices(double* cov, int k, int d, const double* n,
       continue;
     }
     gm_eigen(v, d, 1, at, spare);
-    if (gm_stop(bounds->engine, pow(d, 3))) return;
+    if (gm_stop(bounds->engine, gm_cube(d))) return;
   }
   const struct range range = find_range(value, d * k, n, d, bounds->ratio, bounds->floor);
   for (int j = 0; j < k; j++) {

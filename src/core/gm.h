@@ -363,6 +363,7 @@ struct gm_engine { /* how to compute: never changes what is computed */
    Who can't return a status leaves at once: what it leaves behind is not used, as its caller asks
    too. */
 int gm_stop(const struct gm_engine* engine, double operations);
+static inline double gm_cube(double d) { return d * d * d; } /* operations on a matrix */
 
 /* Blocks of rows are fixed by row index, and groups of blocks by d and k alone. Each group of a
    stretch has a slot of its own, which groups of the next stretches add to; at the end the slots are

@@ -1,6 +1,7 @@
-/* Small dense helpers over LAPACK. Column-major, lower triangles. */
+/* Small dense helpers: plain loops for few columns, else LAPACK. Column-major, lower triangles. */
 #include "matrix.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ void gm_mirror(double* m, int d) {
     for (int a = b + 1; a < d; a++) m[b + (ptrdiff_t)d * a] = m[a + (ptrdiff_t)d * b];
 }
 
-/* LAPACK's overhead is large against d^3 / 3 operations below this. */
+/* Up to this d the overhead of LAPACK is large against its work. */
 enum { SMALL = 12 };
 
 int gm_cholesky(double* a, int d) {
@@ -46,11 +47,92 @@ int gm_exceeds(const double* a, double t, int d, double* work) {
   return gm_cholesky(work, d);
 }
 
-enum { EIGEN_BLOCK = 34 }; /* LAPACK's block size for dsytrd, plus 2 */
+void gm_inverse(double* a, int d) {
+  int info;
+  if (d > SMALL) {
+    F77_CALL(dpotri)("L", &d, a, &d, &info FCONE);
+    return;
+  }
+  for (int j = 0; j < d; j++) { /* L^-1 */
+    double* column = a + (ptrdiff_t)d * j;
+    column[j] = 1 / column[j];
+    for (int i = j + 1; i < d; i++) {
+      double sum = 0;
+      for (int e = j; e < i; e++) sum += a[i + (ptrdiff_t)d * e] * column[e];
+      column[i] = -sum / a[i + (ptrdiff_t)d * i];
+    }
+  }
+  for (int j = 0; j < d; j++)
+    for (int i = j; i < d; i++) {
+      double sum = 0;
+      for (int e = i; e < d; e++)
+        sum += a[e + (ptrdiff_t)d * i] * a[e + (ptrdiff_t)d * j];
+      a[i + (ptrdiff_t)d * j] = sum;
+    }
+}
+
+void gm_rotate(double* m, ptrdiff_t at_a, ptrdiff_t at_b, ptrdiff_t step, int d, double c,
+               double s) {
+  for (int e = 0; e < d; e++) {
+    const double a = m[at_a + step * e], b = m[at_b + step * e];
+    m[at_a + step * e] = c * a + s * b;
+    m[at_b + step * e] = c * b - s * a;
+  }
+}
+
+enum {
+  EIGEN_BLOCK = 34, /* LAPACK's block size for dsytrd, plus 2 */
+  SWEEPS = 50       /* it needs less than 10 */
+};
 ptrdiff_t gm_eigen_work(int d) { return (ptrdiff_t)EIGEN_BLOCK * d; }
+
+/* Rotates axes a and b of m (both triangles) to where they are uncorrelated, if they aren't. */
+static int uncorrelate(double* m, int d, int a, int b, double* axes) {
+  const ptrdiff_t col_a = (ptrdiff_t)d * a, col_b = (ptrdiff_t)d * b;
+  const double va = m[a + col_a], vb = m[b + col_b], off = m[b + col_a];
+  if (fabs(off) <= DBL_EPSILON / 2 * sqrt(fabs(va)) * sqrt(fabs(vb))) return 0;
+  const double slope = (va - vb) / 2 / off;
+  const double t = copysign(1, slope) / (fabs(slope) + sqrt(slope * slope + 1));
+  const double c = 1 / sqrt(t * t + 1), s = t * c;
+  gm_rotate(m, col_a, col_b, 1, d, c, s);
+  gm_rotate(m, a, b, d, d, c, s);
+  m[a + col_a] = va + t * off;
+  m[b + col_b] = vb - t * off;
+  m[b + col_a] = m[a + col_b] = 0;
+  if (axes) gm_rotate(axes, col_a, col_b, 1, d, c, s);
+  return 1;
+}
+
+/* Cyclic, with thresholds that keep small eigenvalues accurate (Demmel & Veselic 1992). */
+static void jacobi(double* a, int d, int vectors, double* value, double* m) {
+  const size_t size = (size_t)d * d * sizeof *a;
+  int moved = 1;
+  memcpy(m, a, size);
+  gm_mirror(m, d);
+  if (vectors) memset(a, 0, size);
+  for (int i = 0; i < d && vectors; i++) a[i + (ptrdiff_t)d * i] = 1;
+  for (int sweep = 0; sweep < SWEEPS && moved; sweep++) {
+    moved = 0;
+    for (int j = 1; j < d; j++)
+      for (int i = 0; i < j; i++) moved |= uncorrelate(m, d, i, j, vectors ? a : NULL);
+  }
+  for (int i = 0; i < d; i++) value[i] = m[i + (ptrdiff_t)d * i];
+  for (int j = 1; j < d; j++)
+    for (int i = j; i > 0 && value[i] < value[i - 1]; i--) {
+      const double held = value[i];
+      value[i] = value[i - 1];
+      value[i - 1] = held;
+      /* a quarter turn */
+      if (vectors) gm_rotate(a, (ptrdiff_t)d * i, (ptrdiff_t)d * (i - 1), 1, d, 0, 1);
+    }
+}
 
 void gm_eigen(double* a, int d, int vectors, double* value, double* work) {
   int lwork = EIGEN_BLOCK * d, info;
+  if (d <= SMALL) {
+    jacobi(a, d, vectors, value, work);
+    return;
+  }
   F77_CALL(dsyev)
   (vectors ? "V" : "N", "L", &d, a, &d, value, work, &lwork, &info FCONE FCONE);
   if (info)
@@ -61,7 +143,47 @@ void gm_whiten(const double* a, const double* chol, int d, double* out) {
   const int type = 1;
   int info;
   memcpy(out, a, (size_t)d * d * sizeof *a);
-  F77_CALL(dsygst)(&type, "L", &d, out, &d, chol, &d, &info FCONE);
+  if (d > SMALL) {
+    F77_CALL(dsygst)(&type, "L", &d, out, &d, chol, &d, &info FCONE);
+    return;
+  }
+  gm_mirror(out, d);
+  for (int b = 0; b < d; b++) /* L^-1 a */
+    for (int i = 0; i < d; i++) {
+      double* column = out + (ptrdiff_t)d * b;
+      for (int e = 0; e < i; e++) column[i] -= chol[i + (ptrdiff_t)d * e] * column[e];
+      column[i] /= chol[i + (ptrdiff_t)d * i];
+    }
+  for (int b = 0; b < d; b++) /* and that L^-T */
+    for (int i = b; i < d; i++) {
+      double* at = out + i;
+      for (int e = 0; e < b; e++)
+        at[(ptrdiff_t)d * b] -= at[(ptrdiff_t)d * e] * chol[b + (ptrdiff_t)d * e];
+      at[(ptrdiff_t)d * b] /= chol[b + (ptrdiff_t)d * b];
+    }
+}
+
+void gm_turn(const double* a, const double* axes, int d, double* out, double* half) {
+  const double one = 1, zero = 0;
+  if (d > SMALL) {
+    F77_CALL(dsymm)
+    ("L", "L", &d, &d, &one, a, &d, axes, &d, &zero, half, &d FCONE FCONE);
+    F77_CALL(dgemm)
+    ("T", "N", &d, &d, &d, &one, axes, &d, half, &d, &zero, out, &d FCONE FCONE);
+    return;
+  }
+  for (int b = 0; b < d; b++) {
+    const double* axis = axes + (ptrdiff_t)d * b;
+    for (int i = 0; i < d; i++) half[i] = 0;
+    for (int e = 0; e < d; e++)
+      for (int i = 0; i < d; i++)
+        half[i] += a[i >= e ? i + (ptrdiff_t)d * e : e + (ptrdiff_t)d * i] * axis[e];
+    for (int i = 0; i < d; i++) {
+      double sum = 0;
+      for (int e = 0; e < d; e++) sum += axes[e + (ptrdiff_t)d * i] * half[e];
+      out[i + (ptrdiff_t)d * b] = sum;
+    }
+  }
 }
 
 double gm_smallest(const double* a, const double* chol, int d, double* work) {

@@ -1,4 +1,4 @@
-/* Small dense helpers over LAPACK, shared by M-step, verdict and factors. */
+/* Small dense helpers, shared by M-step, verdict and factors. */
 #ifndef GM_MATRIX_H
 #define GM_MATRIX_H
 
@@ -17,6 +17,16 @@ int gm_cholesky(double* a, int d);
 
 /* Are all eigenvalues of the symmetric a (lower triangle) above t? work: d^2 doubles. */
 int gm_exceeds(const double* a, double t, int d, double* work);
+
+/* Lower triangle of (L L')^-1 in place of L. */
+void gm_inverse(double* chol, int d);
+
+/* (x, y) <- (c x + s y, c y - s x) for d pairs of elements, from at_a and at_b on in steps. */
+void gm_rotate(double* m, ptrdiff_t at_a, ptrdiff_t at_b, ptrdiff_t step, int d, double c,
+               double s);
+
+/* out <- axes' a axes (both triangles), of the symmetric a (lower triangle). half: d^2 of scratch. */
+void gm_turn(const double* a, const double* axes, int d, double* out, double* half);
 
 /* Eigenvalues of the symmetric a (lower triangle), ascending; with vectors they replace a. Not a
    number where LAPACK gives up. work: gm_eigen_work(d). */

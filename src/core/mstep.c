@@ -30,7 +30,7 @@ int gm_floored(const struct gm_params* params, const struct gm_bounds* bounds,
     if (gm_below_floor(family->shape, params->d, params->cov + stride * j, bounds,
                        clipped, own))
       return j + 1;
-    if (family->shape == GM_TRIANG && gm_stop(bounds->engine, pow(params->d, 3))) break;
+    if (family->shape == GM_TRIANG && gm_stop(bounds->engine, gm_cube(params->d))) break;
   }
   return 0;
 }

@@ -13,7 +13,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "blas.h"
 #include "family.h"
 #include "matrix.h"
 
@@ -102,16 +101,16 @@ void gm_mstep_vee(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   current_sizes(d, k, cov, len, d + 1, lambda);
   for (int turn = 0; turn < TURNS; turn++) {
     double moved = 0, log_root = 0;
-    int info;
-    if (gm_stop(bounds->engine, pow(d, 3))) return;
+    if (gm_stop(bounds->engine, gm_cube(d))) return;
     memset(c, 0, (size_t)len * sizeof *c);
     for (int j = 0; j < k; j++)
       for (ptrdiff_t a = 0; a < len; a++) c[a] += s->s[a + s->stride * j] / lambda[j];
     memcpy(inverse, c, (size_t)len * sizeof *c);
     if (!gm_cholesky(inverse, d)) break; /* cov below is then on the floor */
     for (int a = 0; a < d; a++) log_root += 2 * log(inverse[a + (ptrdiff_t)d * a]) / d;
-    for (ptrdiff_t a = 0; a < len; a++) c[a] /= exp(log_root);
-    F77_CALL(dpotri)("L", &d, inverse, &d, &info FCONE);
+    const double root = exp(log_root);
+    for (ptrdiff_t a = 0; a < len; a++) c[a] /= root;
+    gm_inverse(inverse, d);
     for (int j = 0; j < k; j++) {
       const double* w = s->s + s->stride * j;
       double trace = 0;
@@ -119,7 +118,7 @@ void gm_mstep_vee(const struct gm_scatter* s, const struct gm_bounds* bounds, do
         for (int a = b; a < d; a++)
           trace +=
               (a == b ? 1 : 2) * inverse[a + (ptrdiff_t)d * b] * w[a + (ptrdiff_t)d * b];
-      trace *= exp(log_root) / (d * s->n[j]);
+      trace *= root / (d * s->n[j]);
       moved = fmax(moved, fabs(trace / lambda[j] - 1));
       lambda[j] = trace;
     }
@@ -153,7 +152,7 @@ static void eigen_scatters(const struct gm_scatter* s, const struct gm_bounds* b
                            double* vectors, double* value, double* work) {
   const ptrdiff_t len = (ptrdiff_t)s->d * s->d;
   for (int j = 0; j < s->k; j++) {
-    if (gm_stop(bounds->engine, pow(s->d, 3))) return;
+    if (gm_stop(bounds->engine, gm_cube(s->d))) return;
     memcpy(vectors + len * j, s->s + s->stride * j, (size_t)len * sizeof *vectors);
     gm_eigen(vectors + len * j, s->d, 1, value + (ptrdiff_t)s->d * j, work);
   }
@@ -171,7 +170,7 @@ void gm_mstep_eev(const struct gm_scatter* s, const struct gm_bounds* bounds, do
     shape[a] = 0;
     for (int j = 0; j < k; j++) shape[a] += value[a + (ptrdiff_t)d * j] / s->total;
   }
-  for (int j = 0; j < k && !gm_stop(bounds->engine, pow(d, 3)); j++)
+  for (int j = 0; j < k && !gm_stop(bounds->engine, gm_cube(d)); j++)
     rebuild(cov + len * j, vectors + len * j, shape, 1, d);
 }
 
@@ -186,7 +185,7 @@ void gm_mstep_vev(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   current_sizes(d, k, cov, len, d + 1, lambda);
   eigen_scatters(s, bounds, vectors, value, vectors + len * k);
   by_turns(d, k, s->n, value, d, lambda, shape);
-  for (int j = 0; j < k && !gm_stop(bounds->engine, pow(d, 3)); j++)
+  for (int j = 0; j < k && !gm_stop(bounds->engine, gm_cube(d)); j++)
     rebuild(cov + len * j, vectors + len * j, shape, lambda[j], d);
 }
 
@@ -198,7 +197,7 @@ void gm_mstep_evv(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   for (int j = 0; j < k; j++) {
     const double* w = s->s + s->stride * j;
     double log_root = -INFINITY;
-    if (gm_stop(bounds->engine, pow(d, 3))) return;
+    if (gm_stop(bounds->engine, gm_cube(d))) return;
     memcpy(work, w, (size_t)len * sizeof *work);
     if (gm_cholesky(work, d)) {
       log_root = 0;
@@ -234,15 +233,6 @@ static void current_orientation(const struct gm_scatter* s, const double* cov,
   gm_eigen(axes, d, 1, work, work + d);
 }
 
-/* b <- axes' w axes (both triangles). half: d x d of scratch. */
-static void turn_scatter(const double* w, const double* axes, int d, double* b,
-                         double* half) {
-  const double one = 1, zero = 0;
-  F77_CALL(dsymm)("L", "L", &d, &d, &one, w, &d, axes, &d, &zero, half, &d FCONE FCONE);
-  F77_CALL(dgemm)
-  ("T", "N", &d, &d, &d, &one, axes, &d, half, &d, &zero, b, &d FCONE FCONE);
-}
-
 /* The variances along the axes that are best for the turned scatters. */
 static void best_values(const struct gm_scatter* s, int own_size, const double* turned,
                         double* value) {
@@ -259,15 +249,6 @@ static void best_values(const struct gm_scatter* s, int own_size, const double* 
     }
   }
   for (ptrdiff_t a = 0; a < (ptrdiff_t)d * k && !own_size; a++) value[a] *= lambda;
-}
-
-static void rotate(double* m, ptrdiff_t at_a, ptrdiff_t at_b, ptrdiff_t step, int d,
-                   double c, double s) {
-  for (int e = 0; e < d; e++) {
-    const double a = m[at_a + step * e], b = m[at_b + step * e];
-    m[at_a + step * e] = c * a + s * b;
-    m[at_b + step * e] = c * b - s * a;
-  }
 }
 
 /* Rotates each pair of axes by the angle t that is best for the values as they are: it minimises
@@ -293,10 +274,10 @@ static double sweep_axes(const struct gm_scatter* s, const struct gm_bounds* bou
       const double ct = cos(angle), st = sin(angle);
       if (!(fabs(st) > 0)) continue;
       largest = fmax(largest, fabs(st));
-      rotate(axes, (ptrdiff_t)d * a, (ptrdiff_t)d * b, 1, d, ct, st);
+      gm_rotate(axes, (ptrdiff_t)d * a, (ptrdiff_t)d * b, 1, d, ct, st);
       for (int j = 0; j < k; j++) {
-        rotate(turned + len * j, (ptrdiff_t)d * a, (ptrdiff_t)d * b, 1, d, ct, st);
-        rotate(turned + len * j, a, b, d, d, ct, st);
+        gm_rotate(turned + len * j, (ptrdiff_t)d * a, (ptrdiff_t)d * b, 1, d, ct, st);
+        gm_rotate(turned + len * j, a, b, d, d, ct, st);
       }
     }
   return largest;
@@ -311,15 +292,15 @@ static void common_orientation(const struct gm_scatter* s, const struct gm_bound
   double* turned = value + (ptrdiff_t)d * k;
   double* spare = turned + len * k;
   current_orientation(s, cov, axes, spare);
-  for (int j = 0; j < k && !gm_stop(bounds->engine, pow(d, 3)); j++)
-    turn_scatter(s->s + s->stride * j, axes, d, turned + len * j, spare);
+  for (int j = 0; j < k && !gm_stop(bounds->engine, gm_cube(d)); j++)
+    gm_turn(s->s + s->stride * j, axes, d, turned + len * j, spare);
   for (int sweep = 0; sweep < SWEEPS; sweep++) {
     best_values(s, own_size, turned, value);
     if (sweep_axes(s, bounds, value, turned, axes) < 1e-9) break;
     if (gm_stop(bounds->engine, INFINITY)) return;
   }
   best_values(s, own_size, turned, value);
-  for (int j = 0; j < k && !gm_stop(bounds->engine, pow(d, 3)); j++)
+  for (int j = 0; j < k && !gm_stop(bounds->engine, gm_cube(d)); j++)
     rebuild(cov + len * j, axes, value + (ptrdiff_t)d * j, 1, d);
 }
 

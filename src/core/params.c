@@ -124,7 +124,7 @@ int gm_factors_fill(struct gm_factors* f, const struct gm_params* params,
       return err->code;
     }
     f->logc[j] += gm_log_constant(f->d, logdet);
-    if (f->shape == GM_TRIANG && f->stride && gm_stop(engine, pow(f->d, 3) / 3)) {
+    if (f->shape == GM_TRIANG && f->stride && gm_stop(engine, gm_cube(f->d) / 3)) {
       *err = (struct gm_error){.code = GM_STOPPED};
       return err->code;
     }

@@ -108,7 +108,7 @@ double gm_log_prior(const struct gm_bounds* bounds, const struct gm_params* para
   if (prior->alpha > 1 && bounds->noise) sum += (prior->alpha - 1) * log(params->prop[k]);
   for (int j = 0; j < k; j++) {
     const struct gm_prior_terms t = gm_prior_look(prior, params, j, work);
-    if (shape == GM_TRIANG && gm_stop(bounds->engine, pow(d, 3))) return NAN;
+    if (shape == GM_TRIANG && gm_stop(bounds->engine, gm_cube(d))) return NAN;
     if (prior->alpha > 1) sum += (prior->alpha - 1) * log(params->prop[j]);
     if (prior->kappa > 0)
       sum += prior->constant[1] - (t.logdet + prior->kappa * t.distance) / 2;

@@ -152,7 +152,7 @@ double gm_vb_divergence(const struct gm_bounds* bounds, const struct gm_params* 
   double sum = diverge_proportions(prior, params);
   for (int j = 0; j < k; j++) {
     const struct gm_prior_terms t = gm_prior_look(prior, params, j, work);
-    if (shape == GM_TRIANG && gm_stop(bounds->engine, pow(d, 3))) return NAN;
+    if (shape == GM_TRIANG && gm_stop(bounds->engine, gm_cube(d))) return NAN;
     const double ratio = prior->kappa / (prior->kappa + rows_of(prior, params, j));
     sum += d * (ratio - 1 - log(ratio)) / 2 + prior->kappa * t.distance / 2;
     if (params->family->shared && j > 0) continue;

@@ -112,7 +112,7 @@ int gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
         (v->size < spurious->thin_size * rows && !(v->eigenvalue >= spurious->thin)) ||
         v->on_floor;
     if (gm_fixed_covariance(bounds, j)) v->spurious = v->on_floor = 0;
-    if (family->shape == GM_TRIANG && gm_stop(bounds->engine, 3 * pow(d, 3))) {
+    if (family->shape == GM_TRIANG && gm_stop(bounds->engine, 3 * gm_cube(d))) {
       *err = (struct gm_error){.code = GM_STOPPED};
       return err->code;
     }

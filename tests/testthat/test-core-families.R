@@ -28,6 +28,49 @@ test_that("each M-step is the least of its criterion over the family", {
   }
 })
 
+test_that("matrices are decomposed rightly, of few columns, without LAPACK, and of many", {
+  for (d in c(2, 3, 5, 8, 12, 13)) {
+    data <- with_test_seed(d, matrix(rnorm(160 * d), 160) %*% matrix(rnorm(d^2), d))
+    by <- rep(1:2, c(60, 100))
+    data[by == 2, ] <- data[by == 2, ] * rep(seq(1, 2, length.out = d), each = 100)
+    n <- c(60, 100)
+    scatter <- lapply(1:2, function(j) crossprod(scale(data[by == j, ], scale = FALSE)))
+    mstep <- function(code) {
+      gmm(data, 2, code, control = gmm_control(init = by, max_iter = 0, spurious = c(size = 0)))
+    }
+    covariances <- function(fit) lapply(1:2, function(j) unname(fit$covariances[, , j]))
+    # one shape, axes of their own
+    parts <- lapply(scatter, eigen, symmetric = TRUE)
+    values <- (parts[[1]]$values + parts[[2]]$values) / 160
+    want <- lapply(parts, function(e) e$vectors %*% (values * t(e$vectors)))
+    expect_equal(covariances(mstep("EEV")), want, tolerance = 1e-10)
+    # one shape and orientation: sizes and shape are each the best for the other
+    got <- covariances(mstep("VEE"))
+    lambda <- sapply(got, function(s) det(s)^(1 / d))
+    common <- scatter[[1]] / lambda[1] + scatter[[2]] / lambda[2]
+    common <- common / det(common)^(1 / d)
+    expect_equal(got, lapply(lambda, `*`, unname(common)), tolerance = 1e-9)
+    sizes <- sapply(1:2, function(j) sum(diag(solve(common, scatter[[j]]))) / (d * n[j]))
+    expect_equal(sizes, lambda, tolerance = 1e-9)
+    # one orientation: no pair of axes can be turned to the better
+    got <- covariances(mstep("VVE"))
+    axes <- eigen(got[[1]] / n[1] + got[[2]] / n[2], symmetric = TRUE)$vectors
+    turned <- lapply(scatter, function(w) crossprod(axes, w %*% axes))
+    variance <- lapply(1:2, function(j) diag(turned[[j]]) / n[j])
+    back <- lapply(variance, function(v) axes %*% (v * t(axes)))
+    expect_equal(got, back, tolerance = 1e-7)
+    force <- Reduce(`+`, Map(function(v, b) outer(1 / v, 1 / v, `-`) * b, variance, turned))
+    expect_lt(max(abs(force)), 1e-5 * 160)
+    # the verdict's smallest eigenvalue in the metric of the pooled covariance
+    fit <- mstep("VVV")
+    got <- covariances(fit)
+    share <- colMeans(predict(fit, type = "prob"))
+    pooled <- share[1] * got[[1]] + share[2] * got[[2]]
+    least <- sapply(got, function(s) min(Re(eigen(solve(pooled, s))$values)))
+    expect_equal(fit$verdict$eigenvalue, least, tolerance = 1e-8)
+  }
+})
+
 test_that("free parameters are counted as Celeux and Govaert do", {
   beta <- function(d) d * (d + 1) / 2
   for (d in 2:5) for (k in 1:4) {
