@@ -256,6 +256,7 @@ join_rows <- function(parts, like) {
   }
   labels <- fill("labels", 0L)
   if (any(labels > 0L) || !is.null(like$labels)) {
+    if (is.null(labels)) labels <- integer(sum(sizes))
     known <- rownames(like$means)[seq_len(max(labels, nlevels(like$labels)))]
     labels <- factor(labels, seq_along(known), known)
   } else {
@@ -275,7 +276,7 @@ frozen_home <- function(frozen, data, stats, like) {
   total <- function(field) sum(vapply(frozen, function(part) as.double(part[[field]]), 0))
   known <- max(0L, unlist(lapply(frozen, `[[`, "labelled")), nlevels(data$labels))
   weighted <- !is.null(data$weights) || any(vapply(frozen, `[[`, NA, "weighted"))
-  new <- nrow(data$x) - sum(wholly_missing(data$x) & (is.null(data$labels) | is.na(data$labels)))
+  new <- nrow(data$x) - sum(count_missing(data$x, data$labels)["empty"])
   weight <- stats$unit * stats$total[2L]
   mean <- stats$unit * sum(stats$nk2) / sum(stats$nk) # noise has no sum of squares of its own
   list(what = "their statistics", frozen = TRUE, rows = total("rows") + new,

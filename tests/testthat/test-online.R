@@ -216,6 +216,30 @@ test_that("weights, labels, missing rows and names of a formula come along", {
   expect_equal(online$means, all$means, tolerance = 1e-3)
 })
 
+test_that("rows that are wholly missing are not counted, those of fits without rows neither", {
+  first <- x[1:80, ]
+  last <- rbind(x[81:150, ], NA)
+  start <- light(init = at_start("VVV"))
+  on <- update(gmm(first, 3, control = start), newdata = last, na.action = na.pass)
+  expect_identical(c(on$nobs, on$home$rows), c(150, 150))
+  expect_no_error(validate_gmm(on))
+  held <- gmm(last, 3, na.action = na.pass, control = gmm_control(init = at_start("VVV")))
+  lost <- gmm(rbind(NA, first), 3, na.action = na.pass, control = start)
+  for (both in list(gmm_combine(held, lost), gmm_combine(lost, held))) {
+    expect_identical(c(both$nobs, both$home$rows), c(150, 150))
+    expect_no_error(validate_gmm(both))
+  }
+})
+
+test_that("without `labels` no component of the new rows is known", {
+  known <- replace(as.character(species), -c(1:9, 101:109), NA)
+  fit <- gmm(x[1:100, ], 3, labels = known[1:100], control = light())
+  none <- rep(NA_character_, 50)
+  on <- update(fit, newdata = x[101:150, ])
+  expect_identical(on, update(fit, newdata = x[101:150, ], labels = none))
+  expect_identical(levels(on$labels), levels(fit$labels))
+})
+
 test_that("a prior and equal proportions hold on", {
   prior <- gmm_prior(mean = colMeans(x), scale = diag(4), df = 8)
   one <- gmm(x[1:100, ], 1, prior = prior, control = light())
