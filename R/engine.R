@@ -204,7 +204,7 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, o
     use_certainty = as.integer(certainty),
     sample = if (auto && n > 2L * size && is.null(labels)) size else n,
     max_iter = control$max_iter,
-    tol = if (control$tol > 0) max(control$tol, grid_tol(length(each))) else 0,
+    tol = control$tol,
     accelerate = as.integer(control$accelerate),
     spurious = as.double(control$spurious), threads = control$threads,
     progress = if (control$verbose) title else "", labels = labels_to_c(labels),
@@ -237,9 +237,6 @@ cell_tables <- function(cell, unit) {
   cell$verdict <- read_verdict(cell$verdict)
   cell
 }
-
-# The gain that is left, per unit of weight, when a model of a grid is done.
-grid_tol <- function(cells) if (cells > 30L) 1e-5 else 1e-7
 
 # Proposals without success for each model: the fewer models, the more.
 moves_each <- function(cells, control) {
