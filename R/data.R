@@ -783,10 +783,17 @@ column_scale <- function(x, w = NULL) {
   stats::setNames(scale, colnames(x))
 }
 
+# Of the values that are there.
+column_median <- function(x, w = NULL) {
+  apply_columns(x, function(v) {
+    there <- !is.na(v)
+    quartiles(v[there], if (!is.null(w)) w[there] / sum(w[there]), .5)
+  })
+}
+
 # Smallest values whose share of the total is at least a quarter, three quarters. The margin
 # keeps rounding in the sums from mattering.
-quartiles <- function(v, share) {
-  p <- c(.25, .75)
+quartiles <- function(v, share, p = c(.25, .75)) {
   if (is.null(share)) {
     at <- ceiling(length(v) * p)
     return(sort(v, partial = unique(at))[at])

@@ -319,9 +319,10 @@ check_single <- function(x, expected, arg = deparse1(substitute(x)), hint = sele
 resolve_options <- function(options, data, k = NULL) {
   proportions <- check_choice(options$proportions, c("free", "equal"), "proportions")
   noise <- resolve_noise(options$noise, data)
+  trim <- resolve_trim(options$trim, noise)
   list(equal = if (proportions == "equal") TRUE, labels = resolve_labels(data, k),
-       noise = noise, trim = resolve_trim(options$trim, noise),
-       prior = resolve_prior(options$prior, data, k))
+       noise = noise, trim = trim,
+       prior = resolve_prior(options$prior, data, k, !is.null(noise) || !is.null(trim)))
 }
 
 # Options with what is fixed, which depends on the family.

@@ -38,19 +38,24 @@
 #' @param alpha Dirichlet parameter of each proportion, a number above 0; 1 favours none. `NULL`: 1
 #'   in [gmm()], `1 / k` in [gmm_vb()]. [gmm()] refuses a number below 1, with which the posterior
 #'   has no mode inside. With `gmm(proportions = "equal")` it is not used.
-#' @param mean Prior mean: d numbers; or `NULL`: the (weighted) mean of the data.
+#' @param mean Prior mean: d numbers; or `NULL`: the (weighted) mean of the data, in fits with `trim`
+#'   or `noise` their (weighted) medians, which outliers don't move. Names are those of the data's
+#'   variables, in any order; without names the order is theirs.
 #' @param kappa How many rows the prior mean is worth, a number of at least 0; with 0 it says
 #'   nothing of the means. `NULL`: 0.01 in [gmm()], 1 in [gmm_vb()].
 #' @param df Degrees of freedom of the inverse Wishart density, a number above d - 1; or 0: it says
 #'   nothing of the covariances. `NULL`: d + 2 in [gmm()], d in [gmm_vb()].
-#' @param scale Its scale: a positive definite d x d matrix, or d variances. `NULL`: in [gmm()] the
-#'   (weighted) variances of the columns, divided by `k^(2/d)`, so that k such components fill the
-#'   data's range (correlations are not taken from the data, so that collinear columns do no harm);
+#' @param scale Its scale: a positive definite d x d matrix, or d variances, by name as `mean`.
+#'   `NULL`: in [gmm()] the (weighted) variances of the columns, divided by `k^(2/d)`, so that k such
+#'   components fill the data's range (correlations are not taken from the data, so that collinear
+#'   columns do no harm); with `trim` or `noise` in place of each variance the square of the
+#'   interquartile range / 1.349 (of the standard deviation where that range is 0);
 #'   in [gmm_vb()] the (weighted) covariance of the data, with `"diag"` and `"spherical"` its
 #'   diagonal.
 #' @return A list of class `"gmm_prior"` with the values above.
-#' @section Errors: `gaussmix_error_argument` names the argument; that `mean` and `scale` have the
-#'   data's dimension is checked by [gmm()].
+#' @section Errors: `gaussmix_error_argument` names the argument. That `mean` and `scale` have the
+#'   data's dimension and names is checked by [gmm()]: `gaussmix_error_dimension`,
+#'   `gaussmix_error_names`.
 #' @references Fraley, C. and Raftery, A. E. (2007) Bayesian regularization for normal mixture
 #'   estimation and model-based clustering. *Journal of Classification* 24, 155-181, sections 2 and
 #'   3.
@@ -86,17 +91,26 @@ check_prior_scale <- function(scale) {
   if (is.object(scale) || !is.numeric(scale) || !length(scale) || !all(is.finite(scale))) {
     gmm_abort("argument", must_be("scale", expected, scale))
   }
-  if (is.null(dim(scale))) scale <- diag(as.double(scale), length(scale))
+  if (is.null(dim(scale))) {
+    names <- names(scale)
+    scale <- diag(as.double(scale), length(scale))
+    if (!is.null(names)) dimnames(scale) <- list(names, names)
+  }
   square <- length(dim(scale)) == 2L && nrow(scale) == ncol(scale)
   storage.mode(scale) <- "double"
   if (!square || !isSymmetric(unname(scale)) || is.null(try_chol(scale))) {
     gmm_abort("argument", must_be("scale", expected, scale))
   }
+  both <- any_names(rownames(scale)) && any_names(colnames(scale))
+  if (both && !identical(rownames(scale), colnames(scale))) {
+    gmm_abort("names", "`scale` must have the same names of rows and of columns.")
+  }
   scale
 }
 
-# With the data's dimension, what is NULL filled in -> what the engine takes.
-resolve_prior <- function(prior, data, k) {
+# With the data's dimension, what is NULL filled in -> what the engine takes. robust: outliers are
+# expected, and must not get in by way of the prior.
+resolve_prior <- function(prior, data, k, robust = FALSE) {
   if (is.null(prior)) return(NULL)
   prior <- check_prior(prior)
   if (is.null(prior$alpha)) prior$alpha <- 1
@@ -107,7 +121,11 @@ resolve_prior <- function(prior, data, k) {
   if (is.null(prior$kappa)) prior$kappa <- 0.01
   d <- ncol(data$x)
   if (is.null(prior$df)) prior$df <- d + 2
-  if (is.null(prior$scale)) prior$scale <- diag(diag(data_covariance(data)) / k^(2 / d), d)
+  if (is.null(prior$scale)) {
+    variances <- if (robust) data$scale^2 else diag(data_covariance(data))
+    prior$scale <- diag(as.double(variances) / k^(2 / d), d)
+  }
+  if (is.null(prior$mean) && robust) prior$mean <- column_median(data$x, data$weights)
   fit_prior(prior, data)
 }
 
@@ -136,9 +154,29 @@ data_covariance <- function(data) {
 fit_prior <- function(prior, data) {
   if (is.null(prior$mean)) prior$mean <- data_mean(data)
   check_prior_fits(prior, ncol(data$x))
-  prior$mean <- unname(prior$mean)
-  prior$scale <- unname(prior$scale)
+  names <- colnames(data$x)
+  named <- data$blueprint$named
+  prior$mean <- unname(prior$mean[variable_order(names(prior$mean), names, named, "mean")])
+  order <- scale_order(prior$scale, names, named)
+  prior$scale <- unname(prior$scale[order, order, drop = FALSE])
   prior
+}
+
+scale_order <- function(scale, names, named) {
+  given <- if (any_names(colnames(scale))) colnames(scale) else rownames(scale)
+  variable_order(given, names, named, "scale")
+}
+
+# By name where both have names, else by position.
+variable_order <- function(given, names, named, arg) {
+  if (!named || !any_names(given)) return(seq_along(names))
+  order <- match(names, given)
+  if (anyNA(order)) {
+    gmm_abort("names", sprintf("`%s` of gmm_prior() must have the variables of the data; it lacks %s.",
+                               arg, some(backtick(names[is.na(order)]))),
+              sprintf("It has %s.", some(backtick(given), 10L)))
+  }
+  order
 }
 
 check_prior_fits <- function(prior, d) {
@@ -182,11 +220,11 @@ format.gmm_prior <- function(x, ...) {
   given <- function(v, else_text) if (is.null(v)) else_text else some(number_text(v), 4L)
   values <- c(
     alpha = given(x$alpha, "NULL (1; in gmm_vb() 1 / k)"),
-    mean = given(x$mean, "NULL (the mean of the data)"),
+    mean = given(x$mean, "NULL (the mean of the data; their medians with trim, noise)"),
     kappa = given(x$kappa, "NULL (0.01; in gmm_vb() 1)"),
     df = given(x$df, "NULL (number of variables + 2; in gmm_vb() + 0)"),
     scale = if (is.null(x$scale)) {
-      "NULL (variances of the data / k^(2/d); in gmm_vb() their covariance)"
+      "NULL (variances of the data / k^(2/d), robust with trim, noise; in gmm_vb() their covariance)"
     } else {
       describe(x$scale)
     }

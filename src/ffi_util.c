@@ -81,13 +81,12 @@ struct gm_rows ffi_group(const struct gm_rows* given, const int* label, int all)
   *view = *given;
   int* row = (int*)R_alloc(2 * given->n + 1, sizeof *row);
   gm_patterns_sort(view, row);
-  ptrdiff_t n = given->n;
-  for (ptrdiff_t t = n - 1; t >= 0 && !all; t--) { /* what says nothing */
-    int there = label && label[row[t]] > 0;
-    for (int a = 0; a < given->d && !there; a++)
-      there = !ISNAN(given->x[row[t] + given->ld * a]);
-    if (there) break;
-    n = t;
+  ptrdiff_t n = 0;
+  for (ptrdiff_t t = 0; t < given->n; t++) { /* without what says nothing */
+    int says = all || (label && label[row[t]] > 0);
+    for (int a = 0; a < given->d && !says; a++)
+      says = !ISNAN(given->x[row[t] + given->ld * a]);
+    if (says) row[n++] = row[t];
   }
   rows = group(view, row, n, given->w != NULL);
   rows.label = ffi_take_labels(label, &rows);

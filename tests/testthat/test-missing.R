@@ -165,3 +165,28 @@ test_that("noise, trimming and a bound on the ratio take rows with missing value
     expect_lt(trimmed$nobs, nobs(noisy))
   }
 })
+
+test_that("empty rows without a label don't count, wherever labelled ones stand among them", {
+  set.seed(1)
+  x <- cbind(a = c(rnorm(20), rnorm(20, 5)), b = rnorm(40))
+  x[c(1, 20, 40), ] <- NA
+  labels <- rep(NA, 40)
+  labels[c(5, 40)] <- c("A", "B")
+  w <- rep(c(1, 2), 20)
+  dropped <- c(1, 20) # say nothing
+  start <- gmm_params(c(0.5, 0.5), rbind(c(0, 0), c(5, 0)), diag(2), covariance = "VVV")
+  for (weights in list(NULL, w)) {
+    for (trim in c(0, 0.1)) {
+      fit <- function(rows) {
+        gmm(x[rows, ], 2, weights = weights[rows], labels = labels[rows], trim = trim,
+            na.action = na.pass, control = gmm_control(init = start))
+      }
+      all <- fit(1:40)
+      some <- fit(setdiff(1:40, dropped))
+      expect_equal(all$nobs, (1 - trim) * sum((if (is.null(weights)) rep(1, 40) else w)[-dropped]))
+      expect_equal(BIC(all), BIC(some))
+      expect_no_error(validate_gmm(all))
+      expect_equal(all$missing[["empty"]], 2L)
+    }
+  }
+})

@@ -167,3 +167,36 @@ test_that("modes are those of mclust, whose `dof` is 2 more", {
     expect_equal(unname(fit$proportions), want$proportions, tolerance = 1e-5)
   }
 })
+
+test_that("a prior with names goes by them", {
+  start <- gmm_control(init = gmm(faithful, 2))
+  mean <- c(eruptions = 3, waiting = 70)
+  scale <- c(eruptions = 1, waiting = 100)
+  full <- diag(scale) + 0.5
+  dimnames(full) <- list(names(scale), names(scale))
+  mode <- function(mean, scale) {
+    gmm(faithful, 2, prior = gmm_prior(mean = mean, kappa = 10, scale = scale), control = start)
+  }
+  expect_equal(coef(mode(rev(mean), rev(scale))), coef(mode(unname(mean), unname(scale))))
+  expect_equal(coef(mode(mean, full[2:1, 2:1])), coef(mode(unname(mean), unname(full))))
+  names(mean) <- c("eruptions", "wait")
+  expect_gm_error(mode(mean, scale), "names", "mean")
+  expect_gm_error(mode(NULL, c(a = 1, b = 2)), "names", "scale")
+  dimnames(full)[[1]] <- c("waiting", "eruptions")
+  expect_gm_error(gmm_prior(scale = full), "names", "scale")
+})
+
+test_that("outliers don't get into a robust fit by its default prior", {
+  set.seed(7)
+  x <- rbind(matrix(rnorm(60), 30), matrix(rnorm(60, 4), 30))
+  x[1, ] <- 1e4
+  fit <- gmm(x, 2, trim = 0.05, prior = gmm_prior())
+  expect_equal(fit$prior$mean, apply(x, 2, quantile, 0.5, type = 1, names = FALSE))
+  expect_equal(fit$prior$scale, diag((apply(x, 2, IQR, type = 1) / 1.349)^2 / 2))
+  for (fit in list(fit, gmm(x, 2, noise = TRUE, prior = gmm_prior()))) {
+    expect_equal(unname(fit$proportions[1:2]), c(0.5, 0.5), tolerance = 0.1)
+    expect_lt(max(sqrt(apply(fit$covariances, 3, diag))), 1.5)
+  }
+  weighted <- gmm(x, 2, trim = 0.05, prior = gmm_prior(), weights = rep(2, 60))
+  expect_equal(weighted$prior, gmm(x, 2, trim = 0.05, prior = gmm_prior())$prior)
+})
