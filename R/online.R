@@ -393,14 +393,20 @@ spread_over <- function(scatter, precision) {
 #'   fit to what each part took its rows for, and close to the fit of all rows where the parts
 #'   agree.
 #'
+#' Noise must be the same in all fits: with `noise = TRUE` each has the box of its own rows, so give
+#' the parts the same limits. Only where all fits hold their rows, and all have the box of these, does
+#' the result have the box of all rows.
+#'
 #' What the result has is in the table of [update.gaussmix()]. That no row is in two of the fits is
 #' not checked.
-#' @param fit,... Fits by [gmm()]: of one family, number of components and set of columns, and alike
-#'   in `proportions` and in having a prior or not. Names, order of components, prior and call are
-#'   those of the first.
-#' @param control The result of [gmm_control()]; `NULL`: that of the first.
+#' @param fit,... Fits by [gmm()]: of one family, number of components and set of columns (which go
+#'   by name), and alike in `proportions` and in having a prior or not. Names, order of components
+#'   and of columns, prior and call are those of the first. A single fit is returned as it is.
+#' @param control The result of [gmm_control()]; `NULL`: that of the first, with the usual `tol` and
+#'   `max_iter`.
 #' @return An object as by [gmm()], with `parts`, the number of sets of rows.
 #' @section Errors: `gaussmix_error_argument` where the fits are of different models;
+#'   `gaussmix_error_noise` where their noise differs;
 #'   `gaussmix_error_data` for mixtures without statistics, as for [update.gaussmix()].
 #' @seealso [update.gaussmix()] for rows that come one batch after the other
 #' @references McLachlan, G. J. and Krishnan, T. (2008) *The EM Algorithm and Extensions*. Wiley,
@@ -418,6 +424,7 @@ spread_over <- function(scatter, precision) {
 #' @export
 gmm_combine <- function(fit, ..., control = NULL) {
   fits <- list(fit, ...)
+  if (!is.null(control)) control <- check_control(control)
   for (i in seq_along(fits)) {
     if (!inherits(fits[[i]], "gaussmix")) {
       gmm_abort("argument", sprintf("gmm_combine() takes fits by gmm(); number %d is %s.", i,
@@ -426,8 +433,14 @@ gmm_combine <- function(fit, ..., control = NULL) {
     need_fit(fits[[i]], "gmm_combine()")
     refuse_posterior(fits[[i]], "gmm_combine()")
     check_same_model(fits[[i]], fit, i)
+    fits[[i]] <- in_columns(fits[[i]], colnames(fit$means))
   }
-  control <- if (is.null(control)) fit$control else check_control(control)
+  if (length(fits) == 1L) return(fit)
+  if (is.null(control)) { # steps are to be made, however many those of the fits were
+    control <- fit$control
+    control[c("max_iter", "tol")] <- gmm_control()[c("max_iter", "tol")]
+  }
+  fit$noise <- common_noise(fits)
   orders <- lapply(fits, matching_order, fit)
   parts <- Map(function(f, order) part_of_fit(f, 1, order), fits, orders)
   start <- fit[parameter_fields]
@@ -451,7 +464,7 @@ check_same_model <- function(other, fit, i) {
     differs("the family", "%s, not %s", other$covariance, fit$covariance)
   }
   if (other$k != fit$k) differs("the number of components", "%d, not %d", other$k, fit$k)
-  if (!identical(colnames(other$means), colnames(fit$means))) {
+  if (!setequal(colnames(other$means), colnames(fit$means))) {
     differs("its columns", "%s, not %s", some(backtick(colnames(other$means))),
             some(backtick(colnames(fit$means))))
   }
@@ -460,6 +473,53 @@ check_same_model <- function(other, fit, i) {
     named <- function(f) if (length(options(f))) some(backtick(options(f))) else "none"
     differs("its options", "%s, not %s", named(other), named(fit))
   }
+}
+
+# A fit with its columns in the order of `names`.
+in_columns <- function(fit, names) {
+  order <- match(names, colnames(fit$means))
+  if (!is.unsorted(order)) return(fit)
+  d <- length(order)
+  fit$means <- fit$means[, order, drop = FALSE]
+  fit$covariances <- fit$covariances[order, order, , drop = FALSE]
+  if (!is.null(fit$x)) fit$x <- fit$x[, order, drop = FALSE]
+  if (!is.null(fit$noise$limits)) fit$noise$limits <- fit$noise$limits[, order, drop = FALSE]
+  for (part in c("sum", "lost", "lost2")) {
+    fit$stats[[part]] <- fit$stats[[part]][order, , drop = FALSE]
+  }
+  scatter <- fit$stats$scatter
+  fit$stats$scatter <- if (nrow(scatter) == d) {
+    scatter[order, , drop = FALSE]
+  } else {
+    apply(scatter, 2L, function(lower) {
+      full <- matrix(lower, d)
+      full[upper.tri(full)] <- t(full)[upper.tri(full)]
+      full[order, order]
+    })
+  }
+  fit
+}
+
+# The noise of all rows: one box for all parts, or that of all rows held where each part has that of
+# its own rows (noise = TRUE).
+common_noise <- function(fits) {
+  noise <- lapply(fits, `[[`, "noise")
+  same <- vapply(noise, function(one) isTRUE(all.equal(one, noise[[1L]], tolerance = 1e-12)), NA)
+  if (all(same)) return(noise[[1L]])
+  own <- vapply(fits, function(f) {
+    !is.null(f$x) && !is.null(f$noise$limits) &&
+      identical(unname(f$noise$limits), unname(data_box(f)))
+  }, NA)
+  if (!all(own)) {
+    gmm_abort("noise", sprintf(paste(
+      "gmm_combine() takes fits of one noise; that of number %d differs from the first's, and not",
+      "all fits hold their rows and have the box of these (noise = TRUE)."), which(!same)[1L]),
+      "Fit all parts with the same limits: gmm(noise = limits).")
+  }
+  limits <- lapply(noise, `[[`, "limits")
+  box_noise(rbind(do.call(pmin, lapply(limits, function(l) l[1L, ])),
+                  do.call(pmax, lapply(limits, function(l) l[2L, ]))),
+            colnames(fits[[1L]]$means), "The box of all rows")
 }
 
 # The order of the components of `other` in which they are those of `fit`.

@@ -308,6 +308,55 @@ test_that("fits with their rows combine to a fit of all rows, whatever their com
   expect_null(mixed$loglik)
 })
 
+test_that("fits combine by the names of their columns; one fit is itself", {
+  for (code in c("VVV", "VVI", "VII", "EEE")) for (keep in c(TRUE, FALSE)) {
+    at <- function(rows, columns = 1:4) {
+      gmm(x[rows, columns], 3, code, control = gmm_control(init = species[rows], keep = keep))
+    }
+    one <- at(1:70)
+    both <- gmm_combine(one, at(71:150))
+    turned <- gmm_combine(one, at(71:150, c(3, 1, 4, 2)))
+    expect_equal(parameters(turned), parameters(both), tolerance = 1e-6)
+    expect_equal(turned$objective, both$objective)
+    expect_identical(turned$x, both$x)
+  }
+  expect_identical(gmm_combine(one), one)
+})
+
+test_that("fits at given parameters combine to one EM step, also by their own control", {
+  start <- at_start("VVV")
+  at <- function(rows) {
+    suppressWarnings(gmm(x[rows, ], 3, control = light(init = start, max_iter = 0)))
+  }
+  step <- gmm(x, 3, control = gmm_control(init = start, max_iter = 1, tol = 0))
+  expect_equal(parameters(gmm_combine(at(1:40), at(41:150))), parameters(step), tolerance = 1e-8)
+})
+
+test_that("fits combine with one noise: the same box, or that of all rows held", {
+  y <- with_test_seed(7, rbind(as.matrix(faithful), cbind(runif(28, 1, 6), runif(28, 40, 99))))
+  rows <- with_test_seed(8, sample(300, 150))
+  at <- function(rows, noise = TRUE, ...) {
+    with_test_seed(1, gmm(y[rows, ], 2, noise = noise, control = gmm_control(...)))
+  }
+  held <- list(at(rows), at(-rows))
+  both <- do.call(gmm_combine, held)
+  expect_identical(unname(both$noise$limits), unname(apply(y, 2, range)))
+  expect_equal(gmm_combine(held[[2]], held[[1]])$loglik, both$loglik)
+  all <- gmm(y, 2, noise = TRUE, control = gmm_control(init = both))
+  expect_equal(both$loglik, all$loglik)
+  lost <- list(at(rows, keep = FALSE), at(-rows, keep = FALSE))
+  for (fits in list(lost, list(held[[1]], lost[[2]]))) {
+    expect_gm_error(do.call(gmm_combine, fits), "noise", "noise = limits", "gmm_combine")
+  }
+  box <- rbind(c(0, 30), c(7, 110))
+  expect_gm_error(gmm_combine(at(rows, box), held[[2]]), "noise", "number 2", "gmm_combine")
+  same <- gmm_combine(at(rows, box, keep = FALSE), at(-rows, box, keep = FALSE))
+  expect_identical(unname(same$noise$limits), box)
+  turned <- with_test_seed(1, gmm(y[-rows, 2:1], 2, noise = box[, 2:1], control = light()))
+  turned <- gmm_combine(at(rows, box, keep = FALSE), turned)
+  expect_equal(parameters(turned), parameters(same), tolerance = 1e-5)
+})
+
 test_that("a fit of a source goes on too", {
   source <- gmm_source(x[1:100, ], chunk = 30)
   fit <- gmm(source, 3, control = gmm_control(init = at_start("VVV")))
@@ -350,7 +399,7 @@ test_that("what a fit without rows can't say is refused, and what makes no sense
   }
   differs("the family: VVI, not VVV", k = 3, covariance = "diag")
   differs("the number of components: 2, not 3", k = 2)
-  differs("its columns", k = 3, rows = x[, 4:1])
+  differs("its columns", k = 3, rows = x[, 1:3])
   differs("its options: `prior`, not none", k = 3, prior = gmm_prior())
   expect_gm_error(gmm_combine(fit, 3), "argument", "number 2 is 3", "gmm_combine")
   broken <- on
