@@ -129,8 +129,10 @@ part_family <- function(code, d) {
 # (n x k), means (n x q x k), covariances (q x q x k, the same for all rows); with noise k + 1 of
 # them all, and its `limits`. With the Cholesky
 # factor R of a covariance, the given variables first, the regression on x is
-# R12' R11'^-1 (x - mean), and the covariance of its residuals R22' R22.
+# R12' R11'^-1 (x - mean), and the covariance of its residuals R22' R22. Where nothing is given it
+# is the marginal mixture.
 condition <- function(fit, x, given, rest) {
+  if (length(given) == 0L) return(unconditioned(fit, nrow(x), rest))
   q <- length(rest)
   means <- array(0, c(nrow(x), q, fit$k))
   covariances <- array(0, c(q, q, fit$k))
@@ -145,6 +147,14 @@ condition <- function(fit, x, given, rest) {
   part <- list(log_prob = log_gate(fit, x, given), means = means, covariances = covariances)
   if (!is.null(fit$noise)) part <- with_noise(part, fit$noise$limits[, rest, drop = FALSE])
   part
+}
+
+unconditioned <- function(fit, n, rest) {
+  p <- fit$proportions
+  part <- list(log_prob = matrix(log(p), n, length(p), byrow = TRUE),
+               means = array(rep(t(fit$means[, rest, drop = FALSE]), each = n), c(n, length(rest), fit$k)),
+               covariances = fit$covariances[rest, rest, , drop = FALSE])
+  if (is.null(fit$noise)) part else with_noise(part, fit$noise$limits[, rest, drop = FALSE])
 }
 
 # The moments of a uniform distribution as those of one component more.
@@ -211,44 +221,37 @@ conditional_quantile <- function(part, p, side) {
 
 # ---- predict(type = "conditional") -----------------------------------------------------
 
-# `newdata` NULL: the rows fitted. `level` NULL: no intervals.
+# Each row is conditioned on what it has. `newdata` NULL: the rows fitted. `level` NULL: no intervals.
 predict_conditional <- function(object, newdata, na.action, level) {
   if (!is.null(level)) level <- check_number(level, min = 0, max = 1, ends = "()")
-  if (is.null(newdata)) {
-    known <- fitted_part(object)
-  } else {
-    known <- known_part(object, newdata, "newdata")
-    policy <- na_policy(na.action)
-    if (policy %in% c("fail", "omit")) {
-      known$x <- handle_missing(known$x, policy, "newdata")$x
-    }
-  }
+  known <- if (is.null(newdata)) fitted_part(object) else new_part(object, newdata, na.action)
   x <- known$x
-  infinite <- which(!missing_rows(x) & rowSums(is.infinite(x)) > 0)
-  if (length(infinite)) warn_infinite(infinite)
-  fine <- which(rowSums(!is.finite(x)) == 0)
-  part <- condition(object, x[fine, , drop = FALSE], known$given, known$rest)
-  moments <- conditional_moments(part)
+  infinite <- which(rowSums(is.infinite(x)) > 0)
+  if (length(infinite)) warn_infinite(known$rows[infinite])
   variables <- colnames(object$means)[known$rest]
-  index <- match(seq_len(nrow(x)), fine) # rows that are not fine are NA
-  all_rows <- function(values, columns) {
-    values <- values[index, , drop = FALSE]
-    dimnames(values) <- list(rownames(x), columns)
-    values
+  blank <- function(...) {
+    array(NA_real_, c(nrow(x), lengths(list(...))), list(rownames(x), ...))
   }
-  out <- list(mean = all_rows(moments$mean, variables),
-              variance = if (length(variables) == 1L) {
-                stats::setNames(moments$variance[index], rownames(x))
-              } else {
-                structure(moments$variance[index, , , drop = FALSE],
-                          dimnames = list(rownames(x), variables, variables))
-              })
-  if (!is.null(level)) {
-    tail <- (1 - level) / 2
-    out$lower <- all_rows(conditional_quantile(part, tail, 1), variables)
-    out$upper <- all_rows(conditional_quantile(part, tail, -1), variables)
+  out <- list(mean = blank(variables), variance = blank(variables, variables))
+  if (!is.null(level)) out[c("lower", "upper")] <- out["mean"]
+  out$prob <- blank(class_names(object))
+  fine <- setdiff(seq_len(nrow(x)), c(infinite, known$left_out))
+  for (same in pattern_groups(x[fine, , drop = FALSE])) {
+    rows <- fine[same]
+    there <- if (length(rows)) which(!is.na(x[rows[1L], ])) else seq_len(ncol(x))
+    part <- condition(object, x[rows, there, drop = FALSE], known$given[there], known$rest)
+    moments <- conditional_moments(part)
+    out$mean[rows, ] <- moments$mean
+    out$variance[rows, , ] <- moments$variance
+    if (!is.null(level)) {
+      out$lower[rows, ] <- conditional_quantile(part, (1 - level) / 2, 1)
+      out$upper[rows, ] <- conditional_quantile(part, (1 - level) / 2, -1)
+    }
+    out$prob[rows, ] <- exp(part$log_prob)
   }
-  out$prob <- all_rows(exp(part$log_prob), class_names(object))
+  if (length(variables) == 1L) {
+    out$variance <- stats::setNames(as.vector(out$variance), rownames(x))
+  }
   out
 }
 
@@ -263,7 +266,20 @@ fitted_part <- function(object) {
   need_rows(object, "predict() without `newdata`")
   given <- which(!names %in% response)
   list(x = stats::napredict(object$na.action, object$x[, given, drop = FALSE]), given = given,
-       rest = which(names %in% response))
+       rest = which(names %in% response),
+       left_out = which(is.na(stats::napredict(object$na.action, numeric(nrow(object$x))))))
+}
+
+# Of new data what is known, `rows`, the user's numbers of the rows, and those `left_out`, to be NA.
+new_part <- function(object, newdata, na.action) {
+  known <- known_part(object, newdata, "newdata")
+  known$rows <- seq_len(nrow(known$x))
+  policy <- na_policy(na.action)
+  if (policy == "exclude") known$left_out <- which(missing_rows(known$x))
+  if (policy %in% c("fail", "omit") && anyNA(known$x)) {
+    known[c("x", "rows")] <- handle_missing(known$x, policy, "newdata")[c("x", "rows")]
+  }
+  known
 }
 
 # What is known of the variables by new data: x, a matrix of their columns; `given`, their numbers;

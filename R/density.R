@@ -76,9 +76,10 @@ dgmm <- function(x, fit, log = FALSE) {
   validate_gmm(fit)
   check_given(x, "the points")
   log <- check_flag(log)
-  x <- new_data(fit, one_row(x, fit), arg = "x")$x
-  density <- stats::predict(fit, x, type = if (log) "logdensity" else "density")
-  density[missing_rows(x)] <- NA # as of other densities; predict() gives that of what is there
+  new <- new_data(fit, one_row(x, fit), arg = "x")
+  density <- stats::setNames(rep(NA_real_, nrow(new$x)), rownames(new$x))
+  # Others are NA, as of other densities; predict() gives that of what is there.
+  density[new$ok] <- score(fit, new$x[new$ok, , drop = FALSE], if (log) "logdensity" else "density")
   density
 }
 

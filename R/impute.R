@@ -28,22 +28,8 @@ find_holes <- function(object, x) {
     rest <- which(is.na(x[same[1L], ]))
     given <- which(!is.na(x[same[1L], ]))
     list(rows = same, rest = rest,
-         part = if (length(given)) {
-           condition(object, x[same, given, drop = FALSE], given, rest)
-         } else {
-           unconditioned(object, length(same))
-         })
+         part = condition(object, x[same, given, drop = FALSE], given, rest))
   })
-}
-
-# As condition(), where nothing is given.
-unconditioned <- function(object, n) {
-  k <- object$k
-  p <- object$proportions
-  part <- list(log_prob = matrix(log(p), n, length(p), byrow = TRUE),
-               means = array(rep(t(object$means), each = n), c(n, ncol(object$means), k)),
-               covariances = object$covariances)
-  if (is.null(object$noise)) part else with_noise(part, object$noise$limits)
 }
 
 fill_holes <- function(x, holes, value) {

@@ -369,15 +369,27 @@ vcov.gaussmix <- function(object, complete = TRUE, ...) {
 # unlike that, it is as large as the standard errors only. NA where there are none.
 vcov_root <- function(object) {
   warn_if_spurious(object, ", and so must their standard errors not be")
-  fail <- function(why) {
-    gmm_warn("information", sprintf("There are no standard errors: %s.", why),
-             "Fewer components, or a fit that has converged, may have some.")
+  fail <- function() {
+    least <- which.min(object$proportions)
+    boundary <- object$proportions[[least]] * object$nobs < 1e-3 # of a row
+    noise <- least > object$k
+    why <- if (boundary) {
+      sprintf("the proportion of %s is 0, on its boundary",
+              if (noise) "noise" else paste("component", rownames(object$means)[least]))
+    } else {
+      "the observed information is not positive definite"
+    }
+    hint <- if (boundary) {
+      sprintf("A fit %s may have them.", if (noise) "without `noise`" else "with fewer components")
+    } else {
+      "Fewer components, or a fit that has converged, may have some."
+    }
+    gmm_warn("information", sprintf("There are no standard errors: %s.", why), hint)
     matrix(NA_real_, length(coef), 1L)
   }
   coef <- coef_vector(object)
-  empty <- which(object$proportions == 0)
-  value <- if (length(empty) > 0L) {
-    fail(sprintf("component %s has proportion 0", class_names(object)[empty[1L]]))
+  value <- if (any(object$proportions == 0)) {
+    fail()
   } else {
     map <- whitening(object, anyNA(object$x))
     posterior <- fit_posterior(object)
@@ -389,7 +401,7 @@ vcov_root <- function(object) {
     free <- free_directions(object, jacobian)
     root <- inverse_root(crossprod(free, information %*% free))
     if (is.null(root)) {
-      fail("the observed information is not positive definite")
+      fail()
     } else {
       out <- jacobian %*% (free %*% root)
       out[fixed_coefficients(object), ] <- 0 # what rounding has left

@@ -29,8 +29,9 @@
 #' has, by the conditional mixture of [gmm_conditional()]. Further columns of a data frame are
 #' ignored, so look at the names of what is predicted. After a formula with a response,
 #' `gmm(y ~ a + b, data, k)`, it is the response that is predicted, from all the others, whether
-#' `newdata` has it or not; without `newdata`, for the rows fitted. A term such as `log(y)` is
-#' predicted as such. With one component this is linear regression, with the maximum-likelihood
+#' `newdata` has it or not; without `newdata`, for the rows fitted. A row that misses some of the
+#' values is conditioned on those that are there; one that misses all has the marginal mixture. A
+#' term such as `log(y)` is predicted as such. With one component this is linear regression, with the maximum-likelihood
 #' estimate (divisor n) of the variance.
 #'
 #' The interval of each variable has the probability `level` under the row's conditional mixture,

@@ -222,9 +222,39 @@ test_that("terms of a formula are known where their variables are", {
                gmm_conditional(logs, c("log(eruptions)" = log(3)))$means)
 })
 
-test_that("rows that are missing or infinite are NA, and keep their places", {
+test_that("a row is conditioned on what it has", {
+  fit <- gmm(iris[1:4], 3)
+  new <- data.frame(Petal.Length = c(NA, 4, NA), Petal.Width = c(0.2, 1, NA))
+  out <- predict(fit, new, type = "conditional")
+  width <- predict(fit, new[1, 2, drop = FALSE], type = "conditional")
+  sepals <- colnames(out$mean)
+  for (part in c("mean", "lower", "upper")) {
+    expect_equal(out[[part]][1, ], width[[part]][1, sepals], tolerance = 1e-10)
+  }
+  expect_equal(out$variance[1, , ], width$variance[1, sepals, sepals], tolerance = 1e-10)
+  expect_equal(out$prob[1, ], width$prob[1, ], tolerance = 1e-10)
+  both <- predict(fit, new[2, ], type = "conditional")
+  expect_equal(lapply(out, function(part) cbind(part)[2, ]),
+               lapply(both, function(part) cbind(part)[1, ]), tolerance = 1e-10)
+  # nothing known: the marginal mixture
+  expect_equal(out$mean[3, ], colMeans(iris[sepals]), tolerance = 1e-4)
+  expect_equal(out$prob[3, ], fit$proportions)
+  expect_equal(out$upper[[3, 1]], qgmm(0.975, gmm_marginal(fit, 1)), tolerance = 1e-10)
+  # rows fitted
+  holes <- faithful
+  holes$eruptions[1:2] <- NA
+  holes$waiting[1] <- NA
+  partly <- gmm(waiting ~ eruptions, holes, k = 2, na.action = na.pass)
+  fitted <- predict(partly, type = "conditional")
+  expect_equal(fitted$mean[1:2, 1], rep(sum(partly$proportions * partly$means[, "waiting"]), 2),
+               tolerance = 1e-10, ignore_attr = TRUE)
+  expect_equal(fitted, predict(partly, holes, type = "conditional"))
+})
+
+test_that("rows that are left out or infinite are NA, and keep their places", {
   new <- data.frame(V1 = c(0, NA, 1, Inf), V2 = c(1, 2, 3, 4), row.names = letters[1:4])
-  expect_gm_warning(out <- predict(m, new, type = "conditional"), "infinite", ": 4.")
+  expect_gm_warning(out <- predict(m, new, type = "conditional", na.action = na.exclude),
+                    "infinite", ": 4.")
   for (part in out) {
     expect_identical(unname(is.na(cbind(part)[, 1])), c(FALSE, TRUE, FALSE, TRUE))
   }
@@ -232,6 +262,7 @@ test_that("rows that are missing or infinite are NA, and keep their places", {
   expect_equal(lapply(out, function(part) cbind(part)[c(1, 3), ]),
                lapply(fine, function(part) cbind(part)[1:2, ]))
   finite <- new[1:3, ]
+  expect_false(anyNA(predict(m, finite, "conditional")$mean))
   expect_identical(rownames(predict(m, finite, "conditional", na.omit)$mean), c("a", "c"))
   expect_identical(nrow(predict(m, finite, "conditional", na.exclude)$mean), 3L)
   expect_gm_error(predict(m, finite, "conditional", na.fail), "missing", "row \"b\"")

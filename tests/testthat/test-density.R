@@ -47,6 +47,9 @@ test_that("points are rows, by name; names are kept; NA stays with its row", {
   expect_identical(names(pgmm(rows, plane)), c("a", "b", "c"))
   expect_identical(unname(is.na(pgmm(rows, plane))), c(FALSE, TRUE, TRUE))
   expect_identical(unname(is.na(dgmm(rows, plane))), c(FALSE, TRUE, TRUE))
+  noisy <- gmm(faithful, k = 2, noise = 100) # of a density that no single variable has
+  holes <- rbind(c(NA, 70), as.matrix(faithful)[1:2, ])
+  expect_identical(unname(dgmm(holes, noisy)), c(NA, unname(dgmm(holes[-1, ], noisy))))
   expect_equal(pgmm(rows, plane)[["a"]], as.numeric(p), tolerance = 1e-15)
   expect_identical(is.na(attr(pgmm(rows, plane), "error")), c(FALSE, TRUE, TRUE))
   expect_identical(pgmm(c(a = 0, b = NA), line), c(a = pgmm(0, line), b = NA))

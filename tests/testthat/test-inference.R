@@ -209,7 +209,10 @@ test_that("where there are no standard errors they are NA, with a warning", {
   fit <- gmm(faithful, 2)
   empty <- fit
   empty$proportions[] <- c(1, 0)
-  expect_gm_warning(vcov(empty), "information", "component 2 has proportion 0")
+  expect_gm_warning(vcov(empty), "information", "the proportion of component 2 is 0")
+  none <- suppressWarnings(gmm(faithful, k = 2, noise = TRUE)) # none of its rows is noise
+  expect_lt(none$proportions[["noise"]], 1e-8)
+  expect_gm_warning(vcov(none), "information", c("noise is 0, on its boundary", "without `noise`"))
   expect_true(all(is.na(suppressWarnings(vcov(empty)))))
   expect_identical(dimnames(suppressWarnings(vcov(empty))), dimnames(vcov(fit)))
   twins <- gmm_params(c(0.5, 0.5), rbind(colMeans(faithful), colMeans(faithful)), cov(faithful))
