@@ -99,14 +99,13 @@ must_be <- function(arg, expected, got) {
 # A few words for what was given: "2.5", "\"a\"", "a character vector of length 2".
 describe <- function(x) {
   if (is.null(x)) return("NULL")
-  if (is.data.frame(x)) return(sprintf("a data frame of %d rows and %d columns", nrow(x), ncol(x)))
+  size <- function(dims) paste(plural(dims[1L], "row"), "and", plural(dims[2L], "column"))
+  if (is.data.frame(x)) return(paste("a data frame of", size(dim(x))))
   kind <- kind_of(x)
   if (is.factor(x) || is.list(x) && !is.object(x)) return(paste(kind, "of length", length(x)))
   if (is.object(x) || !is.atomic(x)) return(kind)
   dims <- dim(x)
-  if (length(dims) == 2L) {
-    return(sprintf("%s matrix of %d rows and %d columns", kind, dims[1L], dims[2L]))
-  }
+  if (length(dims) == 2L) return(paste(kind, "matrix of", size(dims)))
   if (length(dims) > 2L) return(sprintf("%s array of %s", kind, paste(dims, collapse = " x ")))
   if (length(x) == 1L) return(scalar_text(x))
   paste(kind, "vector of length", length(x))

@@ -38,6 +38,7 @@
 #' |---|---|
 #' | `convergence` | `max_iter` ended the iterations before they converged |
 #' | `spurious` | the fit that is returned has a component that rests on too few rows |
+#' | `labels` | all rows of a known label were trimmed |
 #' | `identical` | two components of the fit are the same |
 #' | `infinite` | rows of new data are infinite, so that they have no posterior |
 #' | `information` | there are no standard errors: the information is not positive definite |

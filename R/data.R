@@ -703,7 +703,7 @@ check_scale <- function(x, w, arg) {
   check_reach(apply(abs(ranges), 2L, max), names)
   rows <- if (is.null(counts)) nrow(x) else sum(counts)
   refuse_constant(names[counted[1L, ] == counted[2L, ]], rows, ncol(x), sprintf("`%s`", arg),
-                  !is.null(counts))
+                  !is.null(counts), anyNA(x))
   check_spread(column_scale(x, w), ranges[2L, ] - ranges[1L, ])
 }
 
@@ -747,8 +747,9 @@ refuse_scale <- function(name, what, hint = "Rescale it: multiply or divide it b
   gmm_abort("scale", sprintf("Column %s %s.", backtick(name), what), hint)
 }
 
-# rows: those that count; weighty: whether others have weight 0; d: number of columns.
-refuse_constant <- function(constant, rows, d, what, weighty) {
+# rows: those that count; weighty: whether others have weight 0; d: number of columns; gaps: values
+# are missing.
+refuse_constant <- function(constant, rows, d, what, weighty, gaps = FALSE) {
   if (length(constant) == 0L) return(invisible())
   which <- if (weighty) " of positive weight" else ""
   if (rows == 1) {
@@ -757,8 +758,11 @@ refuse_constant <- function(constant, rows, d, what, weighty) {
               if (d > 1L) sprintf("A full or tied one needs %d.", d + 1L))
   }
   if (length(constant) == d) {
-    gmm_abort("degenerate", sprintf("All %s rows of %s%s are the same.", number_text(rows), what,
-                                    which), "A mixture needs rows that differ.")
+    gmm_abort("degenerate", if (gaps) {
+      sprintf("No column of %s%s has two values that differ.", what, which)
+    } else {
+      sprintf("All %s rows of %s%s are the same.", number_text(rows), what, which)
+    }, "A mixture needs rows that differ.")
   }
   one <- length(constant) == 1L
   gmm_abort("degenerate", sprintf("%s %s of %s %s constant%s.", if (one) "Column" else "Columns",

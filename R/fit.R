@@ -26,7 +26,8 @@
 #' place of `log(f(x))`, and belongs to j in the M-step: semi-supervised learning. So components
 #' can't change places, and keep the labels' names. `predict(fit)` gives the model's posterior,
 #' which may differ from the label; `fitted()`, `residuals()` and `vcov()` use the label. Labels
-#' that are wrong pull the fit: leave those in doubt NA.
+#' that are wrong pull the fit: leave those in doubt NA. Where `trim` leaves out all rows of a label
+#' there is a warning of class `gaussmix_warning_labels`.
 #'
 #' @section Trimming:
 #' With `trim` the rows of lowest density count for nothing (trimmed likelihood): exactly `trim`
@@ -59,7 +60,7 @@
 #'   follow the fixed ones along the regression of the component's covariance.
 #' * `covariances`: in one of the shapes of [gmm_params()], with NA in place of a whole covariance:
 #'   of each component by itself (`"full"`, `"diag"`, `"spherical"`), or the common one (`"tied"`,
-#'   EEI, EII). Full matrices are fixed as wholes, variances of diagonal ones (`"diag"`, EEI) one by
+#'   EEI, EII; of EEI a d x d matrix, or d variances). Full matrices are fixed as wholes, variances of diagonal ones (`"diag"`, EEI) one by
 #'   one too. In the other families components share a part of their covariances, so that none can
 #'   be fixed by itself; nor can one where `gmm_control(ratio = )` bounds the eigenvalues.
 #'
@@ -111,7 +112,8 @@
 #' @param ... For methods; else must be empty: a misspelt argument is an error.
 #' @param labels Known components of some rows: a factor, text or whole numbers with an element for
 #'   each row given, NA where not known; or `NULL`: none is known. Each level is a component; the
-#'   first components are the levels, in their order, and those beyond are free. With a formula,
+#'   first components are the levels, in their order, and those beyond are free: each has its number
+#'   for a name or, where that is a label, the first number that no component has. With a formula,
 #'   evaluated in `data`.
 #' @param proportions `"free"`, or `"equal"`: all components have the proportion `1 / k`, which
 #'   saves `k - 1` parameters. Components are then ordered by their means.
@@ -472,10 +474,14 @@ component_order <- function(params, known = 0L) {
                    asplit(params$means, 2L)))
 }
 
-# Levels of the labels first, then what the start calls the others, or numbers.
+# Levels of the labels first, then what the start calls the others, or their numbers; where a label
+# has that name, the first number that is free.
 names_of_components <- function(k, known, given, noise = NULL) {
   if (is.null(given)) given <- as.character(seq_len(k))
-  if (!is.null(known)) given <- make.unique(c(known, given[-seq_along(known)]), "")
+  given[seq_along(known)] <- known
+  for (j in seq_len(k)[-seq_along(known)]) {
+    if (given[j] %in% known) given[j] <- setdiff(as.character(seq_len(k)), given)[1L]
+  }
   if (!is.null(noise) && "noise" %in% given) {
     gmm_abort("names", "A Gaussian must not have the name \"noise\" beside the noise component.",
               "Rows known to be noise can't be given as such: leave their labels NA.")
@@ -588,6 +594,7 @@ warn_of_fit <- function(fit, gain) {
       gain = gain)
   }
   warn_if_spurious(fit)
+  warn_of_lost_labels(fit)
   same <- identical_components(fit)
   if (length(same)) {
     gmm_warn("identical", sprintf("Components %s and %s are the same.", same[1L], same[2L]),

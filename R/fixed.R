@@ -9,11 +9,7 @@ fixable_families <- c("EII", "VII", "EEI", "VVI", "EEE", "VVV")
 # nothing is fixed.
 resolve_fixed <- function(fixed, data, k, code, options, control) {
   if (is.null(fixed)) return(NULL)
-  if (!is.list(fixed) || is.object(fixed) || !length(fixed) || anyDuplicated(names(fixed)) ||
-        !all(names(fixed) %in% parameter_fields)) {
-    gmm_abort("argument", must_be("fixed", paste("a list of some of", some(backtick(
-      parameter_fields))), fixed))
-  }
+  check_fixed_list(fixed)
   d <- ncol(data$x)
   names <- colnames(data$x)
   about <- list(class = "argument", prefix = "fixed$")
@@ -33,6 +29,22 @@ resolve_fixed <- function(fixed, data, k, code, options, control) {
   if (is.null(names)) names <- names(fixed$proportions)[seq_len(k)]
   out$components <- checked_names(names, "names")
   out
+}
+
+check_fixed_list <- function(fixed) {
+  expected <- paste("a list of some of", some(backtick(parameter_fields)))
+  if (!is.list(fixed) || is.object(fixed) || !length(fixed)) {
+    gmm_abort("argument", must_be("fixed", expected, fixed))
+  }
+  names <- if (is.null(names(fixed))) character(length(fixed)) else names(fixed)
+  wrong <- c(names[!names %in% parameter_fields], names[duplicated(names)])
+  if (length(wrong) == 0L) return(invisible())
+  wrong <- wrong[1L]
+  got <- if (wrong %in% c("", NA)) "with an element without a name"
+         else if (wrong %in% parameter_fields) paste("with", backtick(wrong), "twice")
+         else paste("with", backtick(wrong))
+  gmm_abort("argument", sprintf("`fixed` must be %s, not %s.", expected, got),
+            if (!wrong %in% parameter_fields) did_you_mean(wrong, parameter_fields, backtick))
 }
 
 fixed_proportions <- function(p, k, options, about) {
@@ -85,6 +97,9 @@ fixed_covariances <- function(covariances, k, d, code, about) {
       if (is.null(s) || length(s) == 1L && is.na(s)) matrix(NA_real_, d, d) else s
     })
   }
+  if (code == "EEI" && is_plain_numeric(covariances)) {
+    covariances <- common_diagonal(covariances, k, d, about)
+  }
   s <- read_covariances(covariances, k, d, code, about)
   if (all(is.na(s))) return(none)
   if (!code %in% fixable_families) {
@@ -101,21 +116,41 @@ fixed_covariances <- function(covariances, k, d, code, about) {
   s
 }
 
+# The one covariance of all components, as a d x d matrix or d variances, is taken k times.
+common_diagonal <- function(given, k, d, about) {
+  size <- dim_or_length(given)
+  if (identical(size, c(d, d))) return(array(given, c(d, d, k)))
+  if (identical(size, d) || identical(size, c(1L, d))) {
+    return(diagonal_covariances(matrix(given, k, d, byrow = TRUE), d))
+  }
+  taken <- list(c(k, d), c(d, d, k), if (d == 1L) k)
+  if (!list(size) %in% taken) {
+    refuse(about, "covariances", sprintf("one matrix of %d x %d, or %s", d, d,
+                                         plural(d, "variance")), describe(given))
+  }
+  given
+}
+
 # Of a diagonal matrix entries may be fixed one by one; a full one can be fixed as a whole.
 fixed_matrix <- function(m, j, shape, about) {
   d <- nrow(m)
-  wrong <- function(expected) refuse(about, "covariances", expected, sprintf("in component %d", j))
+  wrong <- function(expected, found = "as") {
+    refuse(about, "covariances", expected, sprintf("%s in component %d", found, j))
+  }
   if (any(is.infinite(m)) || any(diag(m) <= 0, na.rm = TRUE)) wrong("finite, of variances above 0")
   if (shape == "full") {
     if (all(is.na(m))) return(m)
-    if (anyNA(m)) wrong("fixed as whole matrices, or NA as a whole: not in part, as")
-    if (!isSymmetric(m) || is.null(try_chol(m))) wrong("symmetric and positive definite, not so")
+    if (anyNA(m)) wrong("whole matrices, or NA as a whole", "in part, as")
+    correlation <- m / tcrossprod(sqrt(diag(m)))
+    if (!isSymmetric(m) || is.null(inverse_root(correlation))) {
+      wrong("symmetric and positive definite")
+    }
     return(m)
   }
-  if (any(m[row(m) != col(m)] != 0, na.rm = TRUE)) wrong("diagonal, not otherwise")
+  if (any(m[row(m) != col(m)] != 0, na.rm = TRUE)) wrong("diagonal")
   v <- diag(m)
   if (shape == "spherical" && length(unique(v)) > 1L) {
-    wrong("multiples of the identity, not otherwise")
+    wrong("multiples of the identity")
   }
   out <- diag(d)
   diag(out) <- v

@@ -399,8 +399,10 @@ vcov_root <- function(object) {
                                         whiten_chart(chart, map))
     jacobian <- coef_jacobian(object, map, chart)
     free <- free_directions(object, jacobian)
-    root <- inverse_root(crossprod(free, information %*% free))
-    if (is.null(root)) {
+    root <- if (ncol(free)) inverse_root(crossprod(free, information %*% free))
+    if (ncol(free) == 0L) { # all is fixed
+      matrix(0, length(coef), 1L)
+    } else if (is.null(root)) {
       fail()
     } else {
       out <- jacobian %*% (free %*% root)

@@ -10,7 +10,8 @@ resolve_labels <- function(data, k) {
   if (!is.factor(labels)) labels <- factor(labels)
   labels <- labels[rows]
   counted <- if (is.null(data$weights)) labels else labels[data$weights > 0]
-  check_label_counts(levels(labels), tabulate(counted, nlevels(labels)), k)
+  check_label_counts(levels(labels), tabulate(counted, nlevels(labels)), k,
+                     tabulate(labels, nlevels(labels)))
   unname(labels)
 }
 
@@ -19,13 +20,18 @@ check_labels_kind <- function(labels, arg = "labels") {
   plain <- is.factor(labels) || is.atomic(labels) && !is.object(labels) && is.null(dim(labels)) &&
     typeof(labels) %in% c("character", "integer", "double", "logical")
   if (!plain) gmm_abort("labels", must_be(arg, expected, labels))
-  if (is.double(labels) && any(labels != trunc(labels), na.rm = TRUE)) {
-    gmm_abort("labels", must_be(arg, expected, labels[labels != trunc(labels)][1L]))
-  }
+  wrong <- if (is.double(labels)) which(labels != trunc(labels) | is.infinite(labels))
+  if (length(wrong)) gmm_abort("labels", must_be(arg, expected, labels[[wrong[1L]]]))
 }
 
-# counts: of the rows with weight, of each level.
-check_label_counts <- function(levels, counts, k) {
+# counts: of the rows with weight, of each level; given: of all rows.
+check_label_counts <- function(levels, counts, k, given = counts) {
+  lost <- levels[counts == 0 & given > 0]
+  if (length(lost)) {
+    gmm_abort("labels", sprintf(
+      "`labels` must have a row of positive weight of each level; the rows of %s have weight 0.",
+      some(dQuote(lost, FALSE))), "Give one of them a weight, or make these labels NA.")
+  }
   if (all(counts == 0)) {
     gmm_abort("labels", "`labels` must say the component of a row; all are NA.",
               "Without known labels, leave `labels` out.")

@@ -551,9 +551,9 @@ validate_fit <- function(object, about, need, array_of) {
   check("prior", function(v) {
     is.null(v) || inherits(v, "gmm_prior") && length(v$mean) == d && is_number(v$df)
   }, "a prior by gmm_prior()")
-  table <- function(field, columns, rows = nrow(object[[field]])) {
+  table <- function(field, columns, rows = nrow(object[[field]]), least = 1L) {
     check(field, function(v) {
-      is.data.frame(v) && all(names(columns) %in% names(v)) && nrow(v) == max(rows, 1L)
+      is.data.frame(v) && all(names(columns) %in% names(v)) && nrow(v) == max(rows, least)
     }, paste("a data frame with the columns", some(names(columns), Inf)))
     for (column in names(columns)) {
       value <- object[[field]][[column]]
@@ -587,7 +587,7 @@ validate_fit <- function(object, about, need, array_of) {
   known <- n - (if (is.null(object$missing)) 0L else object$missing[["empty"]])
   if (!is.null(object$trim)) {
     need("trim", function(v) is_number(v) && v > 0 && v <= 0.5, "a number above 0 and at most 0.5")
-    table("trimmed", c(row = "integer", kept = "double"))
+    table("trimmed", c(row = "integer", kept = "double"), least = 0L) # of a tiny share: none
     check("trimmed", function(v) {
       all(v$row >= 1L, v$row <= n, v$kept >= 0, is.finite(v$kept)) && !is.unsorted(v$row, TRUE)
     }, "the rows left out, in their order, with weights of at least 0")

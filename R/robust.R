@@ -84,7 +84,20 @@ trimmed_rows <- function(out, data, code, control) {
 trimmed_text <- function(fit) {
   if (is.null(fit$trimmed)) return(NULL)
   sprintf("trimmed: %s, %s %% of the weight; kept %s", plural(nrow(fit$trimmed), "row"),
-          number_text(100 * fit$trim), number_text(fit$nobs))
+          shown_number(100 * fit$trim, 7L), shown_number(fit$nobs, 7L))
+}
+
+# A component of known labels that is left without them may be anywhere.
+warn_of_lost_labels <- function(fit) {
+  if (is.null(fit$trimmed) || is.null(fit$labels)) return(invisible())
+  kept <- vapply(split(kept_weights(fit), fit$labels), sum, 0)
+  lost <- names(kept)[kept == 0]
+  if (length(lost)) {
+    gmm_warn("labels", sprintf("All rows with the label %s were trimmed.",
+                               some(dQuote(lost, FALSE))),
+             "Its component need not be what the label means. A smaller `trim` may keep some.",
+             labels = lost)
+  }
 }
 
 # Which held-out rows are outliers only the fit to them would tell.

@@ -576,3 +576,8 @@ test_that("methods of a data frame's class are not asked", {
   by_formula <- with_test_seed(1, gmm(~ log(waiting), frame, k = 2))
   expect_identical(predict(by_formula, frame), predict(by_formula, faithful))
 })
+
+test_that("columns of one value each, never observed together, are told as such", {
+  expect_gm_error(gmm(matrix(c(1, NA, NA, 2), 2), 1, na.action = na.pass), "degenerate",
+                  "No column of `x` has two values that differ")
+})

@@ -181,3 +181,44 @@ test_that("what can't be fixed is refused with the reason", {
   expect_gm_error(profile(fixed_fit()), "argument", "`fixed`")
   expect_gm_error(gmm_lrt(fixed_fit()), "argument", "`fixed`")
 })
+
+test_that("what is given as `fixed` is named, and each message says what is wrong", {
+  message_of <- function(fixed, code = "VVV", rows = x) {
+    conditionMessage(tryCatch(gmm(rows, 2, code, fixed = fixed), gaussmix_error = identity))
+  }
+  expect_match(message_of(list(c(0.3, 0.7))), "without a name")
+  expect_match(message_of(list(mean = 1)), "`mean`.*Did you mean `means`")
+  expect_match(message_of(list(means = 1, means = 2)), "`means` twice")
+  expect_match(message_of(list(means = matrix(1))), "1 row and 1 column", fixed = TRUE)
+  bad <- list(NA, matrix(2, 4, 4))
+  expect_match(message_of(list(covariances = bad)),
+               "must be symmetric and positive definite, not as in component 2", fixed = TRUE)
+  expect_match(message_of(list(covariances = bad), "VVI"),
+               "must be diagonal, not as in component 2", fixed = TRUE)
+  expect_match(message_of(list(covariances = c(1, 2)), "EEI"),
+               "one matrix of 4 x 4, or 4 variances")
+})
+
+test_that("the common diagonal covariance is one matrix, or d variances", {
+  for (d in 1:4) {
+    v <- replace(1 + seq_len(d) / 10, d, NA)
+    for (given in list(diag(v, d), v, t(v))) {
+      fit <- suppressWarnings(gmm(x[, 1:d, drop = FALSE], 2, "EEI",
+                                  fixed = list(covariances = given),
+                                  control = gmm_control(n_init = 2, search = 0)))
+      for (j in 1:2) {
+        expect_equal(diag(matrix(fit$covariances[, , j], d))[-d], v[-d])
+      }
+      expect_identical(fit$df, df_of("EEI", d, 2) - (d - 1))
+    }
+  }
+})
+
+test_that("where all is fixed nothing varies", {
+  fit <- gmm(x, 2, fixed = list(proportions = c(0.5, 0.5), means = rbind(c(5, 3, 4, 1), 3),
+                                covariances = diag(4)))
+  expect_identical(fit$df, 0)
+  expect_no_warning(expect_true(all(vcov(fit) == 0)))
+  expect_equal(unname(confint(fit)[, 1]), unname(coef(fit)))
+  expect_equal(unname(confint(fit)[, 2]), unname(coef(fit)))
+})

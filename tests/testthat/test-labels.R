@@ -77,7 +77,7 @@ test_that("all labels known is one M-step; fewer levels than k leave free compon
   free <- with_test_seed(1, gmm(x, 3, labels = droplevels(one)))
   expect_identical(rownames(free$means), c("setosa", "2", "3"))
   expect_false(is.unsorted(rev(free$proportions[2:3])))
-  expect_identical(names_of_components(4, c("b", "3"), NULL), c("b", "3", "31", "4"))
+  expect_identical(names_of_components(4, c("b", "3"), NULL), c("b", "3", "1", "4"))
 })
 
 test_that("a row with weight 2 is the row twice, labels too; threads change no bit", {
@@ -136,4 +136,29 @@ test_that("bad labels are refused", {
   expect_gm_error(gmm(x, 3, labels = rep(1.5, 150)), "labels", "1.5")
   expect_gm_error(gmm(x, 3, labels = replace(rep(NA, 150), 1, "a"),
                       weights = rep(0:1, c(1, 149))), "labels")
+})
+
+test_that("numeric labels leave clear names to the other components", {
+  names_with <- function(level, k) {
+    labels <- replace(rep(NA_real_, 150), 1, level)
+    rownames(suppressWarnings(gmm(x, k, "diag", labels = labels,
+                                  control = gmm_control(n_init = 1, search = 0)))$means)
+  }
+  expect_identical(names_with(2, 2), c("2", "1"))
+  expect_identical(names_with(3, 3), c("3", "2", "1"))
+  expect_identical(names_with(7, 3), c("7", "2", "3"))
+  expect_gm_error(semi(labels = replace(rep(NA, 150), 1:2, c(1, Inf))), "labels", "Inf")
+  lost <- replace(rep(NA, 150), 1:2, c("a", "b"))
+  expect_gm_error(semi(labels = lost, weights = c(0, rep(1, 149))), "labels", "have weight 0")
+})
+
+test_that("a label whose rows are all trimmed is told", {
+  with_test_seed(1, {
+    z <- c(rnorm(50), rnorm(50, 5), 50, 60)
+    labels <- c("a", rep(NA, 99), "b", "b")
+    expect_warning(fit <- gmm(z, 2, labels = labels, trim = 0.05), "label \"b\" were trimmed",
+                   class = "gaussmix_warning_labels")
+    expect_true(all(101:102 %in% fit$trimmed$row))
+    expect_no_warning(gmm(z[1:100], 2, labels = labels[1:100], trim = 0.05))
+  })
 })

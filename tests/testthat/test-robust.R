@@ -354,3 +354,12 @@ test_that("with a ratio components that would degenerate are sound", {
   expect_false(any(fit$verdict$spurious))
   expect_equal(eigen_ratio(fit), 30)
 })
+
+test_that("a share too small to take a part of a row trims none", {
+  fit <- gmm(faithful, 2, trim = 1e-12)
+  expect_identical(nrow(fit$trimmed), 0L)
+  expect_null(validate_gmm(fit))
+  expect_equal(coef(fit), coef(gmm(faithful, 2)), tolerance = 1e-4)
+  expect_match(format(fit), "trimmed: 0 rows", all = FALSE)
+  expect_match(format(gmm(faithful$waiting, 1, trim = 0.0371)), "kept 261.9088$", all = FALSE)
+})
