@@ -77,7 +77,7 @@
 #'   `FALSE` or 0 for another row; or a factor whose second level (of two) means an anomaly.
 #' @param pvalue `TRUE`: give p-values. They are also given with `false_alarm` or `calibration`.
 #' @param calibration Rows like `newdata` that were held out from the fit and are in order: p-values
-#'   are conformal. `NULL`: by the mixture itself.
+#'   are conformal. Rows that are all among those fitted are refused. `NULL`: by the mixture itself.
 #' @param adjust How p-values are adjusted for their number, one of [p.adjust.methods].
 #' @param draws The number of draws, where p-values are simulated.
 #'

@@ -311,10 +311,16 @@ variational_responsibilities <- function(fit) {
   score(fit, fit$x, "prob")
 }
 
+# Which components hold less than a row?
+is_unused <- function(fit) {
+  if (!is_variational(fit)) return(logical(fit$k))
+  fit$posterior$size < min(1, max(fit$posterior$size))
+}
+
 # What is drawn: the mixture of the components that hold a row or more.
 used_components <- function(fit) {
   if (!is_variational(fit)) return(fit)
-  used <- which(fit$posterior$size >= min(1, max(fit$posterior$size)))
+  used <- which(!is_unused(fit))
   fit$proportions <- fit$proportions[used] / sum(fit$proportions[used])
   fit$means <- fit$means[used, , drop = FALSE]
   fit$covariances <- fit$covariances[, , used, drop = FALSE]

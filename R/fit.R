@@ -349,11 +349,16 @@ fit_options <- function(fit) {
   unclass(fit)[intersect(c("equal", "labels", "fixed", "noise", "trim", "prior"), names(fit))]
 }
 
-# For what is not defined, or not made, for fits with some of the options.
+# For what is not defined, or not made, for fits with some of the options: their names, or the
+# reasons by their names.
 refuse_options <- function(fit, what, options, hint = NULL) {
-  there <- intersect(options, names(fit_options(fit)))
-  if (length(there) == 0L) return(invisible())
-  gmm_abort("argument", sprintf("%s can't take a fit with %s.", what, some(backtick(there))), hint)
+  reasoned <- !is.null(names(options))
+  names <- if (reasoned) names(options) else options
+  there <- names %in% names(fit_options(fit))
+  if (!any(there)) return(invisible())
+  reason <- if (reasoned) paste0(": ", paste(options[there], collapse = "; ")) else ""
+  gmm_abort("argument", sprintf("%s can't take a fit with %s%s.", what,
+                                some(backtick(names[there])), reason), hint)
 }
 
 # One model -> what run_engine() returns, or an error that says why there is no such model.

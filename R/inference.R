@@ -523,8 +523,11 @@ confidence_ends <- function(estimate, se, scale, z) {
 #' @param ... Must be empty.
 #' @return `estfun()`: a matrix with a row for each row fitted: the derivatives of its log-density
 #'   (times its weight) by the coefficients, those by the proportions along the plane where they sum
-#'   to 1. `bread()`: [vcov()][vcov.gaussmix] times the number of rows.
-#' @section Errors: `gaussmix_error_data` where the object holds no rows.
+#'   to 1, and those by what is fixed (or by equal proportions) 0. `bread()`:
+#'   [vcov()][vcov.gaussmix] times the number of rows.
+#' @section Errors: `gaussmix_error_data` where the object holds no rows; `gaussmix_error_argument`
+#'   for trimmed fits, fits with a prior and those whose eigenvalues are at the bound `ratio`: the
+#'   scores of the likelihood don't sum to 0 there.
 #' @examplesIf requireNamespace("sandwich", quietly = TRUE)
 #' fit <- gmm(faithful, k = 2)
 #' sqrt(diag(sandwich::sandwich(fit)))
@@ -537,6 +540,10 @@ estfun.gaussmix <- function(x, ...) {
   check_dots_empty(...)
   need_rows(x, "estfun()")
   refuse_variational(x, "estfun()")
+  refuse_options(x, "estfun()", c(prior = "the scores are of the likelihood, and don't sum to 0"),
+                 "gmm_boot(fit) gives standard errors of a mode.")
+  refuse_trimmed(x, "estfun()")
+  refuse_at_ratio(x, "estfun()")
   k <- x$k
   chart <- needed_chart(x)
   posterior <- fit_posterior(x)
@@ -558,7 +565,10 @@ estfun.gaussmix <- function(x, ...) {
       tcrossprod(posterior[, k + 1L], proportion_gradient(x$proportions, k + 1L))
   }
   # the coefficients move in the directions that the free parameters leave them
-  value <- free %*% solve(crossprod(jacobian), t(jacobian))
+  along <- free_directions(x, jacobian)
+  moves <- jacobian %*% along
+  value <- free %*% along %*% solve(crossprod(moves), t(moves))
+  value[, fixed_coefficients(x)] <- 0 # what rounding has left
   dimnames(value) <- list(rownames(x$x), names(coef_vector(x)))
   case_weights(x) * value
 }

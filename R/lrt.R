@@ -55,7 +55,8 @@
 #'   `k`, `against`, `statistic`, the `median` of the replicates, the `critical` statistic, above
 #'   which p is at most the level, `p` and `p_se`, the standard error that p has from the number of
 #'   replicates), `replicates` (their numbers) and `answer`, in words.
-#' @section Errors: As for [gmm()]; `gaussmix_error_argument` for a fit with a prior or with labels;
+#' @section Errors: As for [gmm()]; `gaussmix_error_argument` for a fit or choice with a prior, labels,
+#'   noise, `fixed` or `trim`;
 #'   `gaussmix_error_start` where `init` gives a start for one `k`; `gaussmix_error_data` where the
 #'   object holds no rows; `gaussmix_error_degenerate` where already the first fit has a spurious
 #'   component.
@@ -116,8 +117,7 @@ gmm_lrt.gaussmix <- function(x, k = x$k, ..., n_boot = 199, level = 0.05, cl = N
   check_dots_empty(...)
   need_rows(x, "gmm_lrt()")
   refuse_variational(x, "gmm_lrt()")
-  refuse_options(x, "gmm_lrt()", c("labels", "fixed", "noise", "prior"))
-  refuse_trimmed(x, "gmm_lrt()", "gmm_select(trim =) compares numbers of components.")
+  refuse_untestable(x)
   lrt_bridge(stored_data(x), k, x$covariance, n_boot, level, cl, control, match.call(),
              fit_options(x), searching(x$control), fit = x)
 }
@@ -128,7 +128,7 @@ gmm_lrt.gmm_select <- function(x, k = NULL, covariance = NULL, ..., n_boot = 199
                                cl = NULL, control = NULL) {
   check_dots_empty(...)
   check_select(x)
-  refuse_options(x, "gmm_lrt()", c("labels", "fixed", "noise", "prior"))
+  refuse_untestable(x)
   if (is.null(x$data$x)) {
     gmm_abort("data", "gmm_lrt() needs the rows, and this object holds none.",
               "Choose with gmm_control(keep = TRUE).")
@@ -138,6 +138,17 @@ gmm_lrt.gmm_select <- function(x, k = NULL, covariance = NULL, ..., n_boot = 199
   if (is.null(k)) k <- if (length(tried) > 1L) tried[-length(tried)] else tried
   lrt_bridge(stored_data(x$data), k, covariance, n_boot, level, cl, control, match.call(),
              fit_options(x), searching(x$control))
+}
+
+# A fit or a choice with options for which there is no test.
+refuse_untestable <- function(object) {
+  refuse_options(object, "gmm_lrt()", c(
+    labels = "which rows of a sample of the mixture would be labelled is not known",
+    fixed = "what is fixed is said of its own number of components, and not of one more",
+    noise = "one more component may stand for a part of the noise, and not for a group",
+    prior = "the statistic is one of likelihoods at their maxima"
+  ), "BIC() compares fits of different numbers of components.")
+  refuse_trimmed(object, "gmm_lrt()", "gmm_select(trim =) compares numbers of components.")
 }
 
 # Of a fit, or of the data of a choice: what as_gmm_data() gave.

@@ -15,6 +15,9 @@
 #' cluster join (`rescaled`), a merge of large clusters is expected to save more. The elbow is a
 #' suggestion: it is never 1 or k, there is none for two components, and for three it can only be 2.
 #'
+#' Components of [gmm_vb()] that are not used are merged first, each with the one that takes most of
+#' its entropy. Rows that are wholly missing don't count.
+#'
 #' @param fit A fit by [gmm()] of two components or more, with its rows.
 #' @param clusters Number of clusters to use, a whole number from 1 to k; `NULL`: the elbow of the
 #'   entropy against the number of clusters, k where there is none.
@@ -60,7 +63,10 @@ gmm_merge <- function(fit, clusters = NULL) {
     gmm_abort("argument", "`fit` must have at least 2 components, not 1.",
               "There is nothing to merge.")
   }
-  path <- merge_path(fit_posterior(fit), kept_weights(fit))
+  w <- kept_weights(fit)
+  empty <- wholly_missing(fit$x) & (if (is.null(fit$labels)) TRUE else is.na(fit$labels))
+  if (any(empty)) w <- replace(if (is.null(w)) rep(1, length(empty)) else w, empty, 0)
+  path <- merge_path(fit_posterior(fit), w, is_unused(fit))
   elbow <- c(number = elbow_of(seq_len(fit$k), rev(path$entropy)),
              rescaled = elbow_of(merged_sums(path$rows), rev(path$entropy)))
   if (is.null(clusters)) clusters <- if (is.na(elbow[["number"]])) fit$k else elbow[["number"]]
@@ -77,8 +83,8 @@ gmm_merge <- function(fit, clusters = NULL) {
 
 # The merges from k clusters to one. `members`: k x k, row g is the cluster of each component where
 # there are g; `entropy` and `rows`, for k to 1: the entropy, and the weight of the rows that the
-# merge joined (NA for k).
-merge_path <- function(prob, w = NULL) {
+# merge joined (NA for k). What no row belongs to (`unused`) is no cluster and merged first.
+merge_path <- function(prob, w = NULL, unused = logical(ncol(prob))) {
   if (is.null(w)) w <- rep(1, nrow(prob))
   k <- ncol(prob)
   part <- function(t) -sum(w[t > 0] * t[t > 0] * log(t[t > 0])) # t log(t) is 0 for t = 0
@@ -93,7 +99,9 @@ merge_path <- function(prob, w = NULL) {
     members[g, ] <- match(cluster, sort(unique(cluster)))
     entropy[k + 1L - g] <- if (g > 1L) sum(parts[unique(cluster)]) else 0
     if (g == 1L) break
-    pair <- arrayInd(which.max(gains), c(k, k))
+    open_gains <- if (any(unused)) replace(gains, !outer(unused, unused, `!=`), -Inf) else gains
+    pair <- arrayInd(which.max(open_gains), c(k, k))
+    unused[pair] <- FALSE
     open <- sort(unique(cluster))
     class <- open[most_probable(prob[, open, drop = FALSE])]
     rows[k + 2L - g] <- sum(w[class %in% pair])

@@ -394,8 +394,8 @@ spread_over <- function(scatter, precision) {
 #'   agree.
 #'
 #' Noise must be the same in all fits: with `noise = TRUE` each has the box of its own rows, so give
-#' the parts the same limits. Only where all fits hold their rows, and all have the box of these, does
-#' the result have the box of all rows.
+#' the parts the same limits. Only where all fits hold their rows, and all have the box of these,
+#' does the result have the box of all rows.
 #'
 #' What the result has is in the table of [update.gaussmix()]. That no row is in two of the fits is
 #' not checked.

@@ -55,8 +55,12 @@ profile.gaussmix <- function(fitted, which, level = 0.99, ...) {
   check_dots_empty(...)
   need_rows(fitted, "profile()")
   refuse_variational(fitted, "profile()")
-  refuse_options(fitted, "profile()", c("labels", "fixed", "noise", "prior"),
-                 "gmm_boot() gives intervals.")
+  refuse_options(fitted, "profile()", c(
+    labels = "its constrained fits take no labels",
+    fixed = "its constrained fits hold one coefficient, and leave the others free",
+    noise = "its constrained fits have no noise component",
+    prior = "it is of the likelihood, and the fit is no maximum of that"
+  ), "gmm_boot(type = \"weighted\") gives intervals; confint() does, where there is no prior.")
   refuse_trimmed(fitted, "profile()")
   refuse_at_ratio(fitted, "profile()")
   level <- check_number(level, min = 0, max = 1, ends = "()")

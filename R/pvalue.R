@@ -23,11 +23,22 @@ calibration_rows <- function(fit, calibration) {
                                  if (length(missing) == 1L) "row" else "rows",
                                  some(row_label(x, missing))), "Leave them out.")
   }
-  if (!is.null(fit$x) && identical(unname(x), unname(fit$x))) {
+  if (!is.null(fit$x) && were_fitted(x, fit$x)) {
     gmm_abort("argument", "`calibration` must be rows that were held out, not the rows fitted.",
               "Fit a part of the rows, and give the others.")
   }
   x
+}
+
+# Are all rows of x among those fitted? Where values repeat (rounded data) rows held out may be
+# too: then most of those that they equal are there several times.
+were_fitted <- function(x, fitted) {
+  if (identical(unname(x), unname(fitted))) return(TRUE)
+  for (j in seq_len(ncol(x))) if (!all(x[, j] %in% fitted[, j])) return(FALSE)
+  key <- function(rows) do.call(paste, unname(asplit(rows, 2L)))
+  there <- key(fitted)
+  own <- unique(key(x))
+  all(own %in% there) && mean(own %in% there[duplicated(there)]) < 0.5
 }
 
 # The probability of a log-density of at most each score.

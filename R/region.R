@@ -217,8 +217,8 @@ draw_area <- function(fit, dim, lower, upper, border) {
 #'   \item{mass}{the probabilities}
 #'   \item{threshold}{log-densities}
 #'   \item{error}{their standard errors, 0 where the threshold is exact}
-#'   \item{share}{the share of the rows fitted (of their weight) in the region; NA where there are
-#'     none}
+#'   \item{share}{the share of the complete rows fitted (of their weight) in the region; NA where
+#'     there are none, or a fit without its rows (`keep = FALSE`) had some with missing values}
 #'   \item{intervals}{in one dimension: a list of matrices with columns `lower` and `upper`, a row
 #'     an interval}
 #'   \item{method}{`"exact"` or `"simulation"`}
@@ -284,9 +284,14 @@ simulated_thresholds <- function(fit, mass, n) {
   list(threshold = quantile_at(p), error = (quantile_at(p + step) - quantile_at(p - step)) / 2)
 }
 
+# Of the complete rows: the density of others is one of fewer variables.
 hdr_share <- function(fit, threshold) {
-  if (!is_fit(fit)) return(rep(NA_real_, length(threshold)))
-  score <- training_scores(fit)
+  score <- if (!is.null(fit$x)) {
+    replace(score(fit, fit$x, "logdensity"), missing_rows(fit$x), NA)
+  } else if (is.null(fit$missing)) {
+    fit$logdensity
+  }
+  if (is.null(score)) return(rep(NA_real_, length(threshold)))
   vapply(threshold, function(level) weighted_share(score >= level, fit$weights), 0)
 }
 
@@ -405,7 +410,8 @@ format.gmm_hdr <- function(x, digits = 4, ...) {
     lines <- sprintf("%s (standard error %s)", lines, vapply(x$error, format, "", digits = 2L))
   }
   if (!anyNA(x$share)) {
-    lines <- sprintf("%s; %s %% of the rows fitted", lines, number(100 * x$share))
+    lines <- sprintf("%s; %s %% of the %srows fitted", lines, number(100 * x$share),
+                     if (is.null(x$fit$missing)) "" else "complete ")
   }
   if (!is.null(x$intervals)) {
     lines <- sprintf("%s; %s", lines, vapply(x$intervals, function(i) {

@@ -316,3 +316,20 @@ test_that("standard errors exist where their squares leave the range of a double
     expect_identical(dimnames(v), dimnames(vcov(plain)))
   }
 })
+
+test_that("scores sum to 0 at the maximum, in the directions that are free, and else are refused", {
+  fixed <- list(proportions = c(0.35, NA), means = rbind(c(2, NA), NA))
+  control <- gmm_control(tol = 1e-12)
+  x <- with_test_seed(7, rbind(as.matrix(faithful), cbind(runif(28, 1, 6), runif(28, 40, 99))))
+  at <- function(...) with_test_seed(1, gmm(x, 2, control = control, ...))
+  for (fit in list(at(fixed = fixed), at(proportions = "equal"), at(noise = TRUE), at(),
+                   at(fixed = fixed, covariance = "VEV"))) {
+    scores <- estfun.gaussmix(fit)
+    unit <- sqrt(colSums(scores^2)) * sqrt(nrow(scores))
+    expect_lt(max(abs(colSums(scores)) / pmax(unit, 1)), 1e-5)
+    still <- unname(diag(vcov(fit)) == 0)
+    expect_identical(unname(colSums(scores != 0) == 0), still)
+  }
+  expect_gm_error(estfun.gaussmix(at(trim = 0.05)), "argument", "`trim`")
+  expect_gm_error(estfun.gaussmix(at(prior = gmm_prior())), "argument", "`prior`: the scores")
+})

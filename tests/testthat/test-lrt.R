@@ -150,3 +150,23 @@ test_that("proportions can be equal, of data and of a fit", {
   expect_equal(of_fit$table$loglik, fit$loglik, tolerance = 1e-6)
   expect_gm_error(lrt(two, proportions = "same"), "argument", "`proportions`", "gmm_lrt")
 })
+
+test_that("what has no test is refused with the reason, of fits and of choices", {
+  x <- as.matrix(faithful)
+  refused <- function(object, ...) {
+    expect_gm_error(gmm_lrt(object), "argument", c("gmm_lrt() can't take a fit with", ...),
+                    "gmm_lrt")
+  }
+  control <- gmm_control(n_init = 1, init = "kmeans++")
+  at <- function(...) with_test_seed(1, gmm(x, 2, control = control, ...))
+  choose <- function(...) with_test_seed(1, gmm_select(x, 1:2, "VVV", control = control, ...))
+  labels <- c("a", "b", rep(NA, 270))
+  bic <- "BIC() compares"
+  refused(at(labels = labels), "`labels`: which rows", bic)
+  refused(choose(labels = labels), "`labels`: which rows", bic)
+  refused(at(noise = TRUE), "`noise`: one more component", bic)
+  refused(choose(noise = TRUE), "`noise`: one more component", bic)
+  refused(at(fixed = list(proportions = c(0.3, 0.7))), "`fixed`: what is fixed", bic)
+  refused(at(trim = 0.05), "`trim`: draws")
+  refused(choose(trim = 0.05), "`trim`: draws")
+})

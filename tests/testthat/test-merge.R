@@ -194,3 +194,19 @@ test_that("a row drawn has the style of its cluster, not of its component", {
   expect_identical(unname(merged$members[2, ])[as.integer(class)],
                    as.integer(predict(merged, clusters = 2)))
 })
+
+test_that("components that are not used are merged first, and rows without values don't count", {
+  fit <- with_test_seed(1, gmm_vb(faithful, 5, control = gmm_control(verbose = FALSE)))
+  merged <- gmm_merge(fit)
+  expect_identical(sum(fit$posterior$size >= 1), 2L)
+  expect_identical(merged$clusters, 2L)
+  expect_false(merged$members[2, 1] == merged$members[2, 2])
+  x <- as.matrix(faithful)
+  x[1, 1] <- NA
+  at <- function(rows) {
+    gmm(rows, 3, na.action = na.pass, control = gmm_control(init = start, max_iter = 0))
+  }
+  start <- with_test_seed(1, gmm(faithful, 3))
+  columns <- c("entropy", "drop", "rows")
+  expect_equal(gmm_merge(at(rbind(x, NA, NA)))$table[columns], gmm_merge(at(x))$table[columns])
+})

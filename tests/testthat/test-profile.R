@@ -178,3 +178,15 @@ test_that("a fit with a prior has no profile likelihood", {
   map <- fit_of(faithful, 2, prior = gmm_prior())
   expect_gm_error(profile(map), "argument", "profile() can't take a fit with", "profile")
 })
+
+test_that("options that the constrained fits don't have are refused with the reason", {
+  x <- with_test_seed(7, rbind(as.matrix(faithful), cbind(runif(28, 1, 6), runif(28, 40, 99))))
+  at <- function(...) with_test_seed(1, gmm(x, 2, control = gmm_control(n_init = 1), ...))
+  refused <- function(fit, ...) {
+    expect_gm_error(profile(fit), "argument", c(..., "gmm_boot(type = \"weighted\")"), "profile")
+    expect_false(anyNA(confint(fit)))
+  }
+  refused(at(labels = c("a", "b", rep(NA, 298))), "`labels`: its constrained fits")
+  refused(at(noise = TRUE), "`noise`: its constrained fits")
+  refused(at(fixed = list(proportions = c(0.3, 0.7))), "`fixed`: its constrained fits")
+})

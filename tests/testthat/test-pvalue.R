@@ -166,7 +166,7 @@ test_that("p-values are printed with where they come from, and drawn", {
   truth <- rep(0:1, c(40, 3))
   exact <- gmm_anomaly(with_test_seed(1, gmm(x, 1)), new, false_alarm = 0.05, truth = truth)
   simulated <- with_test_seed(1, gmm_anomaly(fit, new, false_alarm = 0.05, draws = 9999))
-  held <- suppressWarnings(gmm_anomaly(fit, new, calibration = faithful[50:60, ]))
+  held <- suppressWarnings(gmm_anomaly(fit, new, calibration = faithful[50:60, ] + 1e-6))
   one <- with_test_seed(2, gmm_anomaly(plane, cbind(a = 0, b = 0), false_alarm = 0.5,
                                        adjust = "none", draws = 1))
   expect_lte(length(format(exact)), 10)
@@ -183,4 +183,16 @@ test_that("p-values are printed with where they come from, and drawn", {
     expect_silent(draw(gmm_anomaly(gmm_params(1, 0, 1), row, false_alarm = 0.1), what = "pvalues"))
   }
   expect_equal(score_curve(exact, 100)$pvalue, unname(sort(exact$pvalue[is.finite(exact$score)])))
+})
+
+test_that("calibration by a part of the rows fitted is refused, by new rows of rounded data not", {
+  x <- as.matrix(faithful)
+  fit <- with_test_seed(1, gmm(x, 2))
+  for (rows in list(5:200, c(200:1, 1:9))) {
+    expect_gm_error(gmm_anomaly(fit, x[1:9, ], calibration = x[rows, ]), "argument", "held out")
+  }
+  expect_no_error(suppressWarnings(gmm_anomaly(fit, x[1:9, ], calibration = x[5:200, ] + 0.01)))
+  whole <- with_test_seed(2, round(rnorm(400)))
+  line <- gmm(whole[1:200], 1)
+  expect_no_error(suppressWarnings(gmm_anomaly(line, 3, calibration = whole[whole %in% -1:1])))
 })

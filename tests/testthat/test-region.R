@@ -200,3 +200,26 @@ test_that("summary() of a region prints what print() does", {
     expect_gm_error(summary(region, level = 0.5), "argument", "`level`")
   }
 })
+
+test_that("the share in a highest-density region is one of complete rows", {
+  x <- as.matrix(faithful)
+  gaps <- x
+  gaps[1:30, 1] <- NA
+  gaps[31, ] <- NA
+  at <- function(rows, ...) {
+    gmm(rows, 2, na.action = na.pass, control = gmm_control(init = params, ...))
+  }
+  params <- gmm_params(c(0.36, 0.64), rbind(c(2, 54), c(4.3, 80)),
+                       array(c(0.07, 0.4, 0.4, 34, 0.17, 0.9, 0.9, 36), c(2, 2, 2)))
+  fit <- at(gaps)
+  hdr <- with_test_seed(1, gmm_hdr(fit, c(0.5, 0.9), n = 1000))
+  inside <- outer(dgmm(x[32:272, ], fit, log = TRUE), hdr$threshold, `>=`)
+  expect_equal(hdr$share, colMeans(inside))
+  expect_match(format(hdr)[2], "of the complete rows fitted")
+  source <- gmm(gmm_source(x), 2, control = gmm_control(init = params))
+  for (lost in list(at(gaps, keep = FALSE), source)) {
+    expect_identical(with_test_seed(1, gmm_hdr(lost, n = 1000))$share, NA_real_)
+  }
+  kept <- with_test_seed(1, gmm_hdr(at(x), n = 1000))$share
+  expect_identical(with_test_seed(1, gmm_hdr(at(x, keep = FALSE), n = 1000))$share, kept)
+})
