@@ -116,7 +116,7 @@ gmm_vb.default <- function(x, k, covariance = "full", ..., weights = NULL, label
                            na.action = na.fail, control = gmm_control()) {
   refuse_vb_options(...names())
   check_dots_empty(...)
-  data <- as_gmm_data(x, weights = weights, na.action = na.action)
+  data <- as_gmm_data(x, weights = weights, na.action = na.action, prior = prior)
   data["labels"] <- list(labels)
   options <- list(prior = prior, weights_prior = weights_prior)
   gmm_bridge(data, k, covariance, options, control, match.call(), quote(gmm_vb))
@@ -136,7 +136,8 @@ gmm_vb.formula <- function(x, data = NULL, k, covariance = "full", ..., weights 
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call[["weights"]], subset = call$subset,
-                      na.action = na.action, env = parent.frame(), labels = call$labels)
+                      na.action = na.action, env = parent.frame(), labels = call$labels,
+                      prior = prior)
   options <- list(prior = prior, weights_prior = weights_prior)
   gmm_bridge(data, k, covariance, options, control, call, quote(gmm_vb))
 }

@@ -18,20 +18,22 @@
 as_gmm_data <- function(x, ...) UseMethod("as_gmm_data")
 
 #' @export
-as_gmm_data.default <- function(x, weights = NULL, na.action = stats::na.fail, ...) {
+as_gmm_data.default <- function(x, weights = NULL, na.action = stats::na.fail,
+                                prior = NULL, ...) {
   weights <- given_weights(weights)
   matrix <- plain_matrix(x, "x")
   kind <- if (length(dim(x)) == 2L) "matrix" else "vector"
   named <- kind == "matrix" && any_names(colnames(x))
-  admit(matrix, weights, na.action, list(kind = kind, named = named), "x")
+  admit(matrix, weights, na.action, list(kind = kind, named = named), "x", prior)
 }
 
 #' @export
-as_gmm_data.data.frame <- function(x, weights = NULL, na.action = stats::na.fail, ...) {
+as_gmm_data.data.frame <- function(x, weights = NULL, na.action = stats::na.fail,
+                                   prior = NULL, ...) {
   weights <- given_weights(weights, "x")
   blueprint <- list(kind = "data.frame", named = any_names(frame_names(x)))
   blueprint$frame <- frame_kind(x)
-  admit(frame_matrix(x, row_names(x), "x"), weights, na.action, blueprint, "x")
+  admit(frame_matrix(x, row_names(x), "x"), weights, na.action, blueprint, "x", prior)
 }
 
 # `weights` and `subset` are expressions (or values): they are evaluated as lm() does it, in `data`,
@@ -44,7 +46,7 @@ as_gmm_data.data.frame <- function(x, weights = NULL, na.action = stats::na.fail
 #' @export
 as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
                                 na.action = stats::na.fail, env = parent.frame(), labels = NULL,
-                                ...) {
+                                prior = NULL, ...) {
   if (is.null(environment(x))) environment(x) <- env
   if (is.list(data) && !is.data.frame(data)) data <- as.data.frame(data)
   frame_kind <- frame_kind(data)
@@ -70,7 +72,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
                     variables = row_variables(terms, data, given))
   blueprint$frame <- frame_kind
   if (attr(terms, "response") > 0L) blueprint$response <- column_names(response_columns(frame))
-  out <- admit(matrix, weights, na.action, blueprint, "data")
+  out <- admit(matrix, weights, na.action, blueprint, "data", prior)
   if (!is.null(index)) out$rows <- if (is.null(out$rows)) index else index[out$rows]
   out$terms <- terms
   out["labels"] <- list(labels)
@@ -79,7 +81,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
 }
 
 # What all roads share, once there is a matrix: names, weights, missing and infinite values, scale.
-admit <- function(x, weights, na.action, blueprint, arg) {
+admit <- function(x, weights, na.action, blueprint, arg, prior = NULL) {
   d <- ncol(x)
   if (d == 0L) gmm_abort("dimension", sprintf("`%s` has no columns.", arg))
   if (nrow(x) == 0L) gmm_abort("dimension", sprintf("`%s` has no rows.", arg))
@@ -98,7 +100,7 @@ admit <- function(x, weights, na.action, blueprint, arg) {
   if (!is.null(weights) && all(weights == 0)) {
     gmm_abort("weights", "`weights` must be positive for a row that is used; they are all 0.")
   }
-  scale <- check_scale(x, weights, arg)
+  scale <- check_scale(x, weights, arg, prior_scale(prior, colnames(x), blueprint$named))
   blueprint$names <- colnames(x)
   list(x = x, weights = weights, na.action = known$na.action, rows = known$rows, given = given,
        scale = scale, terms = NULL, blueprint = blueprint)
@@ -690,8 +692,9 @@ check_weights <- function(w, x) {
 }
 
 # Refuses columns without variation, and numbers whose squares leave the range of a double;
-# returns the columns' scales.
-check_scale <- function(x, w, arg) {
+# returns the columns' scales. instead: those of columns without variation, by a prior with which
+# they do no harm; NULL: there is none.
+check_scale <- function(x, w, arg, instead = NULL) {
   counts <- if (!is.null(w) && any(w == 0)) w > 0
   refuse_unobserved(x, counts, arg)
   ranges <- apply_columns(x, function(v) range(v, na.rm = TRUE), c(0, 0))
@@ -702,9 +705,14 @@ check_scale <- function(x, w, arg) {
   names <- colnames(x)
   check_reach(apply(abs(ranges), 2L, max), names)
   rows <- if (is.null(counts)) nrow(x) else sum(counts)
-  refuse_constant(names[counted[1L, ] == counted[2L, ]], rows, ncol(x), sprintf("`%s`", arg),
-                  !is.null(counts), anyNA(x))
-  check_spread(column_scale(x, w), ranges[2L, ] - ranges[1L, ])
+  constant <- counted[1L, ] == counted[2L, ]
+  if (is.null(instead)) {
+    refuse_constant(names[constant], rows, ncol(x), sprintf("`%s`", arg), !is.null(counts),
+                    anyNA(x))
+  }
+  scale <- column_scale(x, w)
+  scale[constant] <- instead[constant]
+  check_spread(scale, ranges[2L, ] - ranges[1L, ])
 }
 
 # reach: largest absolute value of each column.

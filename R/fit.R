@@ -226,7 +226,7 @@ gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, labels =
                         proportions = c("free", "equal"), fixed = NULL, noise = FALSE, trim = 0,
                         prior = NULL, na.action = na.fail, control = gmm_control()) {
   check_dots_empty(...)
-  data <- as_gmm_data(x, weights = weights, na.action = na.action)
+  data <- as_gmm_data(x, weights = weights, na.action = na.action, prior = prior)
   data["labels"] <- list(labels)
   options <- list(proportions = proportions, fixed = fixed, noise = noise, trim = trim,
                   prior = prior)
@@ -246,7 +246,8 @@ gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = N
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
-                      na.action = na.action, env = parent.frame(), labels = call$labels)
+                      na.action = na.action, env = parent.frame(), labels = call$labels,
+                      prior = prior)
   options <- list(proportions = proportions, fixed = fixed, noise = noise, trim = trim,
                   prior = prior)
   gmm_bridge(data, k, covariance, options, control, call)

@@ -44,7 +44,8 @@
 #' @param kappa How many rows the prior mean is worth, a number of at least 0; with 0 it says
 #'   nothing of the means. `NULL`: 0.01 in [gmm()], 1 in [gmm_vb()].
 #' @param df Degrees of freedom of the inverse Wishart density, a number above d - 1; or 0: it says
-#'   nothing of the covariances. `NULL`: d + 2 in [gmm()], d in [gmm_vb()].
+#'   nothing of the covariances. `NULL`: d + 2 in [gmm()], d in [gmm_vb()]. Above 0, and with a
+#'   `scale` that is given, there is a mode for constant columns and a single row too.
 #' @param scale Its scale: a positive definite d x d matrix, or d variances, by name as `mean`.
 #'   `NULL`: in [gmm()] the (weighted) variances of the columns, divided by `k^(2/d)`, so that k such
 #'   components fill the data's range (correlations are not taken from the data, so that collinear
@@ -165,6 +166,16 @@ fit_prior <- function(prior, data) {
 scale_order <- function(scale, names, named) {
   given <- if (any_names(colnames(scale))) colnames(scale) else rownames(scale)
   variable_order(given, names, named, "scale")
+}
+
+# The scales that a prior gives to columns which may be constant, as it makes the mode exist there
+# too; NULL: it doesn't.
+prior_scale <- function(prior, names, named) {
+  if (!inherits(prior, "gmm_prior") || is.null(prior$scale) || identical(prior$df, 0)) return(NULL)
+  prior <- check_prior(prior)
+  if (nrow(prior$scale) != length(names)) return(NULL) # told later
+  order <- scale_order(prior$scale, names, named)
+  sqrt(diag(prior$scale)[order])
 }
 
 # By name where both have names, else by position.

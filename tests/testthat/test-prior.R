@@ -200,3 +200,33 @@ test_that("outliers don't get into a robust fit by its default prior", {
   weighted <- gmm(x, 2, trim = 0.05, prior = gmm_prior(), weights = rep(2, 60))
   expect_equal(weighted$prior, gmm(x, 2, trim = 0.05, prior = gmm_prior())$prior)
 })
+
+test_that("one row, equal rows, a constant column have the mode of the closed form", {
+  scale <- matrix(c(2, 0.5, 0.5, 1), 2)
+  m <- c(1, 2)
+  prior <- gmm_prior(mean = m, kappa = 2, df = 5, scale = scale)
+  rows <- list(cbind(3, 5), cbind(rep(3, 4), 5), cbind(c(-1, 0, 2, 4, 7), 5))
+  for (x in rows) {
+    n <- nrow(x)
+    average <- colMeans(x)
+    apart <- sweep(x, 2, average)
+    s <- (scale + crossprod(apart) + 2 * n / (2 + n) * tcrossprod(average - m)) / (n + 5 + 4)
+    for (code in names(families)) {
+      fit <- suppressWarnings(gmm(x, 1, code, prior = prior))
+      want <- switch(families[[code]]$shape,
+        full = s, diag = diag(diag(s)), spherical = diag(mean(diag(s)), 2)
+      )
+      expect_equal(unname(fit$means[1, ]), (n * average + 2 * m) / (n + 2))
+      expect_equal(unname(fit$covariances[, , 1]), want)
+      expect_null(validate_gmm(fit))
+    }
+    named <- as.data.frame(x)
+    by_formula <- suppressWarnings(gmm(~ V1 + V2, named, 1, prior = prior))
+    expect_equal(unname(coef(by_formula)), unname(coef(fit)))
+    for (weak in list(gmm_prior(), gmm_prior(scale = scale, df = 0), NULL)) {
+      expect_gm_error(gmm(x, 1, prior = weak), "degenerate")
+    }
+    variational <- suppressWarnings(gmm_vb(x, 1, prior = prior))
+    expect_equal(unname(variational$means[1, ]), (n * average + 2 * m) / (n + 2))
+  }
+})
