@@ -38,8 +38,8 @@
 #' @param alpha Dirichlet parameter of each proportion, a number above 0; 1 favours none. `NULL`: 1
 #'   in [gmm()], `1 / k` in [gmm_vb()]. [gmm()] refuses a number below 1, with which the posterior
 #'   has no mode inside. With `gmm(proportions = "equal")` it is not used.
-#' @param mean Prior mean: d numbers; or `NULL`: the (weighted) mean of the data, in fits with `trim`
-#'   or `noise` their (weighted) medians, which outliers don't move. Names are those of the data's
+#' @param mean Prior mean: d numbers; or `NULL`: the (weighted) mean of the data, in fits with
+#'   `trim` or `noise` their (weighted) medians, which outliers don't move. Names are those of the data's
 #'   variables, in any order; without names the order is theirs.
 #' @param kappa How many rows the prior mean is worth, a number of at least 0; with 0 it says
 #'   nothing of the means. `NULL`: 0.01 in [gmm()], 1 in [gmm_vb()].
@@ -47,8 +47,8 @@
 #'   nothing of the covariances. `NULL`: d + 2 in [gmm()], d in [gmm_vb()]. Above 0, and with a
 #'   `scale` that is given, there is a mode for constant columns and a single row too.
 #' @param scale Its scale: a positive definite d x d matrix, or d variances, by name as `mean`.
-#'   `NULL`: in [gmm()] the (weighted) variances of the columns, divided by `k^(2/d)`, so that k such
-#'   components fill the data's range (correlations are not taken from the data, so that collinear
+#'   `NULL`: in [gmm()] the (weighted) variances of the columns, divided by `k^(2/d)`, so that k
+#'   such components fill the data's range (correlations are not taken from the data, so that collinear
 #'   columns do no harm); with `trim` or `noise` in place of each variance the square of the
 #'   interquartile range / 1.349 (of the standard deviation where that range is 0);
 #'   in [gmm_vb()] the (weighted) covariance of the data, with `"diag"` and `"spherical"` its
@@ -183,9 +183,10 @@ variable_order <- function(given, names, named, arg) {
   if (!named || !any_names(given)) return(seq_along(names))
   order <- match(names, given)
   if (anyNA(order)) {
-    gmm_abort("names", sprintf("`%s` of gmm_prior() must have the variables of the data; it lacks %s.",
-                               arg, some(backtick(names[is.na(order)]))),
-              sprintf("It has %s.", some(backtick(given), 10L)))
+    gmm_abort("names", sprintf(
+      "`%s` of gmm_prior() must have the variables of the data; it lacks %s.", arg,
+      some(backtick(names[is.na(order)]))
+    ), sprintf("It has %s.", some(backtick(given), 10L)))
   }
   order
 }
@@ -235,7 +236,7 @@ format.gmm_prior <- function(x, ...) {
     kappa = given(x$kappa, "NULL (0.01; in gmm_vb() 1)"),
     df = given(x$df, "NULL (number of variables + 2; in gmm_vb() + 0)"),
     scale = if (is.null(x$scale)) {
-      "NULL (variances of the data / k^(2/d), robust with trim, noise; in gmm_vb() their covariance)"
+      "NULL (variances of the data / k^(2/d), robust with trim, noise; gmm_vb(): their covariance)"
     } else {
       describe(x$scale)
     }
