@@ -20,7 +20,9 @@
 #' are empty, the same or small is nothing to be warned of here.
 #'
 #' The object is that of [gmm()], with `proportions` and `means` the posterior means and
-#' `covariances` the inverses of the posterior mean precisions. `predict()`, [dgmm()], [rgmm()],
+#' `covariances` the inverses of the posterior mean precisions (with sticks the proportions are
+#' posterior means rescaled to sum to 1, as the process has more than k components). `predict()`,
+#' [dgmm()], [rgmm()],
 #' `logLik()` and the like take it for the mixture with these parameters (plug-in); `fitted()` and
 #' `residuals()` take the probabilities of components of the variational posterior, and `plot()`
 #' draws the components that hold a row or more. There is no
@@ -116,7 +118,7 @@ gmm_vb.default <- function(x, k, covariance = "full", ..., weights = NULL, label
                            na.action = na.fail, control = gmm_control()) {
   refuse_vb_options(...names())
   check_dots_empty(...)
-  data <- as_gmm_data(x, weights = weights, na.action = na.action, prior = prior)
+  data <- as_gmm_data(x, weights = weights, na.action = refused_later(na.action), prior = prior)
   data["labels"] <- list(labels)
   options <- list(prior = prior, weights_prior = weights_prior)
   gmm_bridge(data, k, covariance, options, control, match.call(), quote(gmm_vb))
@@ -136,8 +138,8 @@ gmm_vb.formula <- function(x, data = NULL, k, covariance = "full", ..., weights 
   check_dots_empty(...)
   call <- match.call()
   data <- as_gmm_data(x, data = data, weights = call[["weights"]], subset = call$subset,
-                      na.action = na.action, env = parent.frame(), labels = call$labels,
-                      prior = prior)
+                      na.action = refused_later(na.action), env = parent.frame(),
+                      labels = call$labels, prior = prior)
   options <- list(prior = prior, weights_prior = weights_prior)
   gmm_bridge(data, k, covariance, options, control, call, quote(gmm_vb))
 }
@@ -179,6 +181,11 @@ refuse_vb_options <- function(given) {
   }
 }
 
+# resolve_variational() refuses rows with missing values, whether they are to pass or to fail.
+refused_later <- function(na.action) {
+  if (na_policy(na.action) == "fail") stats::na.pass else na.action
+}
+
 # Those with a conjugate prior.
 vb_families <- c("VVV", "EEE", "VVI", "EEI", "VII", "EII")
 
@@ -189,8 +196,11 @@ weights_priors <- c("dirichlet", "stick")
 # As resolve_options(), and `variational`: what the C code takes beside the prior.
 resolve_variational <- function(options, data, k, code, control) {
   if (anyNA(data$x)) {
-    gmm_abort("missing", "gmm_vb() has no variational posterior of missing values.",
-              "gmm(prior = gmm_prior(), na.action = na.pass) takes them; na.omit drops the rows.")
+    refuse_missing(
+      data$x, missing_rows(data$x), if (data$blueprint$kind == "formula") "data" else "x",
+      paste("gmm_vb() has no variational posterior of missing values: na.omit or na.exclude drops",
+            "these rows; gmm(prior = gmm_prior(), na.action = na.pass) takes them.")
+    )
   }
   if (!code %in% vb_families) {
     gmm_abort("argument", sprintf("`covariance` must be one of %s, not %s.",

@@ -50,6 +50,7 @@
 #' @export
 gmm_marginal <- function(fit, variables) {
   validate_gmm(fit)
+  check_given(variables, "names or numbers of the variables to keep")
   marginal_mixture(fit, find_variables(variables, fit), match.call())
 }
 
@@ -57,6 +58,7 @@ gmm_marginal <- function(fit, variables) {
 #' @export
 gmm_conditional <- function(fit, given) {
   validate_gmm(fit)
+  check_given(given, "what is known")
   fit$blueprint$response <- NULL # it may be given, too
   if (is_plain_numeric(given) && length(dim(given)) < 2L && any_names(names(given))) {
     given <- matrix(given, 1L, dimnames = list(NULL, names(given)))

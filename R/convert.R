@@ -500,11 +500,16 @@ json_version <- 1L
 #' | `covariances` | k lists of d lists of d numbers |
 #' | `loglik`, `nobs` | of a fit: log-likelihood; number of rows, or sum of the weights |
 #' | `equal` | `true` where the proportions were held equal, else it is not there |
+#' | `fixed` | number of parameters that were held fixed, else it is not there |
+#' | `trim` | the share of the weight that was trimmed, else it is not there |
+#' | `prior` | values of [gmm_prior()] by name (`scale`: d lists of d), else it is not there |
+#' | `labelled` | number of rows of known labels, else it is not there |
 #' | `df` | number of free parameters |
 #'
 #' Numbers have 17 significant digits, which is enough for each double to come back as it was; the
-#' decimal mark is a point in every locale. The rows, and how the mixture was fitted, are not
-#' written; of a fit by [gmm_vb()] only the mixture that it reports, without a log-likelihood.
+#' decimal mark is a point in every locale. Of the rows and how the mixture was fitted there is only
+#' what the log-likelihood rests on (`trim`, `prior`, `labelled`), which print() and
+#' BIC() say; of a fit by [gmm_vb()] only the mixture that it reports, without a log-likelihood.
 #'
 #' `gmm_from_json()` builds numbers and names out of what it reads and checks them; nothing in the
 #' text is ever evaluated, so that files from strangers can be read (as against `readRDS()` before
@@ -542,6 +547,7 @@ gmm_to_json <- function(fit, file = NULL) {
     if (isTRUE(fit$equal)) c(equal = "true"),
     if (!is.null(fit$noise)) c(noise = json_array(noise_argument(fit$noise))),
     if (!is.null(fit$fixed)) c(fixed = json_numbers(fit$fixed$count)),
+    vapply(fit_record(fit), json_record, ""),
     df = json_numbers(fit$df)
   ))
   text <- sprintf("{\n%s\n}\n", paste0("  \"", names(fields), "\": ", fields, collapse = ",\n"))
@@ -552,6 +558,46 @@ gmm_to_json <- function(fit, file = NULL) {
     gmm_abort("argument", sprintf("`file` can't be written: %s.", file))
   })
   invisible(text)
+}
+
+# What the log-likelihood of a fit rests on besides the rows, which a mixture read from JSON keeps.
+fit_record <- function(fit) {
+  if (!is.null(fit$record) || is.null(fit$loglik)) return(fit$record)
+  Filter(Negate(is.null), list(
+    trim = fit[["trim"]], prior = fit[["prior"]],
+    labelled = if (!is.null(fit$labels)) sum(!is.na(fit$labels))
+  ))
+}
+
+# "trim = 0.05, a prior, known labels of 20 rows"; NULL where there is nothing to say.
+record_text <- function(record) {
+  if (length(record) == 0L) return(NULL)
+  paste(c(if (!is.null(record$trim)) paste("trim =", number_text(record$trim)),
+          if (!is.null(record$prior)) "a prior",
+          if (!is.null(record$labelled)) {
+            paste("known labels of", plural(record$labelled, "row"))
+          }), collapse = ", ")
+}
+
+json_record <- function(x) {
+  if (!is.list(x)) return(json_numbers(x))
+  values <- vapply(unclass(x), function(v) (if (length(v) > 1L) json_array else json_numbers)(v), "")
+  sprintf("{%s}", paste0("\"", names(values), "\": ", values, collapse = ", "))
+}
+
+# A prior as JSON has it; FALSE where it is none.
+read_json_prior <- function(x, d) {
+  fields <- names(formals(gmm_prior))[-1L]
+  if (!is.list(x) || !all(fields %in% names(x))) return(FALSE)
+  values <- lapply(x[fields], nested_array)
+  if (!all(lengths(values) == c(1L, d, 1L, 1L, d^2))) return(FALSE)
+  values$scale <- matrix(as.double(values$scale), d, length(values$scale) / d)
+  values$mean <- as.double(values$mean)
+  tryCatch({
+    prior <- do.call(gmm_prior, values)
+    check_prior_fits(prior, d)
+    prior
+  }, error = function(e) FALSE)
 }
 
 # The first index is the outermost.
@@ -630,11 +676,17 @@ gmm_from_json <- function(json) {
     one("loglik", is_finite_number, "a finite number")
     one("nobs", function(v) is_finite_number(v) && v > 0, "a number above 0")
   }
+  trim <- one("trim", function(v) is.null(v) || is_number(v) && v > 0 && v < 1,
+              "a number between 0 and 1")
+  labelled <- one("labelled", function(v) is.null(v) || is_count(v), "a whole number of at least 1")
+  prior <- if (!is.null(object[["prior"]])) read_json_prior(object[["prior"]], d)
+  need("prior", prior, Negate(isFALSE), "the values of gmm_prior()")
   params <- read_params(proportions, means, aperm(covariances, c(2L, 3L, 1L)), code,
                         list(class = "object", prefix = "json$"), match.call(), noise)
   if (equal) params <- hold_proportions(params)
   if (!is.null(held)) params$fixed <- list(count = as.double(held))
   params$df <- df
+  params$record <- Filter(Negate(is.null), list(trim = trim, prior = prior, labelled = labelled))
   with_record(params, object$loglik, object$nobs, "JSON")
 }
 

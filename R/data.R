@@ -281,7 +281,12 @@ known_by_formula <- function(newdata, blueprint, wanted, arg) {
 formula_terms <- function(formula, data) {
   terms <- read_terms(formula, data)
   if ("." %in% all.vars(terms)) {
-    gmm_abort("formula", "`.` in a formula stands for the columns of `data`, a data frame.")
+    left <- length(formula) == 3L && "." %in% all.vars(formula[[2L]])
+    gmm_abort("formula", if (left) {
+      "`.` must not be on the left of a formula, the response: it stands for all other columns."
+    } else {
+      "`.` in a formula stands for the columns of `data`, a data frame."
+    }, if (left) "Name the columns: cbind(a, b) ~ c.")
   }
   if (!is.null(attr(terms, "offset"))) {
     gmm_abort("formula", "A formula for a mixture must not have an offset().",
@@ -621,7 +626,10 @@ check_together <- function(data, code) {
   ), "Leave one of them out, or use covariance = \"diag\".", columns = pair)
 }
 
-refuse_missing <- function(x, missing, arg) {
+refuse_missing <- function(x, missing, arg, hint = paste(
+  "`na.action = na.pass` uses what is there; na.omit drops these rows; na.exclude does too, but",
+  "keeps their places in fitted values, residuals and predictions."
+)) {
   cells <- x[missing, , drop = FALSE]
   count <- sum(is.na(cells))
   nan <- sum(is.nan(cells))
@@ -633,10 +641,7 @@ refuse_missing <- function(x, missing, arg) {
     if (sum(missing) == 1L) "row" else "rows", some(row_label(x, which(missing))),
     if (length(columns) == 1L) "column" else "columns", some(backtick(columns))
   )
-  gmm_abort("missing", text, paste(
-    "`na.action = na.pass` uses what is there; na.omit drops these rows; na.exclude does too, but",
-    "keeps their places in fitted values, residuals and predictions."
-  ), count = count, rows = which(missing), columns = columns)
+  gmm_abort("missing", text, hint, count = count, rows = which(missing), columns = columns)
 }
 
 # What the user knows a row by: its number, or its name.

@@ -517,6 +517,7 @@ format.gmm_da <- function(x, digits = 4, ...) {
   c(
     sprintf("Discriminant analysis: %s, %s", plural(length(x$classes), "class", "classes"), how),
     data_text(nrow(x$x), d, if (!is.null(x$weights)) number(x$nobs), length(x$na.action)),
+    missing_text(count_missing(x$x, x$class)),
     class_lines(x),
     sprintf("log-likelihood %s, df %d, BIC %s (lower is better)%s", number(x$loglik),
             as.integer(x$df), number(stats::BIC(x)), compared_text(x)),

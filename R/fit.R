@@ -525,7 +525,10 @@ check_survivors <- function(out, data, k, code, control) {
   collinear <- if (families[[code]]$shape == "full") collinear_columns(x)
   ways <- c(if (k > 1L) "fewer components",
             if (families[[code]]$shape == "full") "a narrower `covariance`",
-            "a larger `floor` in gmm_control()")
+            "a larger `floor` in gmm_control()",
+            if (is.null(out$options$prior)) "a prior (`prior = gmm_prior()`)",
+            if (is.null(data$home) && is.null(out$options$trim) && is.null(out$options$noise) &&
+                  is.null(out$options$variational)) "`trim`, which leaves out rows far off")
   hint <- sprintf("Try %s.", paste(ways, collapse = ", "))
   if (length(collinear)) {
     gmm_abort("degenerate", sprintf(paste(

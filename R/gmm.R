@@ -119,6 +119,7 @@ format.gaussmix <- function(x, digits = 4, ...) {
               x$blueprint$response, x$home$what),
     if (!is.null(x$parts)) sprintf("rows came in %d parts", x$parts),
     missing_text(x$missing),
+    if (!is.null(x$labels)) labels_text(x$labels),
     shares,
     quality,
     trimmed_text(x),
@@ -137,7 +138,8 @@ origin_text <- function(x, digits) {
     return(paste("given", some(paste(names(x$given), "=", shown_number(x$given, digits)))))
   }
   origin <- if (is.null(x$source)) "given parameters" else paste("parameters from", x$source)
-  paste0(origin, ", no ", if (is.null(x$loglik)) "data" else "rows held")
+  paste0(origin, ", no ", if (is.null(x$loglik)) "data" else "rows held",
+         if (length(x$record)) paste("; fitted with", record_text(x$record)))
 }
 
 # "spurious: component 1, 4 (too few rows); component 2 (on the floor)"; NULL where there is none.
@@ -193,7 +195,8 @@ summary.gaussmix <- function(object, ...) {
   validate_gmm(object)
   components <- data.frame(proportion = object$proportions[seq_len(object$k)],
                            row.names = rownames(object$means))
-  out <- list(text = format(object), components = components, means = object$means,
+  out <- list(text = format(object), components = components, used = shown_components(object),
+              means = object$means,
               covariances = object$covariances)
   if (is_fit(object)) {
     out$components <- cbind(components, object$verdict[c("size", "eigenvalue", "spurious")])
@@ -213,6 +216,15 @@ summary.gaussmix <- function(object, ...) {
   structure(out, class = "summary.gaussmix")
 }
 
+# Numbers of the components that are shown: all but those that gmm_vb() has switched off.
+shown_components <- function(fit) {
+  match(rownames(used_components(fit)$means), rownames(fit$means))
+}
+
+unused_text <- function(count) {
+  if (count > 0L) sprintf("(without %s of less than one row)", plural(count, "component"))
+}
+
 # sum(w)^2 / sum(w^2); NULL without weights.
 effective_rows <- function(w) if (!is.null(w)) sum(w / max(w))^2 / sum((w / max(w))^2)
 
@@ -230,9 +242,9 @@ print.summary.gaussmix <- function(x, digits = 4, ...) {
   cat(x$text, sep = "\n")
   bayes <- "bound" %in% names(x$criteria)
   cat(effective_text(x$effective_n, if (bayes) "the bound" else "AIC, BIC"))
-  k <- nrow(x$means)
   d <- ncol(x$means)
-  top <- seq_len(min(k, shown))
+  k <- nrow(x$means)
+  top <- utils::head(x$used, shown)
   columns <- seq_len(min(d, shown))
   cat("\nComponents\n")
   print(x$components[top, , drop = FALSE], digits = digits)
@@ -242,10 +254,11 @@ print.summary.gaussmix <- function(x, digits = 4, ...) {
   sds <- sqrt(matrix(apply(x$covariances, 3L, diag), d, k))
   dimnames(sds) <- rev(dimnames(x$means))
   print(t(sds)[top, columns, drop = FALSE], digits = digits)
-  if (k > shown || d > shown) {
-    cat(sprintf("(the first %d of %s and of %s)\n", shown, plural(k, "component"),
+  if (length(x$used) > shown || d > shown) {
+    cat(sprintf("(the first %d of %s and of %s)\n", shown, plural(length(x$used), "component"),
                 plural(d, "variable")))
   }
+  if (length(x$used) < k) cat(unused_text(k - length(x$used)), "\n", sep = "")
   if (!is.null(x$starts) && nrow(x$starts) > 1L) {
     cat("\nStarts, the best first\n")
     best <- order(x$starts$spurious, -round(x$starts$objective, 6)) # not by rounding errors
@@ -345,7 +358,7 @@ AIC.gaussmix <- function(object, ..., k = 2) {
 BIC.gaussmix <- function(object, ...) criterion_by_stats("BIC", list(object, ...), match.call())
 
 warn_of_priors <- function(fits) {
-  if (length(fits) > 1L && !all(vapply(fits, function(fit) is.null(fit[["prior"]]), TRUE))) {
+  if (length(fits) > 1L && !all(vapply(fits, function(fit) is.null(fit_record(fit)$prior), TRUE))) {
     gmm_warn("comparison", "A fit with a prior is not at its largest likelihood.",
              "AIC and BIC compare such largest likelihoods: those of fits without a prior.")
   }

@@ -199,7 +199,8 @@ lrt_bridge <- function(data, k, covariance, n_boot, level, cl, control, call,
     replicates = stats::setNames(lapply(tests, `[[`, "replicates"), vapply(tests, `[[`, 0L, "k")),
     covariance = code, equal = isTRUE(options$equal), level = level, n_boot = n_boot,
     nobs = tests[[1L]]$nobs, rows = nrow(data$x), variables = colnames(data$x),
-    weighted = !is.null(data$weights), dropped = length(data$na.action), call = call
+    weighted = !is.null(data$weights), dropped = length(data$na.action),
+    missing = count_missing(data$x), call = call
   ))
 }
 
@@ -341,6 +342,7 @@ format.gmm_lrt <- function(x, digits = 4, ...) {
   c(sprintf("Bootstrap likelihood-ratio tests: k against k + 1 components, %s%s",
             family_label(x$covariance, d), equal_text(x$equal)),
     data_text(x$rows, d, if (x$weighted) shown_number(x$nobs, digits + 3L), x$dropped),
+    missing_text(x$missing),
     sprintf("%s a test, level %s", plural(x$n_boot, "replicate"), shown_number(x$level)),
     utils::capture.output(print(shown, digits = digits, row.names = FALSE)),
     if (length(counts)) paste0("replicates ", paste0(names(counts), ": ", counts, collapse = "; ")),
@@ -375,7 +377,7 @@ summary.gmm_lrt <- function(object, ...) {
     vapply(object$replicates, function(r) if (length(r)) f(r) else NA_real_, 0)
   }
   structure(class = "summary.gmm_lrt", list(
-    text = utils::head(format(object), 3L),
+    text = utils::head(format(object), if (is.null(object$missing)) 3L else 4L),
     tests = data.frame(
       k = table$k, against = table$k + 1L, statistic = table$statistic,
       median = of_replicates(stats::median),

@@ -423,6 +423,7 @@ spread_over <- function(scatter, precision) {
 #' do.call(gmm_combine, unname(light))
 #' @export
 gmm_combine <- function(fit, ..., control = NULL) {
+  check_given(fit, "a fit by gmm()")
   fits <- list(fit, ...)
   if (!is.null(control)) control <- check_control(control)
   for (i in seq_along(fits)) {

@@ -87,7 +87,7 @@ report_values <- function(fit, select, title) {
                            plural(ncol(fit$means), "variable"), plural(fit$k, "normal component"),
                            family_label(fit$covariance, ncol(fit$means))),
     found_line = sentence(convergence_text(fit)),
-    doubt_line = doubt_text(predict(fit, type = "uncertainty")),
+    doubt_line = doubt_text(score(fit, fit$x, "uncertainty")[!wholly_missing(fit$x)]),
     call_text = paste0("<code>", html_text(call), "</code>"),
     made_line = sprintf("gaussmix %s, R %s, %s.", utils::packageVersion("gaussmix"), getRversion(),
                         format(Sys.Date()))

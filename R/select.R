@@ -28,7 +28,9 @@
 #' within `VEE`, say) or its own family at k - 1: where it did, EM goes on from there, and EM never
 #' falls. There is one exception, which has a `note`. What EM comes to from there may have a
 #' component that is spurious in the wider family (`"nested_spurious"`), or two that are the same
-#' (`"no_gain"`): the model then keeps its best sound solution. (Components of equal proportions
+#' (`"no_gain"`): the model then keeps its best sound solution. With `labels` a model with one more
+#' component is not sure to reach what it contains, as known rows stay with theirs: it is tried, and
+#' where it fails, the note is `"no_gain"`, too. (Components of equal proportions
 #' are no case of more such: there only the narrower families count.)
 #'
 #' With a prior, what EM raises is the log posterior density, and a model contains another only

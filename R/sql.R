@@ -60,6 +60,7 @@ gmm_sql <- function(fit, table, ..., type = "class", columns = NULL, keep = NULL
                     dialect = "standard") {
   check_dots_empty(...)
   validate_gmm(fit)
+  check_given(table, "the name of a table")
   dialect <- resolve_dialect(dialect)
   type <- unique(vapply(type, check_choice, "", score_types, "type"))
   table <- table_sql(table, dialect)

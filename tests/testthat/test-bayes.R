@@ -567,3 +567,24 @@ test_that("a print and a summary say what was done", {
     print(summary(fit))
   })
 })
+
+test_that("missing values are refused with a way out that gmm_vb() has", {
+  holes <- faithful
+  holes$waiting[3] <- NA
+  for (action in list(na.fail, na.pass)) {
+    e <- expect_gm_error(gmm_vb(holes, 3, na.action = action), "missing",
+                         "`x` has 1 missing value: row 3")
+    expect_match(conditionMessage(e), "na.omit or na.exclude drops these rows", fixed = TRUE)
+  }
+  expect_gm_error(gmm_vb(~ waiting, holes, 3), "missing", "`data` has 1 missing value")
+})
+
+test_that("a summary leaves out components that are switched off", {
+  fit <- gmm_vb(faithful, k = 6)
+  unused <- sum(fit$posterior$size < 1)
+  expect_gt(unused, 0)
+  shown <- capture.output(print(summary(fit)))
+  expect_match(shown, sprintf("(without %d components of less than one row)", unused),
+               fixed = TRUE, all = FALSE)
+  expect_false(any(grepl("e-0", shown)))
+})

@@ -249,6 +249,22 @@ test_that("JSON brings each mixture back to the bit", {
   expect_identical(BIC(again), BIC(unnamed))
 })
 
+test_that("JSON has what the log-likelihood of a fit rests on", {
+  skip_if_not_installed("jsonlite")
+  fit <- gmm(faithful, k = 2, prior = gmm_prior(), trim = 0.05, labels = c(1, 2, rep(NA, 270)))
+  text <- gmm_to_json(fit)
+  again <- gmm_from_json(text)
+  expect_identical(gmm_to_json(again), text)
+  expect_identical(unclass(again$record$prior), unclass(fit$prior))
+  expect_output(print(again), "trim = 0.05, a prior, known labels of 2 rows", fixed = TRUE)
+  expect_gm_warning(BIC(again, again), "comparison", "prior")
+  line <- gmm_to_json(gmm(faithful$waiting, k = 1, prior = gmm_prior()))
+  expect_identical(gmm_to_json(gmm_from_json(line)), line)
+  expect_null(gmm_from_json(gmm_to_json(gmm(faithful, 2)))$record$prior)
+  expect_gm_error(gmm_from_json(sub("\"trim\": [0-9.]+", "\"trim\": 2", text)), "object", "trim")
+  expect_gm_error(gmm_from_json(sub("\"kappa\"", "\"kapa\"", text)), "object", "prior")
+})
+
 test_that("JSON is plain: other readers find the same numbers", {
   skip_if_not_installed("jsonlite")
   fit <- as_gmm(frozen$mclust$VVV$object)

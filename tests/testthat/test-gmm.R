@@ -205,3 +205,34 @@ test_that("AIC() and BIC() evaluate each fit once, and name it as it was written
   expect_identical(count, 3)
   expect_identical(do.call(BIC, list(two, two))$BIC, rep(BIC(two), 2))
 })
+
+test_that("prints say how many rows are labelled, and how many miss something", {
+  labelled <- gmm(faithful, k = 2, labels = c(1, 2, rep(NA, 270)))
+  for (show in list(print, summary)) {
+    expect_output(print(show(labelled)), "known labels: 2 of 272 rows, of 2 components")
+  }
+  holes <- iris[1:3]
+  holes[1:4, 1] <- NA
+  holes[5, 1:2] <- NA
+  fit <- gmm(holes, k = 1, na.action = na.pass, covariance = "diag")
+  da <- gmm_da(holes, iris$Species, na.action = na.pass)
+  test <- gmm_lrt(fit, k = 1, n_boot = 19)
+  for (object in list(fit, da, test)) {
+    expect_output(print(object), "missing values: 5 rows, 2 patterns", fixed = TRUE)
+  }
+})
+
+test_that("what must be given is asked for by name", {
+  fit <- gmm(faithful, k = 2)
+  expect_gm_error(gmm_sql(fit), "argument", "`table`")
+  expect_gm_error(gmm_combine(), "argument", "`fit`")
+  expect_gm_error(gmm_marginal(fit), "argument", "`variables`")
+  expect_gm_error(gmm_conditional(fit), "argument", "`given`")
+  expect_gm_error(gmm(. ~ eruptions, faithful, 2), "formula", "on the left")
+})
+
+test_that("a row far off is an error that offers a prior and trimming, which work", {
+  far <- rbind(as.matrix(faithful), c(3, 1e6))
+  expect_gm_error(gmm(far, 2), "degenerate", c("a prior", "`trim`"))
+  expect_lt(max(gmm(far, 2, trim = 0.01)$means), 100)
+})

@@ -109,3 +109,13 @@ test_that("a report leaves R's random numbers as they are, and pictures of any s
   page_of(scaled)
   expect_identical(.Random.seed, before)
 })
+
+test_that("rows that say nothing are not counted as doubtful", {
+  skip_if_not_installed("litedown")
+  holes <- faithful
+  holes[1:3, ] <- NA
+  fit <- gmm(holes, k = 2, na.action = na.pass)
+  page <- tempfile(fileext = ".html")
+  gmm_report(fit, page)
+  expect_match(paste(readLines(page), collapse = " "), "of the 269 rows", fixed = TRUE)
+})
