@@ -581,7 +581,10 @@ record_text <- function(record) {
 
 json_record <- function(x) {
   if (!is.list(x)) return(json_numbers(x))
-  values <- vapply(unclass(x), function(v) (if (length(v) > 1L) json_array else json_numbers)(v), "")
+  lists <- c("mean", "scale") # whatever the number of variables
+  values <- vapply(names(x), function(name) {
+    (if (name %in% lists) json_array else json_numbers)(x[[name]])
+  }, "")
   sprintf("{%s}", paste0("\"", names(values), "\": ", values, collapse = ", "))
 }
 
