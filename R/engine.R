@@ -191,16 +191,16 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, o
          start = if (is.list(start)) params_to_c(start) else start,
          bounds = em_control(control, options[[k]], as.integer(k), unit))
   })
+  moves <- moves_each(cells$k, control)
   each <- lapply(seq_along(cells$k), function(i) {
     list(family = cells$covariance[i], k = as.integer(cells$k[i]), wave = cells$wave[i],
          parent = cells$parent[i], narrower = cells$narrower[[i]],
-         penalty = min(cells$penalty[i], 1e300) / unit)
+         penalty = min(cells$penalty[i], 1e300) / unit, moves = if (auto) moves[i] else 0L)
   })
   run <- list(
     finalists = if (auto) 2L else 0L,
     proposals = if (is.null(control$search)) 40L else control$search,
     more = if (is.null(control$search)) 20L else 0L,
-    moves = if (auto) moves_each(length(each), control) else 0L,
     use_certainty = as.integer(certainty),
     sample = if (auto && n > 2L * size && is.null(labels)) size else n,
     max_iter = control$max_iter,
@@ -238,10 +238,11 @@ cell_tables <- function(cell, unit) {
   cell
 }
 
-# Proposals without success for each model: the fewer models, the more.
-moves_each <- function(cells, control) {
-  moves <- max(400L %/% cells - 3L, 0L)
-  if (is.null(control$search)) moves else min(moves, control$search)
+# Proposals without success for each model: the fewer models and components, the more, as they cost
+# the less.
+moves_each <- function(k, control) {
+  moves <- pmax(400L %/% length(k) - 3L, 16L %/% k)
+  as.integer(if (is.null(control$search)) moves else pmin(moves, control$search))
 }
 
 read_verdict <- function(verdict) {

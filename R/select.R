@@ -20,9 +20,9 @@
 #' families: each takes its covariances from their moments, and where there are many families, each
 #' takes a part of the starts. Short runs rank them. Each model is also started from what the other
 #' families came to at the same k, and from its own family's solution with a component less, each
-#' component of which is split in turn. Swaps and merge-and-split moves follow where there are at
-#' most 100 models, the more the fewer they are. The best is run on until it has converged. The two
-#' best by the criterion are searched as widely as [gmm()] does (`search`).
+#' component of which is split in turn; with few components, twice. Swaps and merge-and-split moves
+#' follow, the more the fewer models and components there are. The best is run on until it has
+#' converged. The two best by the criterion are searched as widely as [gmm()] does (`search`).
 #'
 #' No model ends below one that it contains, that is below a narrower family at the same k (`EEE`
 #' within `VEE`, say) or its own family at k - 1: where it did, EM goes on from there, and EM never

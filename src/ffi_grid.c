@@ -32,7 +32,8 @@ static struct gm_cell read_cell(SEXP list, const struct gm_grid* grid, int d) {
                          .wave = ffi_count(ffi_field(list, "wave"), 0, "wave"),
                          .parent = ffi_count(ffi_field(list, "parent"), 0, "parent") - 1,
                          .n_narrower = (int)Rf_xlength(narrower),
-                         .penalty = ffi_number(ffi_field(list, "penalty"), "penalty")};
+                         .penalty = ffi_number(ffi_field(list, "penalty"), "penalty"),
+                         .moves = ffi_count(ffi_field(list, "moves"), 0, "moves")};
   int* at = (int*)R_alloc((size_t)cell.n_narrower + 1, sizeof *at);
   for (int i = 0; i < cell.n_narrower; i++) {
     at[i] = ffi_integers(narrower, -1, "narrower")[i] - 1;
@@ -138,8 +139,8 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
 }
 
 /* stocks: a list for each k, ascending, see read_stock(); cells: a list of list(family, k, wave,
-   parent, narrower, penalty), parent and narrower counted from 1, parent 0: none. control:
-   list(finalists, proposals, more, moves, use_certainty, sample, max_iter, tol, floor, spurious (3),
+   parent, narrower, penalty, moves), parent and narrower counted from 1, parent 0: none. control:
+   list(finalists, proposals, more, use_certainty, sample, max_iter, tol, floor, spurious (3),
    threads, progress, labels, trim, units). */
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control) {
   const struct gm_rows given = ffi_rows(x, w);
@@ -162,7 +163,6 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
       .finalists = ffi_count(ffi_field(control, "finalists"), 0, "finalists"),
       .proposals = ffi_count(ffi_field(control, "proposals"), 0, "proposals"),
       .more = ffi_count(ffi_field(control, "more"), 0, "more"),
-      .moves = ffi_count(ffi_field(control, "moves"), 0, "moves"),
       .use_certainty = ffi_count(ffi_field(control, "use_certainty"), 0, "use_certainty"),
       .scale = 1,
       .em = ffi_em_control(control),

@@ -708,6 +708,7 @@ struct gm_cell { /* one model of a grid */
   const int* narrower; /* cells of the same k that this one contains */
   int n_narrower;
   double penalty; /* of the criterion, for the choice of the finalists */
+  int moves;      /* proposals without success for this cell */
   /* what it comes to: */
   struct gm_params params;
   struct gm_verdict* verdict; /* k */
@@ -729,7 +730,6 @@ struct gm_grid {
   struct gm_em_control em;
   struct gm_spurious spurious;
   struct gm_progress* progress;
-  int moves; /* proposals without success for each cell */
 };
 
 /* work: gm_grid_work() doubles; refine: for gm_grid_refine(). */

@@ -11,8 +11,9 @@
       being monotone ends above it. Only an end that is spurious in the family, or has identical
       components, is not taken; the cell then has a note. (Above by the objective, which a prior
       is part of: see contained().)
-   A cell that has come to nothing is then searched as gmm() does it. And the finalists, the best by the criterion, are searched by proposals, and 3. is repeated for
-   what they have changed. What was found on a sample goes on on all rows.
+   A cell that has come to nothing is then searched as gmm() does it. And the finalists, the best by
+   the criterion, are searched by proposals, and 3. is repeated for what they have changed. What was
+   found on a sample goes on on all rows.
 
    Where the rows are few, cells go over threads; in each of the steps a cell reads only what the
    step before left, so that the number of threads changes nothing. */
@@ -30,7 +31,8 @@ enum {
   FIRST_STEPS = 25, /* and the best of these */
   RESCUE = 40,      /* starts of a cell that has come to nothing */
   FAMILIES = 4,     /* that a start is tried in */
-  RESCUED = 5       /* of which so many are finished */
+  RESCUED = 5,      /* of which so many are finished */
+  CHEAP = 3         /* components at which neighbours hear of each other twice */
 };
 #define HASTY 5.0       /* reach of the races between what a cell might start from */
 #define SPLIT 0.6       /* reach of a split, in standard deviations */
@@ -590,7 +592,7 @@ static void try_neighbours(struct worker* w, int item) {
   }
   w->quest.reach = PATIENT;
   if (gm_searcher_refine(&w->s, &err)) return;
-  w->quest.proposals = grid->moves;
+  w->quest.proposals = cell->moves;
   if (gm_searcher_propose(&w->s, &err)) return;
   keep(w, cell);
 }
@@ -821,9 +823,11 @@ int gm_grid_search(const struct gm_grid* grid, const struct gm_seeder* seeder,
     if (each(&run, run.stock->starts, make_start, err) ||
         each(&run, items, try_starts, err))
       return err->code;
-    keep_first(&run);
-    if (each(&run, items, try_neighbours, err) || raise_all(&run, run.stock->k, err))
-      return err->code;
+    for (int turn = 0; turn < (run.stock->k <= CHEAP ? 2 : 1); turn++) {
+      keep_first(&run);
+      if (each(&run, items, try_neighbours, err)) return err->code;
+    }
+    if (raise_all(&run, run.stock->k, err)) return err->code;
   }
   if (rescue_all(&run, err) || search_finalists(&run, err)) return err->code;
   return each(&run, grid->cells, weigh_certainty, err);
