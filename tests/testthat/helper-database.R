@@ -82,7 +82,7 @@ for_each_engine <- function(f) {
     f(con)
   }
   run(sqlite_connect())
-  if (has("duckdb")) run(DBI::dbConnect(duckdb::duckdb()))
+  if (has("duckdb")) run(DBI::dbConnect(getExportedValue("duckdb", "duckdb")()))
   server <- postgres()
   for (driver in postgres_drivers()) run(postgres_connect(server, driver))
 }
