@@ -219,3 +219,21 @@ test_that("missing values: where mixture ends is below our maximum, in all famil
     expect_gt(ours$loglik, fit$loglik - 1e-4)
   }
 })
+
+test_that("weights and known labels: Rmixmod's maximum is a fixed point, and the default search's", {
+  x <- as.matrix(iris[1:4])
+  frozen <- readRDS(test_path("fixtures", "rmixmod.rds"))
+  for (what in c("weighted", "labelled")) {
+    theirs <- frozen[[what]]
+    fit <- function(control) {
+      gmm(x, 3, weights = if (what == "weighted") frozen$weights,
+          labels = if (what == "labelled") frozen$labels, control = control)
+    }
+    start <- gmm_params(theirs$proportions, theirs$means, theirs$covariances)
+    from_theirs <- fit(gmm_control(init = start))
+    expect_equal(from_theirs$trace[1], theirs$loglik, tolerance = 1e-9)
+    expect_equal(unname(from_theirs$means), theirs$means, tolerance = 1e-6)
+    expect_equal(from_theirs$loglik, theirs$loglik, tolerance = 1e-8)
+    expect_gte(with_test_seed(1, fit(gmm_control()))$loglik, theirs$loglik - 1e-5)
+  }
+})
