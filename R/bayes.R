@@ -155,17 +155,6 @@ gmm_vb.gmm_source <- function(x, k, covariance = "full", ..., prior = NULL,
   fit_source(x, k, covariance, options, na.action, control, match.call(), quote(gmm_vb))
 }
 
-#' @rdname gmm_vb
-#' @export
-gmm_vb.gmm_dbi <- function(x, k, covariance = "full", ..., prior = NULL,
-                           weights_prior = c("dirichlet", "stick"), na.action = na.fail,
-                           control = gmm_control()) {
-  refuse_vb_options(...names())
-  check_dots_empty(...)
-  options <- list(prior = prior, weights_prior = weights_prior)
-  fit_dbi(x, k, covariance, options, na.action, control, match.call(), quote(gmm_vb))
-}
-
 # ---- arguments -> what the engine takes ------------------------------------------------
 
 # What gmm() takes and gmm_vb() does not, and why.

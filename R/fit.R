@@ -268,8 +268,10 @@ fit_source <- function(x, k, covariance, options, na.action, control, call,
                        generic = quote(gmm)) {
   k <- check_k(k, generic)
   control <- home_control(control, x$what)
-  on.exit(x$close())
-  data <- source_data(x, k, na.action, control$threads)
+  if (is_database(x) && begin_snapshot(x)) on.exit(end_snapshot(x))
+  on.exit(x$close(), add = TRUE, after = FALSE)
+  read <- if (is_database(x)) dbi_data else source_data
+  data <- read(x, k, na.action, control$threads)
   gmm_bridge(data, k, covariance, options, control, call, generic)
 }
 

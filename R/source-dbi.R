@@ -137,25 +137,7 @@ format.gmm_dbi <- function(x, ...) {
     if (!is.null(x$labels)) sprintf("labels: %s", backtick(x$labels)))
 }
 
-#' @rdname gmm
-#' @export
-gmm.gmm_dbi <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
-                        fixed = NULL, noise = FALSE, prior = NULL, na.action = na.fail,
-                        control = gmm_control()) {
-  check_home_dots(...)
-  check_dots_empty(...)
-  options <- list(proportions = proportions, fixed = fixed, noise = noise, prior = prior)
-  fit_dbi(x, k, covariance, options, na.action, control, match.call())
-}
-
-fit_dbi <- function(x, k, covariance, options, na.action, control, call, generic = quote(gmm)) {
-  k <- check_k(k, generic)
-  control <- home_control(control, x$what)
-  if (begin_snapshot(x)) on.exit(end_snapshot(x))
-  on.exit(x$close(), add = TRUE, after = FALSE)
-  data <- dbi_data(x, k, na.action, control$threads)
-  gmm_bridge(data, k, covariance, options, control, call, generic)
-}
+is_database <- function(x) inherits(x, "gmm_dbi")
 
 dbi_data <- function(db, k, na.action, threads) {
   policy <- home_na_policy(na.action, db$what)

@@ -19,6 +19,15 @@ oracle_kept <- function(logdens, w, trim) {
 
 # ---- trimming --------------------------------------------------------------------------
 
+# Log-density of each row as the likelihood counts it: a labelled row's is of its component.
+counted_logdens <- function(fit) {
+  logdens <- predict(fit, type = "logdensity")
+  known <- which(!is.na(fit$labels))
+  joint <- predict(fit, type = "component")
+  logdens[known] <- joint[cbind(known, as.integer(fit$labels)[known])]
+  logdens
+}
+
 test_that("exactly trim times the weight is left out, the lowest densities first", {
   options <- list(list(), list(weights = weights), list(labels = some_labels),
                   list(proportions = "equal"), list(prior = gmm_prior()),
@@ -30,10 +39,7 @@ test_that("exactly trim times the weight is left out, the lowest densities first
       )))
       expect_gt(min(diff(fit$trace)), -1e-8)
       w <- if (is.null(option$weights)) rep(1, nrow(contaminated)) else weights
-      logdens <- predict(fit, type = "logdensity")
-      known <- which(!is.na(fit$labels))
-      joint <- predict(fit, type = "component")
-      logdens[known] <- joint[cbind(known, as.integer(fit$labels)[known])]
+      logdens <- counted_logdens(fit)
       kept <- oracle_kept(logdens, w, 0.07)
       expect_equal(kept_weights(fit), kept, tolerance = 1e-12, ignore_attr = TRUE)
       expect_equal(fit$nobs, 0.93 * sum(w), tolerance = 1e-13)
@@ -153,11 +159,8 @@ test_that("with missing values rows are ranked by what is there and a constant f
                                                   control = from_groups), option)))
       expect_gt(min(diff(fit$trace)), -1e-8)
       w <- if (is.null(option$weights)) rep(1, nrow(holes)) else weights
-      logdens <- predict(fit, type = "logdensity")
-      known <- which(!is.na(fit$labels))
-      joint <- predict(fit, type = "component")
-      logdens[known] <- joint[cbind(known, as.integer(fit$labels)[known])]
-      there <- rowSums(!is.na(holes)) > 0 | seq_len(nrow(holes)) %in% known
+      logdens <- counted_logdens(fit)
+      there <- rowSums(!is.na(holes)) > 0 | !is.na(some_labels) & !is.null(option$labels)
       constants <- -drop(is.na(holes) %*% (log(fit$scale) + log(2 * pi * exp(1)) / 2))
       kept <- w
       kept[there] <- oracle_kept((logdens + constants)[there], w[there], 0.07)
