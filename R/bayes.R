@@ -184,12 +184,17 @@ weights_priors <- c("dirichlet", "stick")
 
 # As resolve_options(), and `variational`: what the C code takes beside the prior.
 resolve_variational <- function(options, data, k, code, control) {
-  if (anyNA(data$x)) {
-    refuse_missing(
-      data$x, missing_rows(data$x), if (data$blueprint$kind == "formula") "data" else "x",
-      paste("gmm_vb() has no variational posterior of missing values: na.omit or na.exclude drops",
-            "these rows; gmm(prior = gmm_prior(), na.action = na.pass) takes them.")
+  if (has_gaps(data)) {
+    hint <- paste(
+      "gmm_vb() has no variational posterior of missing values: na.omit or na.exclude drops these",
+      "rows; gmm(prior = gmm_prior(), na.action = na.pass) takes them."
     )
+    if (!is.null(data$home)) {
+      gmm_abort("missing", sprintf("%s must have no missing values here.",
+                                   capital(data$home$what)), hint)
+    }
+    refuse_missing(data$x, missing_rows(data$x),
+                   if (data$blueprint$kind == "formula") "data" else "x", hint)
   }
   if (!code %in% vb_families) {
     gmm_abort("argument", sprintf("`covariance` must be one of %s, not %s.",

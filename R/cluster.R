@@ -116,7 +116,7 @@ gmm.gmm_cluster <- function(x, k, covariance = "full", ..., proportions = c("fre
 }
 
 cluster_data <- function(x, k, na.action, threads) {
-  policy <- home_na_policy(na.action, x$what)
+  policy <- home_na_policy(na.action)
   if (is.null(threads)) threads <- 1L # a worker for each processor is the rule
   seed <- random_state()
   parts <- on_shards(x$pool, worker_survey, list(k = k, policy = policy, key = sample_key()))

@@ -57,24 +57,42 @@ wholly_missing <- function(x) {
 count_missing <- function(x, labels = NULL) {
   if (!anyNA(x)) return(NULL)
   missing <- missing_rows(x)
-  empty <- wholly_missing(x)
-  if (!is.null(labels)) empty <- empty & is.na(labels)
   c(rows = sum(missing), patterns = length(unique(missing_patterns(x)[missing])),
-    empty = sum(empty))
+    empty = sum(says_nothing(x, labels)))
+}
+
+# The same of all rows, wherever they live.
+missing_counts <- function(data, labels) {
+  if (is.null(data$home)) return(count_missing(data$x, labels))
+  m <- data$home$missing
+  if (!is.null(m)) c(rows = m$rows, patterns = length(m$patterns), empty = m$empty)
+}
+
+has_gaps <- function(data) anyNA(data$x) || !is.null(data$home$missing)
+
+# Rows of which neither values nor the component are known.
+says_nothing <- function(x, labels = NULL) {
+  empty <- wholly_missing(x)
+  if (is.null(labels)) empty else empty & is.na(labels)
 }
 
 # A covariance of its own takes rows that have both variables.
 check_together <- function(data, code) {
   x <- data$x
-  if (families[[code]]$shape != "full" || !anyNA(x)) return(invisible())
-  there <- !is.na(if (is.null(data$weights)) x else x[data$weights > 0, , drop = FALSE])
-  apart <- which(crossprod(there) == 0, arr.ind = TRUE)
+  if (families[[code]]$shape != "full" || !has_gaps(data)) return(invisible())
+  together <- if (is.null(data$home)) rows_together(x, data$weights) else data$home$together
+  apart <- which(together == 0, arr.ind = TRUE)
   if (nrow(apart) == 0L) return(invisible())
   pair <- colnames(x)[sort(apart[1L, ])]
   gmm_abort("missing", sprintf(
     "Columns %s are never observed together, and the family %s needs their covariance.",
     paste(backtick(pair), collapse = " and "), code
   ), "Leave one of them out, or use covariance = \"diag\".", columns = pair)
+}
+
+# d x d: rows with weight that have both values.
+rows_together <- function(x, w) {
+  crossprod(!is.na(if (is.null(w)) x else x[w > 0, , drop = FALSE]))
 }
 
 refuse_missing <- function(x, missing, arg, hint = paste(
@@ -199,12 +217,16 @@ check_spread <- function(scale, spread) {
 refuse_unobserved <- function(x, counts, arg) {
   if (!anyNA(x)) return(invisible())
   lost <- apply_columns(x, function(v) all(is.na(if (is.null(counts)) v else v[counts])), NA)
-  if (!any(lost)) return(invisible())
-  one <- sum(lost) == 1L
-  gmm_abort("missing", sprintf("%s %s of `%s` %s no value%s.", if (one) "Column" else "Columns",
-                               some(backtick(colnames(x)[lost])), arg, if (one) "has" else "have",
-                               if (is.null(counts)) "" else " in the rows of positive weight"),
-            sprintf("Leave %s out.", if (one) "it" else "them"), columns = colnames(x)[lost])
+  refuse_empty(colnames(x)[lost], backtick(arg), !is.null(counts))
+}
+
+refuse_empty <- function(columns, what, weighty) {
+  if (length(columns) == 0L) return(invisible())
+  one <- length(columns) == 1L
+  gmm_abort("missing", sprintf("%s %s of %s %s no value%s.", if (one) "Column" else "Columns",
+                               some(backtick(columns)), what, if (one) "has" else "have",
+                               if (weighty) " in the rows of positive weight" else ""),
+            sprintf("Leave %s out.", if (one) "it" else "them"), columns = columns)
 }
 
 refuse_scale <- function(name, what, hint = "Rescale it: multiply or divide it by a constant.") {

@@ -158,7 +158,7 @@
 #'   \item{verdict}{data frame, a row a component: effective size, smallest eigenvalue in the
 #'     metric of the pooled covariance, eigenvalues on the floor, spurious or not; and another
 #'     component that it is the same as (`same_as`, `""`: none)}
-#'   \item{missing}{where values are missing (`na.pass`), a named integer vector: `rows` with
+#'   \item{missing}{where values are missing (`na.pass`), a named vector of counts: `rows` with
 #'     missing values, `patterns` of them, and the wholly missing (`empty`) among the rows}
 #'   \item{equal}{`TRUE` where `proportions = "equal"`, else it is not there}
 #'   \item{trim, trimmed}{where rows were trimmed: the share, and a data frame, a row for each row
@@ -411,7 +411,7 @@ run_engine <- function(data, k, code, control, title, options) {
 }
 
 # What the only start for one component is called.
-one_component <- function(data) if (anyNA(data$x)) "all rows" else "closed form"
+one_component <- function(data) if (has_gaps(data)) "all rows" else "closed form"
 
 build_fit <- function(out, data, k, code, control, call) {
   x <- data$x
@@ -431,7 +431,7 @@ build_fit <- function(out, data, k, code, control, call) {
          verdict = verdict_table(out$verdict, order, names)),
     Filter(Negate(is.null), c(out$options[setdiff(names(out$options), c("noise", "variational"))],
                               data[c("weights", "na.action", "terms")])),
-    list(missing = count_missing(x, out$options$labels))[anyNA(x)],
+    list(missing = missing_counts(data, out$options$labels))[has_gaps(data)],
     list(trimmed = trimmed_rows(out, data, code, control))[!is.null(out$options$trim)],
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
          scale = data$scale, x = x)

@@ -7,6 +7,7 @@
 #   weight2  sum of the squares of their weights; NULL: no weights
 #   unit     a power of two that weights are divided by (see engine.R)
 #   estep    function(params) -> the statistics of all rows, see engine_em()
+#   missing, together  see survey_rows(); NULL: no value is missing
 #   known    levels of the known labels, or NULL; the sample's codes are `labels`
 #   ranges   of the columns; seed: R's random numbers before the sample was drawn (checkpoint.R)
 #
@@ -95,14 +96,16 @@ home_data <- function(s, what, k, make_estep) {
   dimnames(x) <- list(NULL, s$names)
   levels <- if (!is.null(s$labels)) label_levels(s$labels)
   if (!is.null(levels)) check_home_labels(s, levels, k, what)
+  gaps <- if (isTRUE(s$missing$rows > 0)) s$missing
+  empty <- sum(gaps$empty)
   unit <- if (is.null(s$weight2)) 1 else 2^round(log2(s$weight / s$rows))
   list(x = x, weights = s$sample$weights,
        labels = if (!is.null(levels)) factor(s$sample$labels, levels), given = nrow(x),
        scale = home_scale(x, s, what),
        blueprint = list(kind = "matrix", names = s$names, named = s$named),
-       home = list(what = what, rows = s$rows, dropped = s$dropped, weight = s$weight,
+       home = list(what = what, rows = s$rows + empty, dropped = s$dropped - empty, weight = s$weight,
                    weight2 = s$weight2, unit = unit, known = levels, ranges = s$ranges,
-                   seed = s$seed,
+                   seed = s$seed, missing = gaps, together = s$together,
                    estep = make_estep(unit, levels)))
 }
 
@@ -121,8 +124,16 @@ check_home_labels <- function(s, levels, k, what) {
 # least standard deviation that a column can have with this range.
 home_scale <- function(x, s, what) {
   check_reach(s$reach, s$names)
+  refuse_empty(s$names[s$ranges[1L, ] > s$ranges[2L, ]], what, !is.null(s$weight2))
   refuse_constant(s$names[s$ranges[1L, ] == s$ranges[2L, ]], s$rows, length(s$names), what,
                   weighty = !is.null(s$weight2))
+  lost <- apply_columns(x, function(v) all(is.na(v)), NA)
+  if (any(lost)) {
+    gmm_abort("missing", sprintf(
+      "No value of %s is in the sample of %s that the start is found on.",
+      some(backtick(s$names[lost])), plural(nrow(x), "row")
+    ), "Columns so rarely observed say little: leave them out.", columns = s$names[lost])
+  }
   scale <- column_scale(x, s$sample$weights)
   spread <- s$ranges[2L, ] - s$ranges[1L, ]
   check_spread(ifelse(scale > 0, scale, spread / sqrt(s$rows)), spread)

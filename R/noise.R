@@ -9,7 +9,7 @@ resolve_noise <- function(noise, data) {
   if (isTRUE(noise)) {
     return(box_noise(data_box(data), names, "`noise = TRUE`, the box of the rows,"))
   }
-  read_noise(noise, names, data$blueprint$named, anyNA(data$x))
+  read_noise(noise, names, data$blueprint$named, has_gaps(data))
 }
 
 # What gmm(noise = ) takes for the same.

@@ -581,7 +581,7 @@ validate_fit <- function(object, about, need, array_of) {
   }
   check("reached", function(v) v <= nrow(object$starts), "at most the number of starts")
   check("missing", function(v) {
-    is.null(v) || is.integer(v) && identical(names(v), c("rows", "patterns", "empty")) &&
+    is.null(v) || is_plain_numeric(v) && identical(names(v), c("rows", "patterns", "empty")) &&
       all(v >= c(1L, 1L, 0L)) && v[["rows"]] <= n && v[["empty"]] < n
   }, "counts of rows, patterns and empty rows")
   known <- n - (if (is.null(object$missing)) 0L else object$missing[["empty"]])

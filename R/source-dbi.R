@@ -140,7 +140,12 @@ format.gmm_dbi <- function(x, ...) {
 is_database <- function(x) inherits(x, "gmm_dbi")
 
 dbi_data <- function(db, k, na.action, threads) {
-  policy <- home_na_policy(na.action, db$what)
+  policy <- home_na_policy(na.action)
+  if (policy == "pass") {
+    gmm_abort("missing", sprintf("`na.action = na.pass` can't be used for rows in %s.", db$what),
+              paste("`na.action = na.omit` drops rows with missing values; a gmm_source() of a",
+                    "function that fetches chunks takes them."))
+  }
   check_column_types(db)
   s <- survey_table(db, policy)
   d <- length(db$columns)

@@ -22,12 +22,13 @@
 #' into a file of numbers once.
 #'
 #' Between passes the rows must stay the same, in the same order. Number of rows, columns and values
-#' that are missing or infinite are checked in every pass.
+#' that are infinite, or missing where they are not let in, are checked in every pass.
 #'
-#' Families, weights, labels, noise (in the box of all rows), priors and fixed parameters are as in
-#' memory. `trim` is refused: which rows are trimmed is found by sorting the densities of all, and
-#' does not add up over parts of the rows. So are functions that need all rows at once, such as
-#' [gmm_select()] and [gmm_da()]; the error says what goes over chunks to the same end.
+#' Families, weights, labels, noise (in the box of all rows), priors, fixed parameters and rows with
+#' missing values (`na.action = na.pass`) are as in memory. `trim` is refused: which rows are trimmed
+#' is found by sorting the densities of all, and does not add up over parts of the rows. So are
+#' functions that need all rows at once, such as [gmm_select()] and [gmm_da()]; the error says what
+#' goes over chunks to the same end.
 #'
 #' @section Chunks:
 #' A chunk is a numeric matrix, a data frame of numeric columns, or a list of `x` (one of these),
@@ -218,8 +219,8 @@ read_chunk <- function(chunk, at, names) {
   structure(list(x = x, weights = parts$weights, labels = parts$labels), given_names = given)
 }
 
-# Checks weights, and missing and infinite values; leaves out rows as `policy` ("fail" or "omit")
-# says. weighted: whether the chunks before have weights; NA: there are none.
+# Checks weights, and missing and infinite values; leaves out rows as `policy` ("fail", "omit" or
+# "pass") says. weighted: whether the chunks before have weights; NA: there are none.
 admit_chunk <- function(chunk, at, policy, weighted) {
   w <- chunk$weights
   if (isTRUE(weighted == is.null(w))) {
@@ -236,10 +237,10 @@ admit_chunk <- function(chunk, at, policy, weighted) {
     }
     chunk$weights <- as.double(w)
   }
-  if (is.finite(sum(chunk$x))) return(chunk)
+  if (!anyNA(chunk$x) && is.finite(sum(chunk$x))) return(chunk) # NaN is slow to add
   missing <- missing_rows(chunk$x)
   if (any(missing) && policy == "fail") refuse_values(chunk$x, is.na, "missing", at)
-  chunk <- take_chunk(chunk, which(!missing))
+  if (policy == "omit") chunk <- take_chunk(chunk, which(!missing))
   if (any(is.infinite(chunk$x))) refuse_values(chunk$x, is.infinite, "nonfinite", at)
   chunk
 }
@@ -252,7 +253,8 @@ refuse_values <- function(x, test, class, at) {
   refuse_chunk(class, at, sprintf("has %s, the first in row %s, column %s",
                                   plural(nrow(wrong), paste(kind, "value")),
                                   place_in(at, first[[1L]]), backtick(names[first[[2L]]])),
-               if (class == "missing") "`na.action = na.omit` drops such rows.")
+               if (class == "missing") paste("`na.action = na.omit` drops such rows, na.pass fits",
+                                             "what is there of them."))
 }
 
 # "7 (of all rows 2007)"
@@ -283,10 +285,12 @@ refuse_chunk_names <- function(at, given, names) {
 
 # ---- the first pass --------------------------------------------------------------------
 
-# Counts, checks and samples the rows -> list(given, rows and dropped (of those), weight, weight2
-# (NULL: no weights), weighted, ranges (2 x d: of all rows with weight), reach (d: largest absolute
-# value of all rows), names, named, labels (of count_labels()), sample (list(x, weights, labels), at
-# most size(d) rows in their order)).
+# Counts, checks and samples the rows -> list(given, rows and dropped (of those; what says nothing
+# is dropped too), weight, weight2 (NULL: no weights), weighted, ranges (2 x d: of all rows with
+# weight), reach (d: largest absolute value of all rows), names, named, labels (of count_labels()),
+# sample (list(x, weights, labels), at most size(d) rows in their order)), and where missing values
+# are let in missing (as of count_missing(), but with the patterns as texts) and together (d x d: rows
+# with weight that have both values).
 survey_rows <- function(source, size, policy) {
   seed <- random_state()
   s <- survey_part(source, size, policy, sample_key())
@@ -303,6 +307,10 @@ survey_part <- function(source, size, policy, key, stream = 0L) {
     if (is.null(s$sample)) s$sample <- new_draw(key, size(ncol(chunk$x)), stream)
     chunk <- admit_chunk(chunk, at, policy, s$weighted)
     s$weighted <- !is.null(chunk$weights)
+    if (policy == "pass") {
+      s <- note_missing(s, chunk)
+      chunk <- take_chunk(chunk, which(!says_nothing(chunk$x, chunk$labels)))
+    }
     s$dropped <- s$dropped + given - nrow(chunk$x)
     if (nrow(chunk$x) == 0L) return(s)
     s$sample <- draw_chunk(s$sample, chunk, s$rows)
@@ -312,7 +320,7 @@ survey_part <- function(source, size, policy, key, stream = 0L) {
     s$weight2 <- s$weight2 + sum(w^2)
     if (!is.null(chunk$labels)) s$labels <- count_labels(s$labels, chunk$labels, w, at)
     ranges <- column_ranges(chunk$x)
-    s$reach <- pmax(s$reach, abs(ranges[1L, ]), abs(ranges[2L, ]))
+    s$reach <- pmax(s$reach, ifelse(ranges[1L, ] > ranges[2L, ], 0, apply(abs(ranges), 2L, max)))
     if (any(w == 0)) {
       if (all(w == 0)) return(s)
       ranges <- column_ranges(chunk$x[w > 0, , drop = FALSE])
@@ -337,10 +345,35 @@ end_survey <- function(s, what, seed) {
   s
 }
 
+# What a chunk lacks, see survey_rows().
+note_missing <- function(s, chunk) {
+  more <- list(rows = 0, patterns = character(), empty = 0)
+  if (anyNA(chunk$x)) {
+    missing <- which(missing_rows(chunk$x))
+    first <- missing[!duplicated(missing_patterns(chunk$x)[missing])]
+    more <- list(rows = as.double(length(missing)),
+                 patterns = apply(1L * is.na(chunk$x[first, , drop = FALSE]), 1L, paste,
+                                  collapse = ""),
+                 empty = as.double(sum(says_nothing(chunk$x, chunk$labels))))
+  }
+  merge_missing(s, list(missing = more, together = rows_together(chunk$x, chunk$weights)))
+}
+
+# The second with what the first lacks.
+merge_missing <- function(a, b) {
+  if (is.null(a$missing)) return(utils::modifyList(a, b[c("missing", "together")]))
+  a$missing <- list(rows = a$missing$rows + b$missing$rows,
+                    patterns = union(a$missing$patterns, b$missing$patterns),
+                    empty = a$missing$empty + b$missing$empty)
+  a$together <- a$together + b$together
+  a
+}
+
 # Of two parts, the second behind the first.
 merge_surveys <- function(a, b) {
   sums <- c("rows", "dropped", "weight", "weight2", "given")
   b[sums] <- Map(`+`, a[sums], b[sums])
+  if (!is.null(a$missing)) b <- merge_missing(b, a)
   b$reach <- pmax(a$reach, b$reach)
   if (is.null(b$ranges)) {
     b$ranges <- a$ranges
@@ -367,7 +400,14 @@ merge_labels <- function(a, b) {
        levels = union(a$levels, b$levels), values = unique(c(a$values, b$values)))
 }
 
-column_ranges <- function(x) apply_columns(x, function(v) c(min(v), max(v)), c(0, 0))
+# Of the values that are there; Inf and -Inf: none.
+column_ranges <- function(x) {
+  gaps <- anyNA(x)
+  apply_columns(x, function(v) {
+    if (gaps) v <- v[!is.na(v)]
+    if (length(v)) c(min(v), max(v)) else c(Inf, -Inf)
+  }, c(0, 0))
+}
 
 # Levels of the labels as factor() would find them in all rows, and the rows with weight of each.
 count_labels <- function(known, labels, w, at) {
@@ -437,19 +477,15 @@ end_draw <- function(draw, weighted) {
 
 # The data that gmm_bridge() takes, see home.R.
 source_data <- function(source, k, na.action, threads = NULL) {
-  policy <- home_na_policy(na.action, source$what)
+  policy <- home_na_policy(na.action)
   s <- survey_rows(source, function(d) home_sample_size(k, d), policy)
   home_data(s, source$what, k, function(unit, levels) {
     source_estep(source, s, policy, unit, levels, threads)
   })
 }
 
-home_na_policy <- function(na.action, what) {
+home_na_policy <- function(na.action) {
   policy <- na_policy(na.action)
-  if (policy == "pass") {
-    gmm_abort("missing", sprintf("`na.action = na.pass` can't be used for rows in %s.", what),
-              "`na.action = na.omit` drops rows with missing values.")
-  }
   if (policy == "exclude") "omit" else policy
 }
 
@@ -474,7 +510,7 @@ source_estep <- function(source, s, policy, unit, levels, threads) {
         refuse_chunk("source", at, "has a label that was not there in the first pass")
       }
       new <- engine_stats(chunk$x, if (!is.null(w)) as.double(w) / unit, params, codes, threads)
-      if (anyNA(chunk$x) || !all(is.finite(new))) { # says why
+      if (policy != "pass" && anyNA(chunk$x) || !all(is.finite(new))) { # says why
         read(admit_chunk(chunk, at, policy, s$weighted))
       }
       stats + new

@@ -66,6 +66,10 @@ test_that("weights, labels, noise, priors and what is fixed work there, and file
     expect_equal(run(gmm_cluster(cl, chunks))$trace, run(x, weights = w, labels = labels)$trace,
                  tolerance = 1e-12)
   }
+  holed <- replace(holes(x, 0.1, 2), cbind(5, 1:2), NA)
+  pass <- function(rows) gmm(rows, 2, na.action = na.pass, control = control)
+  expect_equal(pass(gmm_cluster(cl, cut_shards(holed, 4)))[c("trace", "missing", "nobs")],
+               pass(holed)[c("trace", "missing", "nobs")], tolerance = 1e-12)
   files <- file.path(withr::local_tempdir(), c("a.bin", "b.csv"))
   gmm_write(x[1:1000, ], files[1])
   utils::write.csv(x[1001:3000, ], files[2], row.names = FALSE)

@@ -73,6 +73,75 @@ test_that("what is fixed stays so over chunks, as in memory, for every family", 
   expect_gm_error(gmm(source, 2, fixed = list(means = 1)), "argument", "`fixed$means`")
 })
 
+test_that("rows with missing values are fitted over chunks as in memory, for every family", {
+  x <- holes(as.matrix(iris[1:4]), 0.12, 51)
+  x[c(7, 60), ] <- NA
+  w <- rep(c(1, 2, 0.5, 0), length.out = 150)
+  labels <- replace(rep(NA, 150), c(7, 8, 110), c("u", "u", "v"))
+  for (code in names(families)) {
+    start <- suppressWarnings(gmm(x, 3, code, na.action = na.pass, control = gmm_control(
+      max_iter = 2, n_init = 1, init = "hierarchical")))
+    control <- gmm_control(init = start, tol = 0, max_iter = 5)
+    for (given in list(list(), list(weights = w), list(labels = labels), list(noise = TRUE),
+                       list(fixed = list(means = rbind(c(5, 3.4, NA, NA), NA, NA))))) {
+      if (code != "VVV" && !is.null(given$noise)) next
+      run <- function(rows, options) {
+        suppressWarnings(do.call(gmm, c(list(rows, 3, code, na.action = na.pass,
+                                             control = control), options)))
+      }
+      memory <- run(x, given)
+      source <- gmm_source(cut_rows(x, 40, given$weights, given$labels))
+      given$weights <- given$labels <- NULL
+      chunked <- run(source, given)
+      expect_equal(chunked$trace, memory$trace, tolerance = 1e-12)
+      same <- c("proportions", "means", "covariances", "nobs", "df", "missing", "verdict")
+      expect_equal(unclass(chunked)[same], unclass(memory)[same], tolerance = 1e-8)
+      expect_equal(fit_rows(chunked), 150)
+      validate_gmm(chunked)
+    }
+  }
+})
+
+test_that("missing values: the search on the sample, and what can't be fitted", {
+  x <- holes(as.matrix(iris[1:4]), 0.1, 3)
+  x[9, ] <- NA
+  pass <- function(x, ..., chunk = 40) {
+    set.seed(1)
+    gmm(gmm_source(x, chunk = chunk), ..., na.action = na.pass)
+  }
+  fit <- pass(x, 2)
+  set.seed(1)
+  memory <- gmm(x, 2, na.action = na.pass)
+  expect_equal(logLik(fit), logLik(memory), tolerance = 1e-7)
+  expect_match(format(fit), "missing values: .*\\(1 wholly missing", all = FALSE)
+  set.seed(1)
+  none <- gmm(gmm_source(as.matrix(faithful)), 2)
+  passed <- pass(as.matrix(faithful), 2, chunk = NULL)
+  expect_identical(passed[c("means", "trace", "missing")], none[c("means", "trace", "missing")])
+  expect_identical(pass(x, 2, chunk = 11)$missing, fit$missing)
+  # many rows: few of them are the sample
+  many <- holes(matrix(rnorm(220000, rep(c(-2, 2), each = 110000)), ncol = 2), 0.05, 4)
+  fit <- pass(many, 1, chunk = 30000)
+  memory <- gmm(many, 1, na.action = na.pass)
+  expect_equal(fit$missing, memory$missing)
+  expect_equal(coef(fit), coef(memory), tolerance = 1e-5)
+  apart <- cbind(a = c(rnorm(20), rep(NA, 20)), b = c(rep(NA, 20), rnorm(20)), c = rnorm(40))
+  e <- expect_gm_error(pass(apart, 1), "missing", c("`a` and `b`", "never observed together"))
+  expect_identical(e$columns, c("a", "b"))
+  expect_s3_class(pass(apart, 1, "EEI"), "gaussmix")
+  e <- expect_gm_error(pass(cbind(apart, d = NA_real_), 1, "diag"), "missing",
+                       "`d` of a matrix has no")
+  expect_identical(e$columns, "d")
+  rare <- cbind(x, rare = NA_real_)
+  rare[4, "rare"] <- 1
+  expect_gm_error(pass(rare, 1, "diag"), "degenerate", "`rare` of a matrix is constant")
+  infinite <- x
+  infinite[50, 2] <- Inf
+  expect_gm_error(pass(infinite, 1), "nonfinite", "row 10 (row 50 of all)")
+  expect_gm_error(pass(x, 2, noise = 50), "noise", "missing values")
+  expect_gm_error(gmm_vb(gmm_source(x), 2, na.action = na.pass), "missing", "gmm(prior")
+})
+
 test_that("what needs the rows in memory says so, and what goes over chunks", {
   x <- as.matrix(faithful)
   fit <- gmm(x, 2)
@@ -195,7 +264,6 @@ test_that("what the first pass finds wrong is refused, with chunk and row", {
   expect_gm_error(gmm(gmm_source(cbind(a = x[, 1], a = x[, 2])), 2), "names", "`a` twice")
   expect_gm_error(gmm(gmm_source(cut_rows(x, 90, rep(0, 272))), 2), "weights", "finite sum above 0")
   expect_gm_error(gmm(gmm_source(cut_rows(x, 90, rep(-1, 272))), 2), "weights", "-1 in row 1")
-  expect_gm_error(gmm(gmm_source(x), 2, na.action = na.pass), "missing", "na.pass")
   expect_gm_error(gmm(gmm_source(x), 2, control = gmm_control(init = rep(1:2, 136))), "start",
                   "must not be labels", call = "gmm")
   expect_gm_error(gmm(gmm_source(x)), "argument", "`k`", call = "gmm")
