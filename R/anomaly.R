@@ -25,10 +25,10 @@
 #' ```
 #' Each round also cuts off rows that are merely far out, and makes the covariances somewhat too
 #' small: drop few rows, once or twice. For a fit with `subset`, name the rows:
-#' `data[names(which(!odd$flag)), ]`. `gmm(trim =)` does the whole walk in one fit, from many starts;
-#' its trimmed rows count in the threshold as all others do. Trimming takes the tails of
-#' clean rows too: covariances come out small, and p-values with them (of normal data
-#' after `trim = 0.1`, about a tenth of the rows has p-values up to 0.05).
+#' `data[names(which(!odd$flag)), ]`. `gmm(trim =)` does the whole walk in one fit, from many
+#' starts; its trimmed rows count in the threshold as all others do. Trimming takes the tails of
+#' clean rows too: covariances come out small, and p-values with them (of normal data after
+#' `trim = 0.1`, about a tenth of the rows has p-values up to 0.05).
 #'
 #' @section P-values:
 #' The p-value of a row is the probability that the density at a draw is no higher than at the row.

@@ -47,8 +47,10 @@ record_model <- function(code, k, control, options) {
        init = if (named) init else "parameters")
 }
 
-record_data <- function(data) c(data$home[c("rows", "dropped", "weight", "weight2")],
-                                list(names = colnames(data$x), ranges = data$home$ranges))
+record_data <- function(data) {
+  c(data$home[c("rows", "dropped", "weight", "weight2")],
+    list(names = colnames(data$x), ranges = data$home$ranges))
+}
 
 # The record of this fit so far, or a new one with the start that find() finds.
 open_record <- function(data, code, k, control, options, find) {

@@ -1,6 +1,6 @@
 # Rows on the workers of a cluster of package parallel. A shard is a part of the rows; it stays on
-# the worker that got it. Parameters go out, the statistics of each shard come back, and are added in
-# the order of the shards: neither the number of workers nor who has which shard changes a bit.
+# the worker that got it. Parameters go out, the statistics of each shard come back, and are added
+# in the order of the shards: neither the number of workers nor who has which shard changes a bit.
 #
 # Each call has a number that the replies bear, as one that comes late, from before a failure, must
 # not be taken for another. A worker that doesn't answer any more loses its shards to the others,
@@ -21,10 +21,10 @@
 #'
 #' @section When a worker dies:
 #' Its shards are read again by other workers, and the fit goes on, to the same bits. Where no
-#' worker is left, or a shard can't be read, the error names the shards. A worker whose process ended
-#' is noticed at once where the connection tells (sockets), or where it ran on this machine; where a
-#' whole machine is lost, after `timeout` seconds. Open MPI ends all processes of a program when one
-#' of them dies: a checkpoint ([gmm_control()]) is the way to go on.
+#' worker is left, or a shard can't be read, the error names the shards. A worker whose process
+#' ended is noticed at once where the connection tells (sockets), or where it ran on this machine;
+#' where a whole machine is lost, after `timeout` seconds. Open MPI ends all processes of a program
+#' when one of them dies: a checkpoint ([gmm_control()]) is the way to go on.
 #'
 #' @param cl A cluster, by `parallel::makeCluster()` or its kind.
 #' @param shards What the shards are: a list of matrices (or of chunks with weights and labels, see
@@ -103,9 +103,9 @@ print.gmm_cluster <- function(x, ...) {
 
 #' @rdname gmm
 #' @export
-gmm.gmm_cluster <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
-                            fixed = NULL, noise = FALSE, prior = NULL, na.action = na.fail,
-                            control = gmm_control()) {
+gmm.gmm_cluster <- function(x, k, covariance = "full", ..., # nolint: object_name_linter.
+                            proportions = c("free", "equal"), fixed = NULL, noise = FALSE,
+                            prior = NULL, na.action = na.fail, control = gmm_control()) {
   check_home_dots(...)
   check_dots_empty(...)
   k <- check_k(k)

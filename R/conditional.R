@@ -154,7 +154,8 @@ condition <- function(fit, x, given, rest) {
 unconditioned <- function(fit, n, rest) {
   p <- fit$proportions
   part <- list(log_prob = matrix(log(p), n, length(p), byrow = TRUE),
-               means = array(rep(t(fit$means[, rest, drop = FALSE]), each = n), c(n, length(rest), fit$k)),
+               means = array(rep(t(fit$means[, rest, drop = FALSE]), each = n),
+                             c(n, length(rest), fit$k)),
                covariances = fit$covariances[rest, rest, , drop = FALSE])
   if (is.null(fit$noise)) part else with_noise(part, fit$noise$limits[, rest, drop = FALSE])
 }
@@ -223,7 +224,8 @@ conditional_quantile <- function(part, p, side) {
 
 # ---- predict(type = "conditional") -----------------------------------------------------
 
-# Each row is conditioned on what it has. `newdata` NULL: the rows fitted. `level` NULL: no intervals.
+# Each row is conditioned on what it has. Without `newdata`: the rows fitted; without `level`: no
+# intervals.
 predict_conditional <- function(object, newdata, na.action, level) {
   if (!is.null(level)) level <- check_number(level, min = 0, max = 1, ends = "()")
   known <- if (is.null(newdata)) fitted_part(object) else new_part(object, newdata, na.action)

@@ -5,9 +5,10 @@
 #' @param ... Must be empty: a misspelt argument is an error.
 #' @param n_init Number of starts that are run to convergence, a whole number of at least 1. The
 #'   best is kept; `starts` of the fit tells what each reached. A start that is given (labels,
-#'   responsibilities, parameters) is the only one, whatever `n_init` is. A larger `n_init` converges
-#'   the same starts and more, so that the best of them gets no worse; with `init = "auto"` the fit
-#'   still may, as the proposals that follow (`search`) go out from other optima.
+#'   responsibilities, parameters) is the only one, whatever `n_init` is. A larger `n_init`
+#'   converges the same starts and more, so that the best of them gets no worse; with
+#'   `init = "auto"` the fit still may, as the proposals that follow (`search`) go out from other
+#'   optima.
 #' @param init Where to start: `"auto"`, the wide search below; `"kmeans++"` (k-means++ seeds, then
 #'   Lloyd's steps); `"random"` (random rows, the total covariance); `"hierarchical"` (the groups of
 #'   an agglomeration, see below); or labels (a vector or factor with an element a row),
@@ -57,12 +58,13 @@
 #' `ratio_scale`); values from 10 to 100 are common; large ones keep away the degenerate only. Each
 #' M-step truncates the eigenvalues to the range `[m, ratio m]` with the best m (Fritz,
 #' Garcia-Escudero and Mayo-Iscar 2013), which maximises exactly, so that the objective never falls;
-#' with a prior it truncates those of the mode. It serves weights, labels, trimming and priors alike.
+#' with a prior it truncates those of the mode. It serves weights, labels, trimming and priors
+#' alike.
 #'
 #' Families with one covariance (EEE, EEI) keep the ratio within it; for spherical ones (VII) it is
-#' that of their variances, whatever the columns' scales, and with one for all (EII) there is nothing
-#' to keep. The families that share a part of the covariance (VEI EVI VEE EVE VVE EEV VEV EVV) can't
-#' be truncated without breaking it, and are refused; [gmm_select()] leaves them out.
+#' that of their variances, whatever the columns' scales, and with one for all (EII) there is
+#' nothing to keep. The families that share a part of the covariance (VEI EVI VEE EVE VVE EEV VEV
+#' EVV) can't be truncated without breaking it, and are refused; [gmm_select()] leaves them out.
 #'
 #' The floor holds as well: m is never below it (with `"raw"` it is in units of the smallest scale
 #' squared). So an eigenvalue lies on the floor, and its component is spurious for that, only where
@@ -76,8 +78,8 @@
 #' step of EM, so that `trace` never falls; `passes` of a fit counts all passes, `iterations` the
 #' steps that were taken. Convergence is judged on steps of EM at the end. A long step may lead to
 #' another optimum than EM's own steps do, a better one about as often as a worse one. As long as an
-#' eigenvalue is on the floor, and where rows are trimmed or the ratio of eigenvalues is bounded, the
-#' steps are EM's own.
+#' eigenvalue is on the floor, and where rows are trimmed or the ratio of eigenvalues is bounded,
+#' the steps are EM's own.
 #' @section The wide search:
 #' With `init = "auto"`, 40 starts (`n_init` of them where that is more) are made in seven ways by
 #' turns: k-means++ on standardised columns; the same in the metric of the total covariance; the
@@ -93,8 +95,8 @@
 #' times as many in all, the best is returned.
 #'
 #' Where rows are trimmed, every run trims from its first step on, and every second start is made of
-#' those rows that one trimmed normal keeps, so that far outliers start nothing. One component then has
-#' many optima too: each proposal begins anew from d + 1 random rows, and 300 must fail.
+#' those rows that one trimmed normal keeps, so that far outliers start nothing. One component then
+#' has many optima too: each proposal begins anew from d + 1 random rows, and 300 must fail.
 #'
 #' Where there are more than twice as many rows as max(4000, 20 k (d + 1)), all this is done on a
 #' sample of that size, which follows the weights, and the best three distinct optima go on
@@ -119,11 +121,11 @@
 #' optimum more often than not.
 #' @section Checkpoints:
 #' With `checkpoint = "fit.rds"` the start, and then what each pass over all rows came to (a few
-#' numbers a component), are written to that file: under a temporary name first, so that it is always
-#' whole. The same call, after the process was ended or the fit stopped by an error, goes on from the
-#' file, and comes to the same bits as if it had not been stopped. One pass is made again, to see
-#' that the data are the same. A file of another model, other data or another version of the package
-#' is refused. Once the fit is done the file is deleted.
+#' numbers a component), are written to that file: under a temporary name first, so that it is
+#' always whole. The same call, after the process was ended or the fit stopped by an error, goes on
+#' from the file, and comes to the same bits as if it had not been stopped. One pass is made again,
+#' to see that the data are the same. A file of another model, other data or another version of the
+#' package is refused. Once the fit is done the file is deleted.
 #' @return A list of class `"gmm_control"` with the values above; `format()` and `print()` show
 #'   them.
 #' @section Errors: `gaussmix_error_argument` names the argument, what it must be and what was

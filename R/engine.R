@@ -135,8 +135,8 @@ engine_em <- function(estep, code, start, scale, control, options = list(), unit
     }
     stats
   }
-  out <- with_classes(.Call(ffi_gmm_home, call, code, params_to_c(start), bound_scale(scale, control),
-                            em_control(control, options, k, unit)))
+  out <- with_classes(.Call(ffi_gmm_home, call, code, params_to_c(start),
+                            bound_scale(scale, control), em_control(control, options, k, unit)))
   if (is.null(out$total)) return(list(best = records_table(out$best, unit)))
   read_result(out, unit, code, options$noise)
 }

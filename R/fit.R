@@ -41,28 +41,30 @@
 #' `loglik`, `nobs` and hence `BIC()` are of what is kept; `trimmed` says which rows were not.
 #' `predict()` and its kind give the mixture's values for all rows, trimmed ones included.
 #' Covariances are those of the rows kept, so a little too small where no row was an outlier. Fits
-#' of one `trim` are compared by BIC as others are (in [gmm_select()] too); those of different `trim`
-#' rest on different rows. Take `trim` no smaller than the share of outliers that you fear. Components
-#' can still degenerate: `gmm_control(ratio =)` keeps them from it.
+#' of one `trim` are compared by BIC as others are (in [gmm_select()] too); those of different
+#' `trim` rest on different rows. Take `trim` no smaller than the share of outliers that you fear.
+#' Components can still degenerate: `gmm_control(ratio =)` keeps them from it.
 #'
 #' With one component this is the (raw) minimum covariance determinant: the mean and covariance
-#' (divisor h) of those h = `(1 - trim) n` rows whose covariance has the least determinant. The vignette
-#' *robust* shows trimmed fits beside others.
+#' (divisor h) of those h = `(1 - trim) n` rows whose covariance has the least determinant. The
+#' vignette *robust* shows trimmed fits beside others.
 #'
 #' @section Fixed parameters:
 #' `fixed` holds what is known beforehand, with NA for all that is free:
 #' `fixed = list(means = c(0, NA), covariances = c(1, NA))` is a standard normal distribution beside
-#' one to be estimated, as the null cases among test statistics. Components keep the order in which they are given there; starts
-#' are matched with the means that are fixed. `df` counts what is free, the other parameters are at
-#' their maximum given what is fixed, and a test or BIC compares with the fit where it is free.
+#' one to be estimated, as the null cases among test statistics. Components keep the order in which
+#' they are given there; starts are matched with the means that are fixed. `df` counts what is free,
+#' the other parameters are at their maximum given what is fixed, and a test or BIC compares with
+#' the fit where it is free.
 #' * `proportions`: k of them (with noise also k + 1); the free ones share what the others leave.
 #' * `means`: k x d (in one dimension also k of them), entry by entry. The free entries of a mean
 #'   follow the fixed ones along the regression of the component's covariance.
 #' * `covariances`: in one of the shapes of [gmm_params()], with NA in place of a whole covariance:
 #'   of each component by itself (`"full"`, `"diag"`, `"spherical"`), or the common one (`"tied"`,
-#'   EEI, EII; of EEI a d x d matrix, or d variances). Full matrices are fixed as wholes, variances of diagonal ones (`"diag"`, EEI) one by
-#'   one too. In the other families components share a part of their covariances, so that none can
-#'   be fixed by itself; nor can one where `gmm_control(ratio = )` bounds the eigenvalues.
+#'   EEI, EII; of EEI a d x d matrix, or d variances). Full matrices are fixed as wholes, variances
+#'   of diagonal ones (`"diag"`, EEI) one by one too. In the other families components share a part
+#'   of their covariances, so that none can be fixed by itself; nor can one where
+#'   `gmm_control(ratio = )` bounds the eigenvalues.
 #'
 #' A component whose covariance is fixed is not *spurious*. In [vcov()][vcov.gaussmix] what is fixed
 #' has variance 0, and its interval in `confint()` is the value alone. EM is not accelerated here
@@ -168,8 +170,9 @@
 #'     fitted, the prior with all its values}
 #'   \item{control, call}{how it was made; of a function given as `init` only that there was one}
 #'   and, for its methods, `stats` (the rows' sufficient statistics at these parameters, which
-#'   [update()][update.gaussmix] goes on from), `x` (the matrix fitted; or its log-densities `logdensity` where
-#'   `keep = FALSE`), `blueprint` (columns and their kind), `scale` (of the columns), `version`.
+#'   [update()][update.gaussmix] goes on from), `x` (the matrix fitted; or its log-densities
+#'   `logdensity` where `keep = FALSE`), `blueprint` (columns and their kind), `scale` (of the
+#'   columns), `version`.
 #' @section Errors:
 #' See [gaussmix-conditions]. Where every start ends with an eigenvalue on the floor (too many
 #' components, too few rows, collinear columns), the error is `gaussmix_error_degenerate`.

@@ -167,7 +167,7 @@ check_home_dots <- function(...) {
 # What takes rows in memory only, and what goes over those elsewhere to the same end.
 home_ways <- c(
   gmm_select = "gmm() goes over it for each `k` and `covariance`, and BIC() compares the fits.",
-  gmm_da = "gmm() goes over it where `labels` are with the rows: a Gaussian for each, if all are known.",
+  gmm_da = "gmm() goes over it, with `labels` beside rows: a Gaussian each, if all are known.",
   gmm_lrt = "gmm() goes over it for each `k`, and BIC() compares the fits.",
   gmm_vb = "gmm_vb() goes over a gmm_source().",
   dgmm = "predict(fit, newdata, type = \"density\") goes over a gmm_source().",

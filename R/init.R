@@ -1,7 +1,7 @@
 # What a user gives as `init` -> a start for the engine: the name of a kind, integer labels (n),
 # responsibilities (n x k), or a parameter list; with noise k + 1 responsibilities and proportions,
-# the last one `noise_start` where the user gives k. attr "names": names of the components, where the
-# start has them.
+# the last one `noise_start` where the user gives k. attr "names": names of the components, where
+# the start has them.
 
 # `data`: of as_gmm_data(). closed: whether one component has a closed form.
 resolve_start <- function(init, k, code, data, noise = NULL, closed = TRUE) {

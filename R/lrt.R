@@ -55,11 +55,10 @@
 #'   `k`, `against`, `statistic`, the `median` of the replicates, the `critical` statistic, above
 #'   which p is at most the level, `p` and `p_se`, the standard error that p has from the number of
 #'   replicates), `replicates` (their numbers) and `answer`, in words.
-#' @section Errors: As for [gmm()]; `gaussmix_error_argument` for a fit or choice with a prior, labels,
-#'   noise, `fixed` or `trim`;
-#'   `gaussmix_error_start` where `init` gives a start for one `k`; `gaussmix_error_data` where the
-#'   object holds no rows; `gaussmix_error_degenerate` where already the first fit has a spurious
-#'   component.
+#' @section Errors: As for [gmm()]; `gaussmix_error_argument` for a fit or choice with a prior,
+#'   labels, noise, `fixed` or `trim`; `gaussmix_error_start` where `init` gives a start for one
+#'   `k`; `gaussmix_error_data` where the object holds no rows; `gaussmix_error_degenerate` where
+#'   already the first fit has a spurious component.
 #' @references McLachlan, G. J. (1987) On bootstrapping the likelihood ratio test statistic for the
 #'   number of components in a normal mixture. *Applied Statistics* 36, 318-324.
 #'   \doi{10.2307/2347790}

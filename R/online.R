@@ -542,8 +542,9 @@ matching_order <- function(other, fit) {
 
 # For validate_gmm().
 is_stats <- function(stats, k, d) {
-  numbers <- function(part, n) is.double(stats[[part]]) && length(stats[[part]]) == n &&
-    all(is.finite(stats[[part]]))
+  numbers <- function(part, n) {
+    is.double(stats[[part]]) && length(stats[[part]]) == n && all(is.finite(stats[[part]]))
+  }
   is.list(stats) && numbers("nk", k) && numbers("nk2", k) && numbers("sum", k * d) &&
     numbers("lost", k * d) && numbers("lost2", k * d) && is.matrix(stats$scatter) &&
     nrow(stats$scatter) %in% c(d, d^2) && ncol(stats$scatter) %in% c(1L, k) &&

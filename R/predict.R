@@ -31,8 +31,8 @@
 #' `gmm(y ~ a + b, data, k)`, it is the response that is predicted, from all the others, whether
 #' `newdata` has it or not; without `newdata`, for the rows fitted. A row that misses some of the
 #' values is conditioned on those that are there; one that misses all has the marginal mixture. A
-#' term such as `log(y)` is predicted as such. With one component this is linear regression, with the maximum-likelihood
-#' estimate (divisor n) of the variance.
+#' term such as `log(y)` is predicted as such. With one component this is linear regression, with
+#' the maximum-likelihood estimate (divisor n) of the variance.
 #'
 #' The interval of each variable has the probability `level` under the row's conditional mixture,
 #' with equal tails: exact quantiles, by the method of [qgmm()]. It is an interval for a new value

@@ -39,8 +39,8 @@
 #'   in [gmm()], `1 / k` in [gmm_vb()]. [gmm()] refuses a number below 1, with which the posterior
 #'   has no mode inside. With `gmm(proportions = "equal")` it is not used.
 #' @param mean Prior mean: d numbers; or `NULL`: the (weighted) mean of the data, in fits with
-#'   `trim` or `noise` their (weighted) medians, which outliers don't move. Names are those of the data's
-#'   variables, in any order; without names the order is theirs.
+#'   `trim` or `noise` their (weighted) medians, which outliers don't move. Names are those of the
+#'   data's variables, in any order; without names the order is theirs.
 #' @param kappa How many rows the prior mean is worth, a number of at least 0; with 0 it says
 #'   nothing of the means. `NULL`: 0.01 in [gmm()], 1 in [gmm_vb()].
 #' @param df Degrees of freedom of the inverse Wishart density, a number above d - 1; or 0: it says
@@ -48,11 +48,10 @@
 #'   `scale` that is given, there is a mode for constant columns and a single row too.
 #' @param scale Its scale: a positive definite d x d matrix, or d variances, by name as `mean`.
 #'   `NULL`: in [gmm()] the (weighted) variances of the columns, divided by `k^(2/d)`, so that k
-#'   such components fill the data's range (correlations are not taken from the data, so that collinear
-#'   columns do no harm); with `trim` or `noise` in place of each variance the square of the
-#'   interquartile range / 1.349 (of the standard deviation where that range is 0);
-#'   in [gmm_vb()] the (weighted) covariance of the data, with `"diag"` and `"spherical"` its
-#'   diagonal.
+#'   such components fill the data's range (correlations are not taken from the data, so that
+#'   collinear columns do no harm); with `trim` or `noise` in place of each variance the square of
+#'   the interquartile range / 1.349 (of the standard deviation where that range is 0); in
+#'   [gmm_vb()] the (weighted) covariance of the data, with `"diag"` and `"spherical"` its diagonal.
 #' @return A list of class `"gmm_prior"` with the values above.
 #' @section Errors: `gaussmix_error_argument` names the argument. That `mean` and `scale` have the
 #'   data's dimension and names is checked by [gmm()]: `gaussmix_error_dimension`,

@@ -51,8 +51,8 @@ random_state <- function() {
 #' @param ... Must be empty.
 #' @return A list `sim_1`, ..., `sim_<nsim>` of data sets like the training data (vector, matrix,
 #'   data frame, tibble or data.table; as many rows, same names), each with an attribute
-#'   `"component"` as of [rgmm()]. They are complete, also where the training data are not. Attribute
-#'   `"seed"` as for [stats::simulate()].
+#'   `"component"` as of [rgmm()]. They are complete, also where the training data are not.
+#'   Attribute `"seed"` as for [stats::simulate()].
 #' @section Errors: `gaussmix_error_data` for a mixture without data: see [rgmm()].
 #' @examples
 #' fit <- gmm(faithful, k = 2)

@@ -43,9 +43,10 @@
 #' its parallel workers; there, and over a slow network, push may pay anyhow.
 #'
 #' @section Families, weights, labels, missing values:
-#' All families of [gmm_families()], case weights, known labels, noise, priors, equal proportions and
-#' fixed parameters work here as in memory. `na.action = na.omit` leaves out rows with missing values
-#' (`NULL` or NaN); `na.pass` is refused, and so is `trim`: such fits need the rows in memory.
+#' All families of [gmm_families()], case weights, known labels, noise, priors, equal proportions
+#' and fixed parameters work here as in memory. `na.action = na.omit` leaves out rows with missing
+#' values (`NULL` or NaN); `na.pass` is refused, and so is `trim`: such fits need the rows in
+#' memory.
 #'
 #' A query that runs can't be interrupted, unless the driver lets it: connect by
 #' `DBI::dbConnect(RPostgres::Postgres(), check_interrupts = TRUE)`.

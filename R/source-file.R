@@ -19,12 +19,14 @@
 #' another number of fields is an error. A file in Parquet is read by package nanoparquet, and is
 #' one chunk: cut large tables into several files.
 #' @export
-gmm_source.character <- function(x, ..., format = NULL, columns = NULL, weights = NULL,
-                                 labels = NULL, chunk = NULL, separator = NULL,
-                                 by = c("rows", "columns")) {
+gmm_source.character <- function(x, ..., format = NULL, # nolint: object_name_linter.
+                                 columns = NULL, weights = NULL, labels = NULL, chunk = NULL,
+                                 separator = NULL, by = c("rows", "columns")) {
   check_dots_empty(...)
   check_files(x)
-  format <- if (is.null(format)) file_format(x) else {
+  format <- if (is.null(format)) {
+    file_format(x)
+  } else {
     check_choice(format, c("csv", "binary", "raw", "parquet"))
   }
   if (!is.null(chunk)) chunk <- check_whole(chunk)
@@ -234,10 +236,11 @@ binary_mark <- "gaussmix rows 1\n"
 
 #' Write rows to a file that is read fast
 #'
-#' `gmm_write()` goes through a source once (twice, where there are labels) and writes its rows, weights and labels to a file of
-#' numbers that [gmm_source()] reads about as fast as the disk allows: worthwhile for a table in
-#' text or a slow query, which each EM step would read again. The file takes 8 bytes a number. It is
-#' written under a temporary name, and gets its own when it is complete.
+#' `gmm_write()` goes through a source once (twice, where there are labels) and writes its rows,
+#' weights and labels to a file of numbers that [gmm_source()] reads about as fast as the disk
+#' allows: worthwhile for a table in text or a slow query, which each EM step would read again. The
+#' file takes 8 bytes a number. It is written under a temporary name, and gets its own when it is
+#' complete.
 #'
 #' @param x A source, or what [gmm_source()] takes.
 #' @param file Name of the file; one that exists is replaced.

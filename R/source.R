@@ -325,9 +325,10 @@ survey_part <- function(source, size, policy, key, stream = 0L) {
       if (all(w == 0)) return(s)
       ranges <- column_ranges(chunk$x[w > 0, , drop = FALSE])
     }
-    s$ranges <- if (is.null(s$ranges)) ranges else {
-      rbind(pmin(s$ranges[1L, ], ranges[1L, ]), pmax(s$ranges[2L, ], ranges[2L, ]))
+    if (!is.null(s$ranges)) {
+      ranges <- rbind(pmin(s$ranges[1L, ], ranges[1L, ]), pmax(s$ranges[2L, ], ranges[2L, ]))
     }
+    s$ranges <- ranges
     s
   }, list(rows = 0, dropped = 0, weight = 0, weight2 = 0, weighted = NA, reach = 0))
   c(found$value, list(given = found$rows), found[c("names", "named")])

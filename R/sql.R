@@ -145,8 +145,10 @@ dialect_of <- function(con) {
 
 # exp() and log() are functions that SQLite may have been built without; RSQLite brings them along.
 load_sqlite_math <- function(con) {
-  works <- function() tryCatch(is.data.frame(DBI::dbGetQuery(con, "SELECT EXP(1.0), LOG(2.0)")),
-                               error = function(e) FALSE)
+  works <- function() {
+    tryCatch(is.data.frame(DBI::dbGetQuery(con, "SELECT EXP(1.0), LOG(2.0)")),
+             error = function(e) FALSE)
+  }
   if (works()) return(invisible())
   try(RSQLite::initExtension(con, "math"), silent = TRUE)
   if (!works()) {
@@ -247,7 +249,8 @@ densities_sql <- function(from, params, factors, keep, dialect, centred = FALSE,
   terms <- c(sprintf("%s - (%s)", number_sql(factors$logc), squares), noise)
   if (!is.null(labels)) { # a label leaves one component
     own <- c(sprintf(" OR g = %s", labels), rep("", length(terms) - length(labels)))
-    terms <- sprintf("CASE WHEN g IS NULL%s THEN %s ELSE %s END", own, terms, number_sql(out_of_reach))
+    terms <- sprintf("CASE WHEN g IS NULL%s THEN %s ELSE %s END", own, terms,
+                     number_sql(out_of_reach))
   }
   sub_select(c(keep, as_columns(column_grid("l", length(terms)), terms)), from, dialect)
 }
@@ -265,7 +268,8 @@ wider_box <- function(params) {
 # The log-density of the noise at x1, x2, ..., with its proportion.
 noise_sql <- function(params) {
   k <- nrow(params$means)
-  value <- number_sql(max(log(params$proportions[[k + 1L]]) - params$noise$log_volume, out_of_reach))
+  log_density <- log(params$proportions[[k + 1L]]) - params$noise$log_volume
+  value <- number_sql(max(log_density, out_of_reach))
   limits <- params$noise$limits
   if (is.null(limits)) return(value)
   inside <- sprintf("%s BETWEEN %s AND %s", column_grid("x", ncol(limits)),

@@ -3,8 +3,8 @@
 #   Rscript bench/large.R [rows] [file]      1e8 rows x 5 are 4 GB; the file is made where it is not
 #
 # The file is written by gmm_write() from chunks that are drawn; it is read once before, so that
-# both ways find what the system keeps of it. Memory is VmHWM of /proc/self/status, in a process that
-# has done nothing else than the fit.
+# both ways find what the system keeps of it. Memory is VmHWM of /proc/self/status, in a process
+# that has done nothing else than the fit.
 
 library(gaussmix)
 
@@ -58,7 +58,7 @@ for (covariance in c("full", "diag")) {
   more <- gmm_control(init = fit, tol = 0, max_iter = 3)
   four <- seconds(gmm(source, k, covariance, control = more))
   pass <- (four - first) / 3
-  cat(sprintf(paste("%s: %d passes and the first one in %.1f s; %.2f s a pass, %.2f of the speed of",
-                    "reading; peak %.0f MiB\n"), covariance, fit$passes, total, pass, reading / pass,
-              peak()))
+  text <- paste("%s: %d passes and the first one in %.1f s; %.2f s a pass,",
+                "%.2f of the speed of reading; peak %.0f MiB\n")
+  cat(sprintf(text, covariance, fit$passes, total, pass, reading / pass, peak()))
 }

@@ -1,7 +1,7 @@
 # A plain-R oracle: EM for Gaussian mixtures as in the textbooks, one row and one component at a
 # time where that is clearer. It shares no code with the package. Parameters are a list of
-# proportions (k), means (k x d) and covariances (d x d x k); with noise also of `limits` (2 x d), and
-# of k + 1 proportions.
+# proportions (k), means (k x d) and covariances (d x d x k); with noise also of `limits` (2 x d),
+# and of k + 1 proportions.
 
 oracle_component <- function(x, params) {
   k <- nrow(params$means)

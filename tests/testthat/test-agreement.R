@@ -220,7 +220,7 @@ test_that("missing values: where mixture ends is below our maximum, in all famil
   }
 })
 
-test_that("weights and known labels: Rmixmod's maximum is a fixed point, and the default search's", {
+test_that("weights and known labels: Rmixmod's maximum is a fixed point, and the default's", {
   x <- as.matrix(iris[1:4])
   frozen <- readRDS(test_path("fixtures", "rmixmod.rds"))
   for (what in c("weighted", "labelled")) {

@@ -84,8 +84,9 @@ oracle_terms <- function(x, post) { # E log(proportion_j f_j(x))
   }, numeric(nrow(x)))
 }
 
-oracle_resp <- function(terms) exp(terms - apply(terms, 1, function(t) log(sum(exp(t - max(t)))) +
-                                                   max(t)))
+oracle_resp <- function(terms) {
+  exp(terms - apply(terms, 1, function(t) log(sum(exp(t - max(t)))) + max(t)))
+}
 
 # E log p(rows, components, parameters) - E log q, term by term.
 oracle_bound <- function(x, resp, post, prior, w) {

@@ -49,7 +49,7 @@ test_that("a fit on a cluster has the bits of the same chunks here, on any numbe
   }
 })
 
-test_that("weights, labels, noise, priors and what is fixed work there, and files and functions as shards", {
+test_that("weights, labels, noise, priors and what is fixed work there; files as shards", {
   skip_on_cran()
   x <- cluster_rows()
   w <- rep(c(1, 2, 0), 1000)

@@ -78,7 +78,8 @@ test_that("the end is judged on steps of EM itself", {
   fit <- run(apart, 3, "VVV", TRUE)
   gain <- utils::tail(diff(fit$trace), 5)
   ratio <- gain[-1] / gain[-5]
-  left <- gain[4:5] * c(max(ratio[1:3]), max(ratio[2:4])) / (1 - c(max(ratio[1:3]), max(ratio[2:4])))
+  pace <- c(max(ratio[1:3]), max(ratio[2:4]))
+  left <- gain[4:5] * pace / (1 - pace)
   expect_true(all(left < 1e-9 * 400))
   at <- gmm_params(fit$proportions, fit$means, fit$covariances)
   one <- gmm(apart$x, 3, control = gmm_control(init = at, max_iter = 1, tol = 0))

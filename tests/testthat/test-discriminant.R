@@ -138,9 +138,11 @@ test_that("a class of one row has a mean, and no covariance of its own", {
     expect_false(fit$table$spurious)
     expect_identical(unname(fit$models$virginica$means[1, ]), unname(unlist(x[101, 1:4])))
     # the covariance is that of the other classes, by n
-    within <- lapply(split(x[1:4], x$Species)[1:2], function(one) crossprod(scale(one, scale = FALSE)))
+    scatter <- function(one) crossprod(scale(one, scale = FALSE))
+    within <- lapply(split(x[1:4], x$Species)[1:2], scatter)
     pooled <- Reduce(`+`, within) / 101
-    expected <- switch(code, EEE = pooled, EEI = diag(diag(pooled)), EII = diag(mean(diag(pooled)), 4))
+    expected <- switch(code, EEE = pooled, EEI = diag(diag(pooled)),
+                       EII = diag(mean(diag(pooled)), 4))
     expect_equal(fit$models$setosa$covariances[, , 1], expected, ignore_attr = TRUE)
   }
   for (code in setdiff(names(families), c("EEE", "EEI", "EII", "EEV"))) {

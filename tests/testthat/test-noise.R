@@ -45,7 +45,8 @@ test_that("steps of EM are those of the oracle, with weights, and never fall", {
 
 test_that("every family rises to a maximum that its parameters have, whatever else is asked for", {
   w <- rep(1:3, length.out = nrow(x))
-  labels <- ifelse(seq_len(nrow(x)) %% 5 == 0 & frozen$groups < 3, c("one", "two")[frozen$groups], NA)
+  known <- seq_len(nrow(x)) %% 5 == 0 & frozen$groups < 3
+  labels <- ifelse(known, c("one", "two")[frozen$groups], NA)
   for (code in names(families)) {
     for (option in list(list(), list(weights = w), list(proportions = "equal"),
                         list(labels = labels), list(prior = gmm_prior(alpha = 2)))) {
@@ -235,8 +236,9 @@ test_that("standard errors are those of the second derivatives", {
     top <- c(mixing, fit$means, fit$covariances)
     step <- 1e-4
     second <- outer(seq_along(top), seq_along(top), Vectorize(function(i, j) {
-      e <- function(s, t) loglik(replace(top, i, top[i] + s * step) +
-                                   replace(0 * top, j, t * step))
+      e <- function(s, t) {
+        loglik(replace(top, i, top[i] + s * step) + replace(0 * top, j, t * step))
+      }
       (e(1, 1) - e(1, -1) - e(-1, 1) + e(-1, -1)) / (4 * step^2)
     }))
     se <- sqrt(diag(solve(-second)))

@@ -338,7 +338,8 @@ test_that("other families refuse a ratio and say which take it", {
   set.seed(1)
   choice <- gmm_select(faithful, 1:2, control = list(ratio = 5))
   expect_setequal(choice$table$covariance, bounded_codes)
-  expect_gm_error(gmm_select(faithful, 1:2, "VEI", control = list(ratio = 5)), "argument", "take it")
+  expect_gm_error(gmm_select(faithful, 1:2, "VEI", control = list(ratio = 5)), "argument",
+                  "take it")
 })
 
 test_that("at the bound there is no inference by curvature; within it there is", {

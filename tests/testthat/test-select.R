@@ -141,8 +141,9 @@ test_that("a duplicated column, ties: each model has values or a reason, and the
   tied[1:30, 1] <- 1
   same <- random$plane
   same[1:30, ] <- 1
-  sets <- list(cbind(x, x[, 2]), cbind(iris[1:3], again = 2 * iris[[1]] - 1), c(random$line, rep(0.5, 30)),
-               c(random$line, rep(9, 30)), rep(c(1, 2, 5), each = 30), tied, same,
+  sets <- list(cbind(x, x[, 2]), cbind(iris[1:3], again = 2 * iris[[1]] - 1),
+               c(random$line, rep(0.5, 30)), c(random$line, rep(9, 30)),
+               rep(c(1, 2, 5), each = 30), tied, same,
                cbind(random$line, rep(0:1, 60)), with_test_seed(5, matrix(rpois(200, 2), 100)),
                random$plane[1:6, ])
   for (set in sets) {
@@ -499,9 +500,11 @@ test_that("a choice with a prior says so, has criteria of the likelihood, and ke
   expect_equal(select$table$BIC[select$chosen], stats::BIC(best), tolerance = 1e-8)
   expect_match(format(select)[3], "maximum a posteriori")
   expect_match(summary(select)$text[4], "chosen by BIC")
-  one <- with_test_seed(1, gmm_select(flowers, 2:3, "VEV", prior = prior, control = list(threads = 1)))
-  two <- with_test_seed(1, gmm_select(flowers, 2:3, "VEV", prior = prior, control = list(threads = 2)))
-  expect_identical(one$table, two$table)
+  by_threads <- function(threads) {
+    control <- list(threads = threads)
+    with_test_seed(1, gmm_select(flowers, 2:3, "VEV", prior = prior, control = control))
+  }
+  expect_identical(by_threads(1)$table, by_threads(2)$table)
   expect_gm_error(gmm_select(flowers, 2, prior = 3), "argument", "`prior` must be", "gmm_select")
   expect_gm_error(gmm_select(flowers, 2, priors = 3), "argument", "Did you mean `prior`?",
                   "gmm_select")

@@ -6,8 +6,8 @@
 # MGMM: EM for full covariances, lambda = 0 (no ridge). FitGMM() stops where the expected
 # complete-data objective no longer rises, which EM does not promise to raise: on these data that is
 # far from the maximum. So its step is repeated 3000 times; what FitGMM() gives is kept too.
-# mixture: gpcm() for each of its 14 families, from random starts of its own. Its posterior weights are
-# those of the complete rows only, and it imputes the others: its points are no maxima of the
+# mixture: gpcm() for each of its 14 families, from random starts of its own. Its posterior weights
+# are those of the complete rows only, and it imputes the others: its points are no maxima of the
 # likelihood of the values that are there, nor of that of the complete rows.
 
 suppressPackageStartupMessages({

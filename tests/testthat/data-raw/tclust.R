@@ -5,9 +5,9 @@
 #
 # opt = "MIXT" is the mixture likelihood, "HARD" the classification likelihood. In version 2.2.3 the
 # search of "MIXT" often ends far below the mixture likelihood of what "HARD" finds, and with fewer
-# components than asked for; its `obj` counts more than the rows that are kept. So both are here, each
-# the best of many starts, and are compared by the trimmed log-likelihood of their parameters (n alpha
-# is whole).
+# components than asked for; its `obj` counts more than the rows that are kept. So both are here,
+# each the best of many starts, and are compared by the trimmed log-likelihood of their parameters
+# (n alpha is whole).
 
 suppressPackageStartupMessages(library(tclust))
 

@@ -1,5 +1,5 @@
-# Frozen results of scikit-learn's BayesianGaussianMixture: each shape and prior of the weights, from
-# given responsibilities.
+# Frozen results of scikit-learn's BayesianGaussianMixture: each shape and prior of the weights,
+# from given responsibilities.
 #
 # Run in this folder: Rscript vb.R (needs jsonlite, and Debian's python3-sklearn; set PYTHON for
 # another interpreter). Writes ../fixtures/vb.rds. The work is done by vb.py.
