@@ -213,6 +213,8 @@ fitted_replicates <- function(boot) boot$replicates[boot$runs$reason == "", , dr
 
 #' Standard errors and confidence intervals by bootstrap
 #'
+#' What the replicates of [gmm_boot()] say: bias, standard errors, intervals, pictures.
+#'
 #' @param object,x The result of [gmm_boot()].
 #' @param parm Names or numbers of the coefficients, as in [coef()][coef.gaussmix]. Left out: all
 #'   (for `plot()`: the first nine that vary).

@@ -47,8 +47,9 @@
 #' @param verbose `TRUE` or `FALSE`: whether to tell of progress in long fits.
 #' @param keep `TRUE` or `FALSE`: whether the fit keeps the rows. Without them there is no
 #'   `predict()` without `newdata`.
-#' @param checkpoint For rows that don't live in memory ([gmm_source()], [gmm_dbi()]): the name of a
-#'   file in which a long fit records how far it has come; or `NULL`: none. See below.
+#' @param checkpoint For rows that don't live in memory ([gmm_source()], [gmm_dbi()],
+#'   [gmm_cluster()]): the name of a file in which a long fit records how far it has come; or
+#'   `NULL`: none. See below.
 #' @param checkpoint_every How many seconds may pass between two writings of it, a number of at
 #'   least 0; with 0 it is written after each pass over all rows.
 #' @section The ratio of eigenvalues:

@@ -401,6 +401,8 @@ class_scores <- function(fit, x, threads = NULL) {
 
 #' Classes of new rows
 #'
+#' Classifies rows by the classes' densities and prior probabilities, by Bayes' rule.
+#'
 #' @param object The result of [gmm_da()].
 #' @param newdata Rows to classify, as for [predict.gaussmix()]: columns are matched by name. Left
 #'   out: the rows learnt from.

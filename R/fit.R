@@ -107,7 +107,9 @@
 #'   (tibbles and data.tables too), or a formula as `~ a + b`. Integers and logicals count as
 #'   numbers; factors, text, dates and lists are refused. After `y ~ a + b` the fit is the joint
 #'   mixture of `y` (or of several variables, `cbind(y, z)`), `a` and `b`, and `predict(type =
-#'   "conditional")` predicts `y` from the others: mixture regression.
+#'   "conditional")` predicts `y` from the others: mixture regression. Or rows that are elsewhere:
+#'   in files and chunks ([gmm_source()]), in a database ([gmm_dbi()]), on a cluster
+#'   ([gmm_cluster()]).
 #' @param k Number of components, a whole number of at least 1. [gmm_select()] compares several.
 #' @param covariance Shape of the covariances: `"full"`, `"tied"`, `"diag"`, `"spherical"`, or a
 #'   code of [gmm_families()].
@@ -150,8 +152,8 @@
 #'   \item{objective}{what EM raised: the log-likelihood; with a prior, plus its log density}
 #'   \item{df}{number of free parameters}
 #'   \item{nobs}{number of rows, or the sum of the weights; of trimmed fits, of what is kept}
-#'   \item{converged, iterations, passes}{of the run that gave the result: did it; steps taken;
-#'     E-steps over all rows}
+#'   \item{converged, iterations, passes}{of the run that gave the result: whether it converged,
+#'     the steps that it took, its E-steps over all rows}
 #'   \item{trace}{the objective of the start and after each iteration}
 #'   \item{starts}{data frame, a row a start: kind, objective, loglik, iterations, converged (`NA`:
 #'     only a short run), number of spurious components, and why it failed, or that it is the same
@@ -163,6 +165,9 @@
 #'   \item{missing}{where values are missing (`na.pass`), a named vector of counts: `rows` with
 #'     missing values, `patterns` of them, and the wholly missing (`empty`) among the rows}
 #'   \item{equal}{`TRUE` where `proportions = "equal"`, else it is not there}
+#'   \item{fixed, noise}{where used: what is fixed, as given with the names of the fit (NA: free),
+#'     and `count`, the number of parameters that it takes off `df`; the logarithm of the noise's
+#'     volume, and its limits}
 #'   \item{trim, trimmed}{where rows were trimmed: the share, and a data frame, a row for each row
 #'     left out in full or in part: `row`, its number among the rows fitted, and `kept`, what of its
 #'     weight counted; named as the rows}
@@ -217,6 +222,7 @@
 #' effects
 #' local_fdr <- predict(effects, type = "prob")[, 1]
 #' sum(local_fdr < 0.2)
+#' @order 1
 #' @export
 gmm <- function(x, ...) {
   if (missing(x)) refuse_no_data(...names())
@@ -224,6 +230,7 @@ gmm <- function(x, ...) {
 }
 
 #' @rdname gmm
+#' @order 2
 #' @export
 gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, labels = NULL,
                         proportions = c("free", "equal"), fixed = NULL, noise = FALSE, trim = 0,
@@ -237,10 +244,12 @@ gmm.default <- function(x, k, covariance = "full", ..., weights = NULL, labels =
 }
 
 #' @rdname gmm
+#' @order 3
 #' @export
 gmm.data.frame <- gmm.default
 
 #' @rdname gmm
+#' @order 4
 #' @export
 gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = NULL, labels = NULL,
                         subset = NULL, proportions = c("free", "equal"), fixed = NULL,
@@ -257,6 +266,7 @@ gmm.formula <- function(x, data = NULL, k, covariance = "full", ..., weights = N
 }
 
 #' @rdname gmm
+#' @order 5
 #' @export
 gmm.gmm_source <- function(x, k, covariance = "full", ..., proportions = c("free", "equal"),
                            fixed = NULL, noise = FALSE, prior = NULL, na.action = na.fail,

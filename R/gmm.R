@@ -275,6 +275,8 @@ start_shown <- function(starts) {
 
 #' One row per component
 #'
+#' The parameters of a mixture as a table.
+#'
 #' @param x A gmm object.
 #' @param row.names,optional,stringsAsFactors As in [as.data.frame()].
 #' @param ... Must be empty.

@@ -103,9 +103,9 @@ home_data <- function(s, what, k, make_estep) {
        labels = if (!is.null(levels)) factor(s$sample$labels, levels), given = nrow(x),
        scale = home_scale(x, s, what),
        blueprint = list(kind = "matrix", names = s$names, named = s$named),
-       home = list(what = what, rows = s$rows + empty, dropped = s$dropped - empty, weight = s$weight,
-                   weight2 = s$weight2, unit = unit, known = levels, ranges = s$ranges,
-                   seed = s$seed, missing = gaps, together = s$together,
+       home = list(what = what, rows = s$rows + empty, dropped = s$dropped - empty,
+                   weight = s$weight, weight2 = s$weight2, unit = unit, known = levels,
+                   ranges = s$ranges, seed = s$seed, missing = gaps, together = s$together,
                    estep = make_estep(unit, levels)))
 }
 

@@ -336,7 +336,8 @@ coef_jacobian <- function(params, map, chart = needed_chart(params)) {
 #'   warns by the same class, and `confint()` still has the standard errors.
 #'   For a fit with a spurious component there is a warning of class `gaussmix_warning_spurious`.
 #' @section Errors: `gaussmix_error_data` where the object holds no rows; `gaussmix_error_argument`
-#'   for coefficients that there are not, or a `level` that is not between 0 and 1.
+#'   for coefficients that there are not, or a `level` that is not between 0 and 1; and for fits
+#'   with a `prior`, `trim` or an eigenvalue at the bound `ratio`, and by [gmm_vb()].
 #' @references Louis, T. A. (1982) Finding the observed information matrix when using the EM
 #'   algorithm. *Journal of the Royal Statistical Society B* 44, 226-233.
 #'

@@ -72,7 +72,8 @@
 #'     the missing values of the fit's variables filled in; after a formula with terms such as
 #'     `log(a)` the columns are the terms. With `draws`, a list `draw_1`, ..., `draw_<m>` of such}
 #' @section Errors: `gaussmix_error_data` without `newdata` where the object holds no rows;
-#'   `gaussmix_error_names`, `_dimension`, `_type` where `newdata` does not fit.
+#'   `gaussmix_error_names`, `_dimension`, `_type` where `newdata` does not fit;
+#'   `gaussmix_error_missing` where values are missing and `na.action` is [na.fail].
 #' @examples
 #' fit <- gmm(faithful, k = 2)
 #' table(predict(fit))

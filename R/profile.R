@@ -32,8 +32,9 @@
 #'   the interval (dashed), and as a straight or curved thin line what `confint()` of the fit takes
 #'   it to be; it returns its argument invisibly, as does `print()`, which shows both intervals.
 #' @section Errors: `gaussmix_error_data` where the object holds no rows; `gaussmix_error_argument`
-#'   for coefficients that there are not, and for a proportion of 1 or one that is
-#'   equal by `gmm(proportions = "equal")`.
+#'   for coefficients that there are not, a proportion of 1 or one that is equal by
+#'   `gmm(proportions = "equal")`; and for fits with `labels`, `fixed`, `noise`, a `prior`, `trim`
+#'   or an eigenvalue at the bound `ratio`, and by [gmm_vb()].
 #' @section Warnings: `gaussmix_warning_information` where the fit is not near a maximum, so that
 #'   there is no path; `gaussmix_warning_convergence` where it was so near only that the paths leave
 #'   from a point that is better by more than 0.001.

@@ -38,7 +38,7 @@
 #' @seealso [pgmm()] for many boxes at once; [gmm_hdr()]
 #' @examples
 #' fit <- gmm(faithful, k = 2)
-#' box <- gmm_region(fit, lower = c(eruptions = 1.5, waiting = 45), upper = c(2.5, 65))
+#' box <- gmm_region(fit, c(eruptions = 1.5, waiting = 45), c(eruptions = 2.5, waiting = 65))
 #' box
 #' plot(box)
 #' gmm_region(fit)$probability   # of everything

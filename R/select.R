@@ -375,6 +375,9 @@ warn_of_table <- function(table, control, d) {
 
 #' The fit that a choice among models comes to
 #'
+#' Takes the model that a criterion chooses out of the result of [gmm_select()], as a fit like any
+#' other.
+#'
 #' @param select The result of [gmm_select()].
 #' @param criterion A criterion that `select` has: `"BIC"`, `"AIC"`, `"AICc"`, `"ICL"`, or `"CV"`
 #'   where it was asked for; by default the one that `select` was made with.

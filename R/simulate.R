@@ -9,7 +9,8 @@
 #'   number of each as the independent draws from the same seed have.
 #' @return A numeric n x d matrix with the variables' names (for a fit on a vector, a vector), and
 #'   an attribute `"component"`: the factor of the components drawn from.
-#' @section Errors: `gaussmix_error_argument` where `n` is not a whole number of at least 0.
+#' @section Errors: `gaussmix_error_argument` where `n` is not a whole number of at least 0;
+#'   `gaussmix_error_noise` where the mixture has noise of a volume without limits.
 #' @references Salmon, J. K., Moraes, M. A., Dror, R. O. and Shaw, D. E. (2011) Parallel random
 #'   numbers: as easy as 1, 2, 3. *SC '11*. \doi{10.1145/2063384.2063405} (the generator, keyed by
 #'   R's)
@@ -43,6 +44,9 @@ random_state <- function() {
 }
 
 #' Simulate data sets from a fit
+#'
+#' Draws data sets of the size and kind of the training data, by the contract of
+#' [stats::simulate()].
 #'
 #' @param object A fit.
 #' @param nsim Number of data sets, a whole number of at least 1.

@@ -25,10 +25,10 @@
 #' that are infinite, or missing where they are not let in, are checked in every pass.
 #'
 #' Families, weights, labels, noise (in the box of all rows), priors, fixed parameters and rows with
-#' missing values (`na.action = na.pass`) are as in memory. `trim` is refused: which rows are trimmed
-#' is found by sorting the densities of all, and does not add up over parts of the rows. So are
-#' functions that need all rows at once, such as [gmm_select()] and [gmm_da()]; the error says what
-#' goes over chunks to the same end.
+#' missing values (`na.action = na.pass`) are as in memory. `trim` is refused: which rows are
+#' trimmed is found by sorting the densities of all, and does not add up over parts of the rows. So
+#' are functions that need all rows at once, such as [gmm_select()] and [gmm_da()]; the error says
+#' what goes over chunks to the same end.
 #'
 #' @section Chunks:
 #' A chunk is a numeric matrix, a data frame of numeric columns, or a list of `x` (one of these),
@@ -72,6 +72,7 @@
 #' file <- tempfile(fileext = ".csv")
 #' write.csv(faithful, file, row.names = FALSE)
 #' gmm(gmm_source(file, chunk = 100), k = 2)
+#' @order 1
 #' @export
 gmm_source <- function(x, ...) UseMethod("gmm_source")
 
@@ -289,8 +290,8 @@ refuse_chunk_names <- function(at, given, names) {
 # is dropped too), weight, weight2 (NULL: no weights), weighted, ranges (2 x d: of all rows with
 # weight), reach (d: largest absolute value of all rows), names, named, labels (of count_labels()),
 # sample (list(x, weights, labels), at most size(d) rows in their order)), and where missing values
-# are let in missing (as of count_missing(), but with the patterns as texts) and together (d x d: rows
-# with weight that have both values).
+# are let in missing (as of count_missing(), but with the patterns as texts) and together (d x d:
+# rows with weight that have both values).
 survey_rows <- function(source, size, policy) {
   seed <- random_state()
   s <- survey_part(source, size, policy, sample_key())
