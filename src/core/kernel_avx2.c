@@ -8,6 +8,7 @@
 #define GM_REGISTERS 16
 #define GM_TARGET __attribute__((target("avx2,fma")))
 #define GM_LARGER(x, y) _mm256_max_pd(x, y)
+#define GM_HOLD(x) __asm__("" : "+x"(x))
 #include "kernel_math.h"
 #include "kernel_triang.h"
 #include "kernel_diag.h"

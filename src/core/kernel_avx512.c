@@ -8,6 +8,9 @@
 #define GM_REGISTERS 32
 #define GM_TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
 #define GM_LARGER(x, y) _mm512_max_pd(x, y)
+#define GM_HOLD(x) __asm__("" : "+v"(x))
+#define GM_GATHER(p, at) \
+  (vec) _mm512_i32gather_pd(_mm256_loadu_si256((const void*)(at)), p, 8)
 #include "kernel_math.h"
 #include "kernel_triang.h"
 #include "kernel_diag.h"

@@ -100,7 +100,7 @@ GM_TARGET static void accumulate_diag(const struct gm_factors* f,
   const ptrdiff_t d = f->d;
   double* n = work;
   for (ptrdiff_t j = 0; j < f->k; j++) {
-    n[j] = weigh(m, w, resp + m * j, stats->nk + j, stats->nk2 + j);
+    n[j] = weigh(m, w, resp + m * j, stats->nk + j, stats->nk2 + j, NULL);
   }
   for (ptrdiff_t a = 0; a < d; a += 4) {
     const double* xa = x + ld * a;

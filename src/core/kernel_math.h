@@ -27,6 +27,18 @@ GM_INLINE vec choose(bits mask, vec yes, vec no) {
 #define GM_LARGER(x, y) choose((bits)((x) > (y)), x, y)
 #endif
 
+#ifndef GM_HOLD /* x stays in its register: gcc would load it again for each use */
+#define GM_HOLD(x) (void)0
+#endif
+#ifndef GM_GATHER /* p[at[0]], p[at[1]], ... */
+GM_INLINE vec gather(const double* p, const int* at) {
+  vec x;
+  GM_UNROLL for (int lane = 0; lane < GM_W; lane++) x[lane] = p[at[lane]];
+  return x;
+}
+#define GM_GATHER(p, at) gather(p, at)
+#endif
+
 GM_INLINE double total_of(vec x) {
   double sum = 0;
   for (int lane = 0; lane < GM_W; lane++) sum += x[lane];

@@ -3,10 +3,10 @@
    distance    y = L^-1 (x - mean) by forward substitution, never an inverse. For each NV
                vectors of rows, for each component: tiles of HEIGHT variables, from the
                first on. Up to d = 4 the other way round: the factor stays in registers.
-   accumulate  the lower triangle of A' diag(w r) A, A = x - mean. For each CHUNK rows,
-               for each component, for each 4 variables: their columns of A and of
-               diag(w r) A into the work space, and the entries among the 4; then tiles of
-               4 x 4 entries to the left.
+   accumulate  the lower triangle of S' S, S = sqrt(w r) (x - mean). For each component, for
+               each GM_ROWS rows: TALL variables at a time, their columns of S into the work
+               space, the entries among them, then tiles of TALL x WIDE entries to the left.
+               Where many rows have no share in the component, S holds the others only.
    A tile's size is a constant where its function is inlined. */
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -14,7 +14,9 @@
 enum {
   NV = GM_REGISTERS >= 32 ? 4 : 2,
   HEIGHT = GM_REGISTERS >= 32 ? 4 : 5,
-  CHUNK = GM_W >= 8 ? GM_ROWS : GM_ROWS / 2 /* more leaves the first-level cache */
+  TALL = GM_REGISTERS >= 32 ? 8 : 4,
+  WIDE = 3,
+  TILE = TALL * WIDE > 16 ? TALL* WIDE : 16 /* a multiple of 8 */
 };
 
 /* ---- distance ---------------------------------------------------------------------- */
@@ -113,100 +115,180 @@ GM_TARGET static void distance_triang(const struct gm_factors* f,
 
 /* ---- accumulate -------------------------------------------------------------------- */
 
-/* Adds nk and nk2 of one component; returns what it added to nk. */
+/* Adds nk and nk2 of one component; returns what it added to nk. *active: rows that have a
+   share in it. */
 GM_INLINE double weigh(ptrdiff_t m, const double* w, const double* r, double* nk,
-                       double* nk2) {
+                       double* nk2, ptrdiff_t* active) {
   vec sum[4], sum2[4];
+  bits count = splat_bits(0);
   GM_UNROLL for (int g = 0; g < 4; g++) sum[g] = sum2[g] = splat(0);
   for (ptrdiff_t i = 0; i < m; i += 4 * GM_W) {
     GM_UNROLL for (int g = 0; g < 4; g++) {
       const vec v = load(r + i + g * GM_W);
       sum[g] += v;
       if (w) sum2[g] += load(w + i + g * GM_W) * v;
+      if (active) count -= (bits)(v != splat(0));
     }
   }
   const double n = total_of((sum[0] + sum[1]) + (sum[2] + sum[3]));
   *nk += n;
   *nk2 += w ? total_of((sum2[0] + sum2[1]) + (sum2[2] + sum2[3])) : n;
+  if (active) {
+    *active = 0;
+    for (int lane = 0; lane < GM_W; lane++) *active += (ptrdiff_t)count[lane];
+  }
   return n;
 }
 
-/* na variables: adds their sums and the scatter among them; leaves their columns of t = x
-   - mean and u = r t where wanted. x, mean, t, u, sum and scatter start at the first of
-   them. */
-GM_INLINE void center(int na, int wanted, ptrdiff_t d, ptrdiff_t m, const double* x,
-                      ptrdiff_t ld, const double* mean, const double* r, double* t,
-                      double* u, double* sum, double* scatter) {
+/* Rows of one component: `rows` of them, a multiple of GM_W, from x on; or row[0], row[1], ...
+   of x. */
+struct share {
+  ptrdiff_t d, rows, ld;
+  const double *x, *mean;
+  const int* row;
+  const double* r;    /* of each row, up to d = 4 */
+  const double* root; /* sqrt(r), 0 beyond the last row; from d = 5 on */
+  double* s;          /* sqrt(r) (x - mean) by columns, GM_LD apart; from d = 5 on */
+  double *sum, *scatter;
+};
+
+/* na variables from a on: adds their sums and the scatter among them. From d = 5 on leaves
+   their columns of s. */
+GM_INLINE void center(int na, int small, int gathered, ptrdiff_t a,
+                      const struct share* p) {
+  const ptrdiff_t d = small ? na : p->d;
+  const double* x = p->x + p->ld * a;
+  double* s = p->s + GM_LD * a;
   vec c[4], q[16]; /* q: sums, then the lower triangle by columns */
-  GM_UNROLL for (int a = 0; a < na; a++) c[a] = splat(mean[a]);
+  GM_UNROLL for (int e = 0; e < na; e++) c[e] = splat(p->mean[a + e]);
   GM_UNROLL for (int e = 0; e < 16; e++) q[e] = splat(0);
-  for (ptrdiff_t i = 0; i < m; i += GM_W) {
-    const vec ri = load(r + i);
-    vec ti[4];
-    GM_UNROLL for (int a = 0; a < na; a++) {
-      ti[a] = load(x + i + ld * a) - c[a];
-      const vec ui = ri * ti[a];
-      if (wanted) {
-        store(t + i + GM_LD * a, ti[a]);
-        store(u + i + GM_LD * a, ui);
-        __builtin_prefetch(t + i + GM_LD * (a + 4), 1);
-      }
-      q[a] += ui;
+  for (ptrdiff_t i = 0; i < p->rows; i += GM_W) {
+    const vec share = load((small ? p->r : p->root) + i);
+    vec left[4], right[4];
+    GM_UNROLL for (int e = 0; e < na; e++) {
+      const double* column = x + p->ld * e;
+      const vec xi = gathered ? GM_GATHER(column, p->row + i) : load(column + i);
+      left[e] = share * (xi - c[e]);
+      right[e] = small ? xi - c[e] : left[e];
+      q[e] += small ? left[e] : share * left[e];
+      if (!small) store(s + i + GM_LD * e, left[e]);
       GM_UNROLL for (int b = 0; b < na; b++) {
-        if (b <= a) q[4 + a + b * (7 - b) / 2] += ui * ti[b];
+        if (b <= e) q[4 + e + b * (7 - b) / 2] += left[e] * right[b];
       }
     }
   }
   double out[16];
   totals(16, q, out);
-  GM_UNROLL for (int a = 0; a < na; a++) {
-    sum[a] += out[a];
+  GM_UNROLL for (int e = 0; e < na; e++) {
+    p->sum[a + e] += out[e];
     GM_UNROLL for (int b = 0; b < na; b++) {
-      if (b <= a) scatter[a + d * b] += out[4 + a + b * (7 - b) / 2];
+      if (b <= e) p->scatter[a + e + d * (a + b)] += out[4 + e + b * (7 - b) / 2];
     }
   }
 }
 
-/* na x nb entries of U' T. */
-GM_INLINE void multiply(int na, int nb, ptrdiff_t d, ptrdiff_t m, const double* u,
-                        const double* t, double* scatter) {
-  vec q[16];
-  GM_UNROLL for (int e = 0; e < 16; e++) q[e] = splat(0);
-  for (ptrdiff_t i = 0; i < m; i += GM_W) {
-    vec ti[4];
-    GM_UNROLL for (int b = 0; b < nb; b++) ti[b] = load(t + i + GM_LD * b);
-    GM_UNROLL for (int a = 0; a < na; a++) {
-      const vec ui = load(u + i + GM_LD * a);
-      GM_UNROLL for (int b = 0; b < nb; b++) q[a + 4 * b] += ui * ti[b];
+/* na x nb entries of the scatter from (a, b) on, to the left of the diagonal. */
+GM_INLINE void tile(int na, int nb, ptrdiff_t a, ptrdiff_t b, const struct share* p) {
+  const double *sa = p->s + GM_LD * a, *sb = p->s + GM_LD * b;
+  double* scatter = p->scatter + a + p->d * b;
+  const int high = na > 4 ? TALL : 4;
+  vec q[TILE];
+  GM_UNROLL for (int e = 0; e < TILE; e++) q[e] = splat(0);
+  for (ptrdiff_t i = 0; i < p->rows; i += GM_W) {
+    vec t[4];
+    GM_UNROLL for (int e = 0; e < nb; e++) t[e] = load(sb + i + GM_LD * e);
+    GM_UNROLL for (int g = 0; g < na; g++) {
+      vec u = load(sa + i + GM_LD * g);
+      GM_HOLD(u);
+      GM_UNROLL for (int e = 0; e < nb; e++) q[g + high * e] += u * t[e];
     }
   }
-  double out[16];
-  totals(4 * nb, q, out);
-  GM_UNROLL for (int b = 0; b < nb; b++) {
-    if (na == 4) {
-      *(four_unaligned*)(scatter + d * b) += *(const four_unaligned*)(out + 4 * b);
-      continue;
-    }
-    GM_UNROLL for (int a = 0; a < na; a++) scatter[a + d * b] += out[a + 4 * b];
-  }
-}
-
-/* Rows a, ..., a + na - 1 of the lower triangle. */
-GM_INLINE void scatter_rows(int na, ptrdiff_t a, ptrdiff_t d, ptrdiff_t m,
-                            const double* x, ptrdiff_t ld, const double* mean,
-                            const double* r, double* t, double* u, double* sum,
-                            double* scatter) {
-  center(na, 1, d, m, x + ld * a, ld, mean + a, r, t + GM_LD * a, u, sum + a,
-         scatter + a + d * a);
-  for (ptrdiff_t b = 0; b < a; b += 4) {
-    double* tile = scatter + a + d * b;
-    const double* tb = t + GM_LD * b;
-    if (GM_REGISTERS >= 32) {
-      multiply(na, 4, d, m, u, tb, tile);
+  double out[TILE];
+  totals((high * nb + 7) / 8 * 8, q, out);
+  GM_UNROLL for (int e = 0; e < nb; e++) {
+    double* to = scatter + p->d * e;
+    const double* from = out + high * e;
+    if (na % 4 == 0) {
+      GM_UNROLL for (int g = 0; g < na; g += 4) {
+        *(four_unaligned*)(to + g) += *(const four_unaligned*)(from + g);
+      }
     } else {
-      multiply(na, 2, d, m, u, tb, tile);
-      multiply(na, 2, d, m, u, tb + 2 * GM_LD, tile + 2 * d);
+      GM_UNROLL for (int g = 0; g < na; g++) to[g] += from[g];
     }
+  }
+}
+
+/* The first na variables, less than TALL. */
+GM_INLINE void first_group(int gathered, int na, const struct share* p) {
+  if (na >= 4) center(4, 0, gathered, 0, p);
+  const ptrdiff_t a = na / 4 * 4;
+  switch (na % 4) {
+    case 1:
+      center(1, 0, gathered, a, p);
+      if (a) tile(1, 4, a, 0, p);
+      break;
+    case 2:
+      center(2, 0, gathered, a, p);
+      if (a) tile(2, 4, a, 0, p);
+      break;
+    case 3:
+      center(3, 0, gathered, a, p);
+      if (a) tile(3, 4, a, 0, p);
+      break;
+  }
+}
+
+GM_INLINE void scatter_rows(int gathered, const struct share* p) {
+  ptrdiff_t a = p->d % TALL;
+  first_group(gathered, (int)a, p);
+  for (; a < p->d; a += TALL) {
+    center(4, 0, gathered, a, p);
+    if (TALL > 4) {
+      center(4, 0, gathered, a + 4, p);
+      tile(4, 4, a + 4, a, p);
+    }
+    switch (a % WIDE) {
+      case 1: tile(TALL, 1, a, 0, p); break;
+      case 2: tile(TALL, 2, a, 0, p); break;
+    }
+    for (ptrdiff_t b = a % WIDE; b < a; b += WIDE) tile(TALL, WIDE, a, b, p);
+  }
+}
+
+/* sqrt(r); what is not a normal number counts as 0. */
+GM_INLINE vec root_of(vec r) { return keep(sqrt_normal(r), (bits)(r >= splat(DBL_MIN))); }
+
+/* From d = 5 on. m rows, GM_ROWS at a time; where it pays only those with r > 0. */
+GM_INLINE void scatter_blocked(struct share p, ptrdiff_t m, ptrdiff_t active,
+                               double* work) {
+  int row[GM_ROWS];
+  double* root = work;
+  const double* x = p.x;
+  p.root = root;
+  p.s = work + GM_LD;
+  if (active >= m - m / 8) {
+    for (ptrdiff_t i = 0; i < m; i += GM_ROWS) {
+      p.rows = MIN(GM_ROWS, m - i);
+      p.x = x + i;
+      for (ptrdiff_t e = 0; e < p.rows; e += GM_W)
+        store(root + e, root_of(load(p.r + i + e)));
+      scatter_rows(0, &p);
+    }
+    return;
+  }
+  p.row = row;
+  for (ptrdiff_t i = 0; i < m;) {
+    ptrdiff_t count = 0;
+    for (; i < m && count < GM_ROWS; i++) {
+      row[count] = (int)i;
+      count += p.r[i] > 0;
+    }
+    p.rows = (count + GM_W - 1) / GM_W * GM_W;
+    for (ptrdiff_t e = count; e < p.rows; e++) row[e] = row[count - 1];
+    for (ptrdiff_t e = 0; e < p.rows; e += GM_W)
+      store(root + e, root_of(GM_GATHER(p.r, row + e)));
+    for (ptrdiff_t e = count; e < p.rows; e++) root[e] = 0;
+    if (count > 0) scatter_rows(1, &p);
   }
 }
 
@@ -216,35 +298,24 @@ GM_TARGET static void accumulate_triang(const struct gm_factors* f,
                                         const double* restrict resp,
                                         struct gm_stats* stats, double* restrict work) {
   const ptrdiff_t d = f->d;
-  const ptrdiff_t step = d > 4 ? CHUNK : m;
-  double *t = work, *u = t + GM_LD * d, *n = u + GM_LD * 4;
   for (ptrdiff_t j = 0; j < f->k; j++) {
-    n[j] = weigh(m, w, resp + m * j, stats->nk + j, stats->nk2 + j);
-  }
-  for (ptrdiff_t i = 0; i < m; i += step) {
-    const ptrdiff_t rows = MIN(step, m - i);
-    const double* xi = x + i;
-    for (ptrdiff_t j = 0; j < f->k; j++) {
-      if (n[j] == 0) continue;
-      const double* mean = f->mean + d * j;
-      const double* r = resp + m * j + i;
-      double* sum = stats->sum + d * j;
-      double* scatter = stats->scatter + stats->stride * j;
-      switch (d) {
-        case 1: center(1, 0, 1, rows, xi, ld, mean, r, t, u, sum, scatter); continue;
-        case 2: center(2, 0, 2, rows, xi, ld, mean, r, t, u, sum, scatter); continue;
-        case 3: center(3, 0, 3, rows, xi, ld, mean, r, t, u, sum, scatter); continue;
-        case 4: center(4, 0, 4, rows, xi, ld, mean, r, t, u, sum, scatter); continue;
-      }
-      ptrdiff_t a = 0;
-      for (; a + 4 <= d; a += 4) {
-        scatter_rows(4, a, d, rows, xi, ld, mean, r, t, u, sum, scatter);
-      }
-      switch (d - a) {
-        case 3: scatter_rows(3, a, d, rows, xi, ld, mean, r, t, u, sum, scatter); break;
-        case 2: scatter_rows(2, a, d, rows, xi, ld, mean, r, t, u, sum, scatter); break;
-        case 1: scatter_rows(1, a, d, rows, xi, ld, mean, r, t, u, sum, scatter); break;
-      }
+    const struct share p = {.d = d,
+                            .rows = m,
+                            .ld = ld,
+                            .x = x,
+                            .mean = f->mean + d * j,
+                            .r = resp + m * j,
+                            .sum = stats->sum + d * j,
+                            .scatter = stats->scatter + stats->stride * j};
+    ptrdiff_t active;
+    if (weigh(m, w, p.r, stats->nk + j, stats->nk2 + j, d > 4 ? &active : NULL) == 0)
+      continue;
+    switch (d) {
+      case 1: center(1, 1, 0, 0, &p); break;
+      case 2: center(2, 1, 0, 0, &p); break;
+      case 3: center(3, 1, 0, 0, &p); break;
+      case 4: center(4, 1, 0, 0, &p); break;
+      default: scatter_blocked(p, m, active, work);
     }
   }
 }

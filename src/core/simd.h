@@ -5,8 +5,8 @@
               Windows, which does not align the stack for such registers (gcc bug 54412).
 
    A template's includer sets GM_W (doubles in a vector), GM_REGISTERS (vector registers)
-   and GM_TARGET (a target attribute, or nothing). It may set GM_LARGER(x, y) to the
-   instruction that gcc does not find by itself. */
+   and GM_TARGET (a target attribute, or nothing). It may set what gcc does not find by
+   itself: GM_LARGER, GM_HOLD, GM_GATHER (kernel_math.h). */
 #ifndef GM_SIMD_H
 #define GM_SIMD_H
 
@@ -38,10 +38,9 @@
 #define GM_SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (bits){__VA_ARGS__})
 #endif
 
-/* GM_TRIANG centres this many rows at a time; their columns of x - mean lie GM_LD apart
-   in the work space. No power of 2: columns must not share the sets of the first-level
-   cache. */
-enum { GM_ROWS = 128, GM_LD = GM_ROWS + 8 };
+/* GM_TRIANG centres this many rows at a time; their columns lie GM_LD apart in the work
+   space. No power of 2: columns must not share the sets of the first-level cache. */
+enum { GM_ROWS = 256, GM_LD = GM_ROWS + 8 };
 
 extern const struct gm_kernel gm_kernel_reference;
 #ifdef GM_VECTOR
