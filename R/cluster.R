@@ -12,19 +12,21 @@
 #' fit. The rows stay there: in each EM step the parameters go out, and a few numbers for each shard
 #' and component come back.
 #'
-#' Any cluster of package parallel will do: `makePSOCKcluster()`, `makeForkCluster()`, or
-#' `makeCluster(type = "MPI")` (by packages snow and Rmpi). Package gaussmix must be installed on
-#' the workers, in the same version.
+#' Any cluster of package parallel will do: `makePSOCKcluster()`, `makeForkCluster()`,
+#' `makeCluster(type = "MPI")` (by packages snow and Rmpi), or `mirai::make_cluster()`. Package
+#' gaussmix must be installed on the workers, in the same version.
 #'
 #' The result depends on the shards, but not on the number of workers or on who has which: it has
-#' the same bits. The sample for the start is drawn on the workers, as for [gmm_source()].
+#' the same bits. The sample for the start is drawn on the workers, as for [gmm_source()]; each sends
+#' only the rows that are in the sample of all.
 #'
 #' @section When a worker dies:
 #' Its shards are read again by other workers, and the fit goes on, to the same bits. Where no
 #' worker is left, or a shard can't be read, the error names the shards. A worker whose process
 #' ended is noticed at once where the connection tells (sockets), or where it ran on this machine;
 #' where a whole machine is lost, after `timeout` seconds. Open MPI ends all processes of a program
-#' when one of them dies: a checkpoint ([gmm_control()]) is the way to go on.
+#' when one of them dies: a checkpoint ([gmm_control()]) is the way to go on. Package
+#' mirai gives a call to any of its processes that is free: one that lacks a shard reads it.
 #'
 #' @param cl A cluster, by `parallel::makeCluster()` or its kind.
 #' @param shards What the shards are: a list of matrices (or of chunks with weights and labels, see
@@ -119,10 +121,11 @@ cluster_data <- function(x, k, na.action, threads) {
   policy <- home_na_policy(na.action)
   if (is.null(threads)) threads <- 1L # a worker for each processor is the rule
   seed <- random_state()
-  parts <- on_shards(x$pool, worker_survey, list(k = k, policy = policy, key = sample_key()))
+  asked <- list(k = k, policy = policy, key = sample_key())
+  parts <- on_shards(x$pool, worker_survey, asked)
   names <- parts[[1L]]$names
   for (i in seq_along(parts)) {
-    if (is.null(parts[[i]]$names)) {
+    if (parts[[i]]$given == 0) {
       gmm_abort("dimension", sprintf("Shard %d has no rows.", i), shards = i)
     }
     if (!identical(parts[[i]]$names, names)) {
@@ -138,6 +141,12 @@ cluster_data <- function(x, k, na.action, threads) {
     }
   }
   each <- lapply(parts, `[`, c("given", "names", "weighted"))
+  asked$step <- last_step(parts)
+  drawn <- on_shards(x$pool, worker_sample, asked)
+  parts <- Map(function(part, sample) {
+    part$sample <- sample
+    part
+  }, parts, drawn)
   s <- end_survey(Reduce(merge_surveys, parts), x$what, seed)
   home_data(s, x$what, k, function(unit, levels) {
     arguments <- list(policy = policy, unit = unit, levels = levels, threads = threads)
@@ -150,12 +159,21 @@ cluster_data <- function(x, k, na.action, threads) {
   })
 }
 
+# The step of order_steps() that the sample of all rows ends with: Inf where all are taken.
+last_step <- function(parts) {
+  steps <- unlist(lapply(parts, function(part) part$sample$steps))
+  counts <- unlist(lapply(parts, function(part) part$sample$counts))
+  sorted <- order(steps)
+  enough <- which(cumsum(counts[sorted]) >= parts[[1L]]$sample$size)
+  if (length(enough)) steps[sorted[enough[1L]]] else Inf
+}
+
 # ---- on the workers --------------------------------------------------------------------
 
 held_shards <- new.env(parent = emptyenv()) # by job and number
 
 # Runs task(source, shard, ...) for some shards; those of `loads` are read before. Value: list(call,
-# values), each list(value =) or list(error =, class =).
+# values), each list(value =), list(error =, class =), or NULL where the shard is not held here.
 worker_run <- function(job, call, shards, loads, task, arguments, each) {
   values <- lapply(seq_along(shards), function(i) {
     name <- paste(job, shards[i])
@@ -165,7 +183,8 @@ worker_run <- function(job, call, shards, loads, task, arguments, each) {
         if (!inherits(value, "gmm_source")) value <- gmm_source(list(value))
         assign(name, value, held_shards)
       }
-      source <- get(name, held_shards)
+      source <- held_shards[[name]]
+      if (is.null(source)) return(NULL)
       source$what <- sprintf("shard %d (%s)", shards[i], source$what)
       tryCatch(list(value = do.call(task, c(list(source, shards[i], each[[i]]), arguments))),
                finally = source$close())
@@ -174,9 +193,36 @@ worker_run <- function(job, call, shards, loads, task, arguments, each) {
   list(call = call, values = values)
 }
 
-worker_survey <- function(source, shard, each, k, policy, key) {
+# The shard's draw stays with it, until it is known how much of it is in the sample of all rows: its
+# place in the order, in 64 steps an octave, is told by their `counts`.
+worker_survey <- function(source, shard, each, ...) {
+  s <- survey_shard(source, shard, ...)
+  if (is.null(s$sample)) return(s)
+  source$known$draw <- s$sample
+  steps <- table(order_steps(s$sample$order))
+  s$sample <- list(size = s$sample$size, steps = as.double(names(steps)),
+                   counts = as.vector(steps))
+  s
+}
+
+# Who took over from a worker that was lost draws anew.
+worker_sample <- function(source, shard, each, ..., step) {
+  draw <- source$known$draw
+  if (is.null(draw)) draw <- survey_shard(source, shard, ...)$sample
+  source$known$draw <- NULL
+  if (step == Inf) return(draw)
+  draw$limit <- min(draw$limit, 2^((step + 1) / 64))
+  kept <- which(order_steps(draw$order) <= step)
+  for (part in c("at", "order")) draw[[part]] <- draw[[part]][kept]
+  take_chunk(draw, kept)
+}
+
+survey_shard <- function(source, shard, k, policy, key) {
   survey_part(source, function(d) home_sample_size(k, d), policy, key, shard)
 }
+
+# Rows of weight 0 come last.
+order_steps <- function(order) floor(64 * log2(order))
 
 worker_estep <- function(source, shard, each, policy, unit, levels, threads, params) {
   source_estep(source, each, policy, unit, levels, threads)(params)
@@ -208,9 +254,10 @@ on_shards <- function(pool, task, arguments, each = vector("list", length(pool$o
       reply <- await_call(pool, node)
       if (is.null(reply)) next # it is lost
       if (length(reply$values) != length(mine)) refuse_shards(mine, "gave no answer")
-      pool$placed[mine] <- TRUE
+      answered <- !vapply(reply$values, is.null, NA)
+      pool$placed[mine] <- answered
       values[mine] <- reply$values
-      open[mine] <- FALSE
+      open[mine] <- !answered
     }
   }
   for (i in seq_along(values)) check_shard(values[[i]], i)
@@ -288,10 +335,18 @@ lose_node <- function(pool, node) {
 
 is_mpi <- function(worker) inherits(worker, "MPInode")
 
-# Is the process of a worker that has no socket to tell it, and runs on this machine, there?
+# A worker of package mirai: calls go to any of its processes that is free.
+is_mirai <- function(worker) inherits(worker, "miraiNode")
+
+# Is the process of a worker that has no socket to tell it there? MPI: where it runs on this
+# machine. mirai: once it has answered, is any?
 is_running <- function(pool, node) {
+  worker <- pool$cl[[node]]
   pid <- pool$process[[node]]
-  is.null(pid) || !is_mpi(pool$cl[[node]]) || tools::pskill(pid, 0L)
+  if (is_mirai(worker)) {
+    return(!pool$ready[node] || mirai::status(.compute = attr(worker, "id"))$connections > 0)
+  }
+  is.null(pid) || !is_mpi(worker) || tools::pskill(pid, 0L)
 }
 
 await_call <- function(pool, node) {
@@ -309,6 +364,7 @@ await <- function(pool, node, wanted) {
     if (!await_data(pool, node, deadline)) return(NULL)
     value <- tryCatch(suppressWarnings(receive_result(worker)), error = function(e) NULL)
     if (is.null(value)) return(NULL)
+    if (is.integer(value) && inherits(value, "errorValue")) return(NULL) # mirai: its process ended
     if (inherits(value, "try-error")) {
       gmm_abort("source", sprintf("A worker failed: %s", trimws(value)))
     }
@@ -318,17 +374,21 @@ await <- function(pool, node, wanted) {
 
 # Waits, so that an interrupt gets through, until there is something to be read, or an end of it.
 await_data <- function(pool, node, deadline) {
-  worker <- pool$cl[[node]]
-  socket <- inherits(worker$con, "sockconn")
-  if (!socket && !is_mpi(worker)) return(TRUE)
   repeat {
-    if (if (socket) socketSelect(list(worker$con), FALSE, 1) else probe_mpi(worker)) return(TRUE)
+    if (has_reply(pool$cl[[node]])) return(TRUE)
     if (elapsed() > deadline || !is_running(pool, node)) return(FALSE)
   }
 }
 
-probe_mpi <- function(worker) {
-  there <- Rmpi::mpi.iprobe(worker$rank, Rmpi::mpi.any.tag(), worker$comm)
+has_reply <- function(worker) {
+  if (inherits(worker$con, "sockconn")) return(socketSelect(list(worker$con), FALSE, 1))
+  there <- if (is_mpi(worker)) {
+    Rmpi::mpi.iprobe(worker$rank, Rmpi::mpi.any.tag(), worker$comm)
+  } else if (is_mirai(worker)) {
+    !mirai::unresolved(worker$mirai)
+  } else {
+    TRUE
+  }
   if (!there) Sys.sleep(0.001)
   there
 }

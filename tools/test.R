@@ -4,6 +4,8 @@
 #   Rscript tools/test.R [filter]     filter: a regular expression on the names of the files
 
 if (!nzchar(Sys.getenv("NOT_CRAN"))) Sys.setenv(NOT_CRAN = "true")
+# Else processx, once it is loaded, keeps from package parallel that its children ended.
+Sys.setenv(PROCESSX_NOTIFY_OLD_SIGCHLD = "true")
 filter <- commandArgs(trailingOnly = TRUE)
 
 results <- tryCatch(

@@ -13,7 +13,7 @@ cut_shards <- function(x, n) {
 
 local_workers <- function(n, env = parent.frame()) {
   cl <- parallel::makePSOCKcluster(n)
-  withr::defer(suppressWarnings(try(parallel::stopCluster(cl), silent = TRUE)), env)
+  withr::defer(for (worker in cl) suppressWarnings(try(close(worker$con), silent = TRUE)), env)
   cl
 }
 
@@ -47,6 +47,38 @@ test_that("a fit on a cluster has the bits of the same chunks here, on any numbe
     expect_identical(unclass(fit_seeded(gmm_cluster(fork, shards), 2))[same_bits],
                      unclass(one)[same_bits])
   }
+})
+
+test_that("the workers send what is in the sample of all rows, and little more", {
+  skip_on_cran()
+  cl <- local_workers(2)
+  x <- with_test_seed(1, matrix(rnorm(30000), dimnames = list(NULL, "a")))
+  size <- home_sample_size(1, 1)
+  x <- x[rep(seq_len(30000), length.out = 4 * size), , drop = FALSE]
+  shards <- unname(split(seq_len(nrow(x)), rep(1:2, c(nrow(x) - 5000, 5000))))
+  rows <- gmm_cluster(cl, lapply(shards, function(i) list(x = x[i, , drop = FALSE],
+                                                         weights = as.double(i %% 3))))
+  asked <- list(k = 1L, policy = "fail", key = c(7, 8))
+  parts <- on_shards(rows$pool, worker_survey, asked)
+  expect_lt(length(serialize(parts, NULL)), 50000)
+  drawn <- on_shards(rows$pool, worker_sample, c(asked, step = last_step(parts)))
+  sent <- vapply(drawn, function(draw) nrow(draw$x), 0L)
+  expect_gte(sum(sent), size)
+  expect_lt(sum(sent), 1.02 * size)
+  whole <- lapply(1:2, function(i) {
+    survey_part(gmm_source(rows$pool$load(i)$arguments), function(d) size, "fail", asked$key, i)
+  })
+  all <- end_draw(Reduce(merge_surveys, whole)$sample, TRUE)
+  cut <- end_draw(Reduce(merge_surveys, Map(function(s, draw) {
+    s$sample <- draw
+    s
+  }, parts, drawn))$sample, TRUE)
+  expect_identical(cut, all)
+  # a worker that lost its draw makes it anew
+  on_shards(rows$pool, worker_sample, c(asked, step = last_step(parts)))
+  expect_identical(on_shards(rows$pool, worker_sample, c(asked, step = last_step(parts))), drawn)
+  few <- gmm_cluster(cl, list(x[1:3, , drop = FALSE], x[0, , drop = FALSE]))
+  expect_gm_error(gmm(few, 1), "dimension", "Shard 2 has no rows")
 })
 
 test_that("weights, labels, noise, priors and what is fixed work there; files as shards", {
@@ -86,6 +118,30 @@ test_that("weights, labels, noise, priors and what is fixed work there; files as
   expect_equal(gmm(streamed, 2, control = control)$trace, memory$trace, tolerance = 1e-12)
 })
 
+# A function of a shard's number: the worker that reads shard 2 for the fourth time ends itself, once.
+dying_shards <- function(shards, mark) {
+  die <- function(i) {
+    passes <- 0
+    at <- 0
+    gaussmix::gmm_source(function(reset) {
+      if (reset) {
+        passes <<- passes + 1
+        at <<- 0
+        if (i == 2 && passes == 4 && !file.exists(mark)) {
+          file.create(mark)
+          tools::pskill(Sys.getpid(), 9)
+          Sys.sleep(5)
+        }
+      } else if (at == 0) {
+        at <<- 1
+        shards[[i]]
+      }
+    })
+  }
+  environment(die) <- list2env(list(shards = shards, mark = mark), parent = globalenv())
+  die
+}
+
 test_that("shards of a worker that dies are read by another, to the same bits", {
   skip_on_cran()
   x <- cluster_rows()
@@ -99,29 +155,9 @@ test_that("shards of a worker that dies are read by another, to the same bits", 
   Sys.sleep(0.2)
   expect_identical(unclass(fit_seeded(rows, 2))[same_bits], unclass(whole)[same_bits])
   expect_match(format(rows)[2], "1 worker was lost")
-  # in a pass: the worker that reads shard 2 for the third time ends itself
-  die <- function(i) {
-    passes <- 0
-    at <- 0
-    gaussmix::gmm_source(function(reset) {
-      if (reset) {
-        passes <<- passes + 1
-        at <<- 0
-        if (i == 2 && passes == 3 && !file.exists(mark)) {
-          file.create(mark)
-          tools::pskill(Sys.getpid(), 9)
-          Sys.sleep(5)
-        }
-      } else if (at == 0) {
-        at <<- 1
-        shards[[i]]
-      }
-    })
-  }
   mark <- withr::local_tempfile()
-  environment(die) <- list2env(list(shards = shards, mark = mark), parent = globalenv())
   two <- local_workers(2)
-  dying <- gmm_cluster(two, die, n = 4)
+  dying <- gmm_cluster(two, dying_shards(shards, mark), n = 4)
   expect_identical(unclass(fit_seeded(dying, 2))[same_bits], unclass(whole)[same_bits])
   expect_true(file.exists(mark))
   expect_match(format(dying)[2], "1 worker was lost")
@@ -205,6 +241,34 @@ test_that("a checkpoint goes on on other workers", {
   expect_identical(unclass(run(local_workers(3), file))[same_bits], unclass(whole)[same_bits])
 })
 
+test_that("mirai: the same bits; a process that dies is made up for, and none left is an error", {
+  skip_on_cran()
+  skip_if_not_installed("mirai")
+  x <- cluster_rows()
+  shards <- cut_shards(x, 4)
+  withr::local_envvar(R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep))
+  start <- function(n) {
+    cl <- mirai::make_cluster(n)
+    withr::defer_parent(parallel::stopCluster(cl))
+    cl
+  }
+  whole <- fit_seeded(gmm_cluster(local_workers(1), shards), 2)
+  cl <- start(2)
+  rows <- gmm_cluster(cl, shards)
+  expect_identical(unclass(fit_seeded(rows, 2))[same_bits], unclass(whole)[same_bits])
+  tools::pskill(worker_ids(cl)[1], 9) # its calls go to the other, which lacks the shards
+  Sys.sleep(0.2)
+  expect_identical(unclass(fit_seeded(rows, 2))[same_bits], unclass(whole)[same_bits])
+  mark <- withr::local_tempfile()
+  two <- start(2)
+  dying <- gmm_cluster(two, dying_shards(shards, mark), n = 4)
+  expect_identical(unclass(fit_seeded(dying, 2))[same_bits], unclass(whole)[same_bits])
+  expect_true(file.exists(mark))
+  for (id in worker_ids(cl)) tools::pskill(id, 9)
+  Sys.sleep(0.2)
+  expect_gm_error(fit_seeded(rows, 2), "source", "no worker of the cluster is left")
+})
+
 mpi_run <- function(code, done) {
   script <- withr::local_tempfile(fileext = ".R")
   out <- withr::local_tempfile()
@@ -217,7 +281,7 @@ mpi_run <- function(code, done) {
     OMPI_ALLOW_RUN_AS_ROOT = "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = "1",
     OMPI_MCA_rmaps_base_oversubscribe = "1"
   ))
-  deadline <- Sys.time() + 90
+  deadline <- Sys.time() + 180
   read <- function() if (file.exists(out)) readLines(out) else character()
   while (!any(grepl(done, read())) && child$is_alive() && Sys.time() < deadline) Sys.sleep(0.1)
   child$kill_tree()
