@@ -1,9 +1,9 @@
 # Checks of arguments. Each returns the value in its plain type, or raises
 # "`arg` must be <expected>, not <got>." Nothing is rounded, recycled, matched partially or coerced
-# from text. `arg` is the name that the user knows; by default that of the variable.
+# from text. `arg` is the name that the user knows; by default that of the variable (made only where
+# it is needed: a deparse takes longer than the check).
 
 check_whole <- function(x, arg = deparse1(substitute(x)), min = 1, max = .Machine$integer.max) {
-  force(arg)
   if (!is_number(x) || !is.finite(x) || x != trunc(x) || x < min || x > max) {
     too_large <- is_number(x) && is.finite(x) && x > max
     most <- if (max == .Machine$integer.max && !too_large) Inf else max
@@ -25,8 +25,7 @@ check_wholes <- function(x, arg = deparse1(substitute(x)), min = 1) {
 # Infinite values only where `finite` is FALSE.
 check_number <- function(x, arg = deparse1(substitute(x)), min = -Inf, max = Inf, ends = "[]",
                          finite = TRUE) {
-  force(arg)
-  open <- strsplit(ends, "")[[1L]] == c("(", ")")
+  open <- c(startsWith(ends, "("), endsWith(ends, ")"))
   ok <- is_number(x) && !is.na(x) && (is.finite(x) || !finite) &&
     (if (open[1L]) x > min else x >= min) && (if (open[2L]) x < max else x <= max)
   if (!ok) {
@@ -36,7 +35,6 @@ check_number <- function(x, arg = deparse1(substitute(x)), min = -Inf, max = Inf
 }
 
 check_flag <- function(x, arg = deparse1(substitute(x))) {
-  force(arg)
   if (!is.logical(x) || length(x) != 1L || is.na(x)) {
     gmm_abort("argument", must_be(arg, "TRUE or FALSE", x))
   }
@@ -45,7 +43,6 @@ check_flag <- function(x, arg = deparse1(substitute(x))) {
 
 # Exact, in case too. As in match.arg(), the whole vector of choices (a default) means the first.
 check_choice <- function(x, choices, arg = deparse1(substitute(x))) {
-  force(arg)
   if (identical(x, choices)) return(choices[1L])
   if (!is.character(x) || length(x) != 1L || !x %in% choices) {
     gmm_abort("argument", must_be(arg, paste("one of", some(dQuote(choices, FALSE), Inf)), x),

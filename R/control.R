@@ -216,8 +216,10 @@ check_init <- function(init) {
 # A gmm object, or a list that may hold its parameters.
 is_parameters <- function(init) inherits(init, "gmm") || is.list(init) && !is.object(init)
 
+spurious_default <- eval(formals(gmm_control)$spurious)
+
 check_spurious <- function(spurious) {
-  all <- eval(formals(gmm_control)$spurious)
+  all <- spurious_default
   named <- is.numeric(spurious) && !is.object(spurious) &&
     (length(spurious) == 0L || !is.null(names(spurious)))
   if (!named || anyDuplicated(names(spurious))) {

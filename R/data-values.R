@@ -177,7 +177,7 @@ check_scale <- function(x, w, arg, instead = NULL) {
     counted <- apply_columns(x, function(v) range(v[counts], na.rm = TRUE), c(0, 0))
   }
   names <- colnames(x)
-  check_reach(apply(abs(ranges), 2L, max), names)
+  check_reach(pmax(-ranges[1L, ], ranges[2L, ]), names)
   rows <- if (is.null(counts)) nrow(x) else sum(counts)
   constant <- counted[1L, ] == counted[2L, ]
   if (is.null(instead)) {
@@ -267,7 +267,8 @@ column_scale <- function(x, w = NULL) {
       v <- v[!is.na(v)]
     }
     share <- if (!is.null(w)) w / sum(w)
-    iqr <- diff(quartiles(v, share))
+    quartiles <- quartiles(v, share)
+    iqr <- quartiles[2L] - quartiles[1L]
     if (iqr > 0) iqr / 1.349 else deviation(v, share)
   })
   stats::setNames(scale, colnames(x))
@@ -286,7 +287,7 @@ column_median <- function(x, w = NULL) {
 quartiles <- function(v, share, p = c(.25, .75)) {
   if (is.null(share)) {
     at <- ceiling(length(v) * p)
-    return(sort(v, partial = unique(at))[at])
+    return(sort.int(v, partial = unique(at))[at])
   }
   order <- order(v)
   v[order][findInterval(p - 1e-12, cumsum(share[order]), left.open = TRUE) + 1L]

@@ -60,7 +60,7 @@ engine_fit <- function(x, w, code, k, scale, start, control, title = "gmm()",
     .Call(ffi_gmm_fit, x, if (!is.null(w)) w / unit, code, k, bound_scale(scale, control), start,
           run)
   )
-  out$starts <- records_table(out$starts, unit)
+  out$starts <- read_records(out$starts, unit)
   if (is.null(out$best)) return(out)
   out <- read_result(out, unit, code, options$noise)
   seen <- unit * out$seen
@@ -91,7 +91,7 @@ em_control <- function(control, options, k, unit) {
 # The parts of a run's result, in R's units and shapes.
 read_result <- function(out, unit, code, noise) {
   out <- read_params_c(out, noise)
-  out$best <- records_table(out$best, unit)
+  out$best <- read_records(out$best, unit)
   out$trace <- unit * out$trace
   out$nobs <- unit * out$total
   out$verdict <- read_verdict(out$verdict)
@@ -137,7 +137,7 @@ engine_em <- function(estep, code, start, scale, control, options = list(), unit
   }
   out <- with_classes(.Call(ffi_gmm_home, call, code, params_to_c(start),
                             bound_scale(scale, control), em_control(control, options, k, unit)))
-  if (is.null(out$total)) return(list(best = records_table(out$best, unit)))
+  if (is.null(out$total)) return(list(best = read_records(out$best, unit)))
   read_result(out, unit, code, options$noise)
 }
 
@@ -161,8 +161,8 @@ seed_kinds <- c("kmeans++", "kmeans++ (whitened)", "nearest rows", "random (scal
                 "halves", "balls", "random", "labels", "responsibilities", "parameters",
                 "hierarchical", "proposal", "another family", "split")
 
-records_table <- function(records, unit) {
-  records <- list2DF(records)
+# A list of columns: what makes a data frame of it costs more than most small fits.
+read_records <- function(records, unit) {
   for (name in c("objective", "loglik", "gain")) records[[name]] <- unit * records[[name]]
   if (is.integer(records$kind)) records$kind <- seed_kinds[records$kind + 1L]
   records$finished <- records$state == 1L
@@ -230,10 +230,10 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, o
 # The tables of a cell, which few of a grid need.
 cell_tables <- function(cell, unit) {
   left_out <- 3L
-  cell$starts <- records_table(cell$starts, unit)
+  cell$starts <- list2DF(read_records(cell$starts, unit))
   cell$starts <- cell$starts[cell$starts$state != left_out, ]
   if (is.null(cell$best)) return(cell)
-  cell$best <- records_table(cell$best, 1)
+  cell$best <- read_records(cell$best, 1)
   cell$verdict <- read_verdict(cell$verdict)
   cell
 }
@@ -246,7 +246,6 @@ moves_each <- function(k, control) {
 }
 
 read_verdict <- function(verdict) {
-  verdict <- list2DF(verdict)
   verdict$spurious <- as.logical(verdict$spurious)
   verdict
 }

@@ -123,7 +123,7 @@ gmm_families <- function(d = NULL, k = NULL) {
     shown <- names(families_1d)
   }
   values <- Filter(Negate(is.null), list(d = d, k = k))
-  counts <- lapply(codes, function(code) fold(do.call(substitute, list(df_formula(code), values))))
+  counts <- lapply(codes, function(code) fold(do.call(substitute, list(df_formulas[[code]], values))))
   field <- function(name) vapply(families[codes], `[[`, "", name, USE.NAMES = FALSE)
   table <- data.frame(
     code = shown, name = field("name"), description = field("description"),
@@ -176,11 +176,14 @@ family_example <- function(code) {
 
 # A name or code, as the user gives it, -> code.
 resolve_covariance <- function(covariance, d, arg = "covariance") {
-  plain <- vapply(families, `[[`, "", "name")
-  codes <- stats::setNames(rep(names(families), 2L), c(plain, names(families)))
-  if (d == 1) codes <- c(codes, families_1d)
+  codes <- if (d == 1) family_codes_1d else family_codes
   codes[[check_choice(covariance, unique(names(codes)), arg)]]
 }
+
+# The code of each name.
+family_codes <- stats::setNames(rep(names(families), 2L),
+                                c(vapply(families, `[[`, "", "name"), names(families)))
+family_codes_1d <- c(family_codes, families_1d)
 
 # "VVV" -> "full (VVV)"; in one dimension "full (V)".
 family_label <- function(code, d = 2L) {
@@ -191,7 +194,7 @@ family_label <- function(code, d = 2L) {
 
 # Free parameters of a mixture.
 df_of <- function(code, d, k, equal = FALSE) {
-  eval(df_formula(code), list(d = as.double(d), k = as.double(k))) - equal * (k - 1)
+  eval(df_formulas[[code]], list(d = as.double(d), k = as.double(k))) - equal * (k - 1)
 }
 
 # Of many at once.
@@ -201,9 +204,7 @@ df_each <- function(codes, d, k, equal = FALSE) {
   df
 }
 
-df_formula <- function(code) {
-  bquote(k - 1 + k * d + .(families[[code]]$parameters))
-}
+df_formulas <- lapply(families, function(f) bquote(k - 1 + k * d + .(f$parameters)))
 
 # Works out what is known in an arithmetic expression: k * (4 * (4 + 1) / 2) -> k * 10.
 fold <- function(e) {

@@ -329,7 +329,6 @@ check_k <- function(k, generic = quote(gmm)) {
 }
 
 check_single <- function(x, expected, arg = deparse1(substitute(x)), hint = select_hint) {
-  force(arg)
   if (length(x) > 1L) gmm_abort("argument", must_be(arg, expected, x), hint)
 }
 
@@ -442,8 +441,8 @@ build_fit <- function(out, data, k, code, control, call) {
          converged = best$converged, iterations = best$iterations, passes = best$passes,
          trace = out$trace, starts = out$starts[names(start_columns)], reached = out$reached,
          verdict = verdict_table(out$verdict, order, names)),
-    Filter(Negate(is.null), c(out$options[setdiff(names(out$options), c("noise", "variational"))],
-                              data[c("weights", "na.action", "terms")])),
+    not_null(c(out$options[setdiff(names(out$options), c("noise", "variational"))],
+               data[c("weights", "na.action", "terms")])),
     list(missing = missing_counts(data, out$options$labels))[has_gaps(data)],
     list(trimmed = trimmed_rows(out, data, code, control))[!is.null(out$options$trim)],
     list(control = stored_control(control), call = call, blueprint = data$blueprint,
@@ -463,11 +462,14 @@ build_fit <- function(out, data, k, code, control, call) {
   fit
 }
 
+not_null <- function(list) list[!vapply(list, is.null, NA)]
+
 # In the order of the components, with their names.
 verdict_table <- function(verdict, order, names) {
   same_as <- names[match(verdict$same_as, order)]
-  verdict$same_as <- ifelse(is.na(same_as), "", same_as)
-  data.frame(component = names, verdict[order, ], row.names = NULL)
+  same_as[is.na(same_as)] <- ""
+  verdict$same_as <- same_as
+  list2DF(c(list(component = names), lapply(verdict, `[`, order)))
 }
 
 # A call by do.call() holds the data themselves: what they were is said in their place.
@@ -492,7 +494,7 @@ stored_control <- function(control) {
 component_order <- function(params, known = 0L) {
   k <- seq_len(nrow(params$means))
   do.call(order, c(list(pmin(k, known + 1L), -round(params$proportions[k], 6)),
-                   asplit(params$means, 2L)))
+                   lapply(seq_len(ncol(params$means)), function(j) params$means[, j])))
 }
 
 # Levels of the labels first, then what the start calls the others, or their numbers; where a label
@@ -514,25 +516,26 @@ names_of_components <- function(k, known, given, noise = NULL) {
 starts_table <- function(starts) {
   reasons <- c("covariance of component %d not positive definite", "component %d empty",
                "log-likelihood fell or was not a number", "covariance of component %d on the floor")
-  starts$reason <- ""
+  reason <- character(length(starts$status))
   for (i in which(starts$status > 0L)) {
-    reason <- sub("%d", starts$component[i], reasons[starts$status[i]], fixed = TRUE)
-    starts$reason[i] <- sprintf("%s at iteration %d", reason, starts$at[i])
+    cause <- sub("%d", starts$component[i], reasons[starts$status[i]], fixed = TRUE)
+    reason[i] <- sprintf("%s at iteration %d", cause, starts$at[i])
   }
   again <- starts$same_as > 0L
-  starts$reason[again] <- sprintf("the same start as %d", starts$same_as[again])
-  starts
+  reason[again] <- sprintf("the same start as %d", starts$same_as[again])
+  starts$reason <- reason
+  if (is.data.frame(starts)) starts else list2DF(starts)
 }
 
 # No start survived, or all lie on the floor although that was not asked for.
 check_survivors <- function(out, data, k, code, control) {
   x <- data$x
   default <- formals(gmm_control)$floor
-  runs <- rbind(out$starts[out$starts$finished, names(out$best)], out$best)
-  ran <- runs$status == 0L
-  off_floor <- ran & runs$on_floor == 0L
+  runs <- function(column) c(out$starts[[column]][out$starts$finished], out$best[[column]])
+  ran <- runs("status") == 0L
+  off_floor <- ran & runs("on_floor") == 0L
   # components that are the same say nothing for a mixture whose other runs all collapse
-  sound <- any(off_floor & (runs$repeated == 0L | out$named)) || all(off_floor[ran])
+  sound <- any(off_floor & (runs("repeated") == 0L | out$named)) || all(off_floor[ran])
   # who goes on from a fit on the floor has been told, and is told again
   if (!is.null(out$best) && (control$floor > default || sound || isTRUE(out$from_floor))) {
     return(invisible())
@@ -628,8 +631,8 @@ warn_of_fit <- function(fit, gain) {
 
 # `consequence`: what else must not be believed.
 warn_if_spurious <- function(fit, consequence = "") {
+  if (!any(fit$verdict$spurious)) return(invisible())
   bad <- fit$verdict[fit$verdict$spurious, ]
-  if (nrow(bad) == 0L) return(invisible())
   say <- function(some_bad, one, many, values, format) {
     if (nrow(some_bad) == 0L) return(NULL)
     single <- nrow(some_bad) == 1L
