@@ -80,4 +80,4 @@ bench: setup-test $(STAMP) ## time the engine against other implementations, see
 	@Rscript bench/run.R
 
 clean: ## remove what these targets made
-	rm -rf $(LIB) demo-output gallery doc *.Rcheck gaussmix_*.tar.gz
+	rm -rf $(LIB) bench/.cache demo-output gallery doc *.Rcheck gaussmix_*.tar.gz
