@@ -317,8 +317,9 @@ rates <- function(flagged, hits, odd, n) {
 
 #' Print and summarise anomalies
 #'
-#' `print()` says how many rows are flagged, by what rule, and which are the lowest; `summary()` adds
-#' the extreme rows and the flags by component, and `as.data.frame()` has a row for each row judged.
+#' `print()` says how many rows are flagged, by what rule, and which are the lowest; `summary()`
+#' adds the extreme rows and the flags by component, and `as.data.frame()` has a row for each row
+#' judged.
 #'
 #' @param x,object The result of [gmm_anomaly()], or its summary.
 #' @param digits Number of significant digits.

@@ -17,8 +17,8 @@
 #' gaussmix must be installed on the workers, in the same version.
 #'
 #' The result depends on the shards, but not on the number of workers or on who has which: it has
-#' the same bits. The sample for the start is drawn on the workers, as for [gmm_source()]; each sends
-#' only the rows that are in the sample of all.
+#' the same bits. The sample for the start is drawn on the workers, as for [gmm_source()]; each
+#' sends only the rows that are in the sample of all.
 #'
 #' @section When a worker dies:
 #' Its shards are read again by other workers, and the fit goes on, to the same bits. Where no
