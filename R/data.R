@@ -48,6 +48,7 @@ as_gmm_data.formula <- function(x, data = NULL, weights = NULL, subset = NULL,
                                 na.action = stats::na.fail, env = parent.frame(), labels = NULL,
                                 prior = NULL, ...) {
   if (is.null(environment(x))) environment(x) <- env
+  if (inherits(data, c("gmm_source", "gmm_cluster"))) refuse_home(data, "data")
   if (is.list(data) && !is.data.frame(data)) data <- as.data.frame(data)
   frame_kind <- frame_kind(data)
   if (is.data.frame(data)) data <- plain_frame(data)

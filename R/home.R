@@ -88,9 +88,11 @@ told <- function(estep, title, verbose, clock = elapsed) {
 # What gmm_bridge() takes, of a survey of the rows as survey_rows() makes it. make_estep(unit,
 # levels): the E-step, for weights divided by `unit` and labels of these levels.
 home_data <- function(s, what, k, make_estep) {
-  if (!is.finite(s$weight + sum(s$weight2)) || s$weight == 0) {
-    gmm_abort("weights", sprintf("The weights of the rows in %s must have a finite sum above 0.",
-                                 what))
+  if (!is.finite(s$weight + sum(s$weight2)) || s$weight == 0 || isTRUE(s$weight2 == 0)) {
+    gmm_abort("weights", sprintf(
+      "The weights of the rows in %s must have a finite sum above 0, and so must their squares.",
+      what
+    ))
   }
   x <- s$sample$x
   dimnames(x) <- list(NULL, s$names)
@@ -166,6 +168,7 @@ check_home_dots <- function(...) {
 
 # What takes rows in memory only, and what goes over those elsewhere to the same end.
 home_ways <- c(
+  gmm = "gmm(source, k) goes over it: choose and transform its columns where they are.",
   gmm_select = "gmm() goes over it for each `k` and `covariance`, and BIC() compares the fits.",
   gmm_da = "gmm() goes over it, with `labels` beside rows: a Gaussian each, if all are known.",
   gmm_lrt = "gmm() goes over it for each `k`, and BIC() compares the fits.",

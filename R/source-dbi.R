@@ -62,8 +62,8 @@
 #' @param columns Names of the numeric columns that are the variables; `NULL`: all but those of
 #'   `weights` and `labels`.
 #' @param ... Must be empty.
-#' @param weights,labels Names of the columns that hold case weights and known labels (text or whole
-#'   numbers; `NULL` where not known), see [gmm()]; or `NULL`: there are none.
+#' @param weights,labels Names of the columns that hold case weights (from 0 to 1e140) and known
+#'   labels (text or whole numbers; `NULL` where not known), see [gmm()]; or `NULL`: there are none.
 #' @param how `"auto"`, `"push"` or `"fetch"`, see below.
 #' @param snapshot `FALSE`: make no transaction.
 #' @param chunk Number of rows that are fetched at a time; `NULL`: as many as make about a million
@@ -247,10 +247,12 @@ try_statement <- function(db, sql) {
 
 # ---- rows ------------------------------------------------------------------------------
 
-# The columns x1, x2, ..., w and g of the table, as far as there are such, and further ones.
-table_rows <- function(db, variables = double_columns(db), where = NULL, weight = 1) {
+# The columns x1, x2, ..., w (divided by unit) and g of the table, as far as there are such.
+table_rows <- function(db, variables = double_columns(db), where = NULL, unit = NULL) {
   w <- if (!is.null(db$weights)) double_sql(db, db$weights)
-  if (weight != 1) w <- paste(w, "*", number_sql(weight))
+  if (length(w) && !is.null(unit)) {
+    w <- paste(no_less_sql(w, negligible * unit), "*", number_sql(1 / unit))
+  }
   columns <- c(as_columns(column_grid("x", length(variables)), variables), w = w,
                g = if (!is.null(db$labels)) quote_name(db$labels, db$dialect))
   sub_select(columns, db$table, db$dialect, where)
@@ -330,7 +332,8 @@ survey_table <- function(db, policy) {
   ok <- sprintf("CASE WHEN %s THEN 1 ELSE 0 END", complete_sql(x))
   from <- sub_select(c(x, w, text, ok = ok), from, dialect)
   missing <- paste(x, "IS NULL", if (!is.null(dialect$nan)) paste("OR", sprintf(dialect$nan, x)))
-  counted <- paste0("ok = 1", if (length(w)) " AND w > 0")
+  heaviest <- number_sql(1e140) # so that the sum of squares is finite
+  counted <- paste0("ok = 1", if (length(w)) paste(" AND w > 0 AND w <=", heaviest))
   asked <- list(
     text = sprintf("SUM(%s)", text),
     missing = sprintf("SUM(CASE WHEN %s THEN 1 ELSE 0 END)", missing),
@@ -341,10 +344,13 @@ survey_table <- function(db, policy) {
     max = sprintf("MAX(CASE WHEN %s THEN %s END)", counted, x),
     complete = "SUM(ok)",
     counted = sprintf("SUM(CASE WHEN %s THEN 1 ELSE 0 END)", counted),
-    wrong = if (length(w)) sprintf("SUM(CASE WHEN ok = 0 OR w >= 0 AND w <= %s THEN 0 ELSE 1 END)",
-                                   number_sql(largest)),
+    wrong = if (length(w)) {
+      sprintf("SUM(CASE WHEN ok = 0 OR w >= 0 AND w <= %s THEN 0 ELSE 1 END)", heaviest)
+    },
     weight = if (length(w)) sprintf("SUM(CASE WHEN %s THEN w END)", counted),
-    weight2 = if (length(w)) sprintf("SUM(CASE WHEN %s THEN w * w END)", counted)
+    weight2 = if (length(w)) {
+      sprintf("SUM(CASE WHEN %s AND w > 1e-150 THEN w * w ELSE 0e0 END)", counted)
+    }
   )
   told <- db_aggregate(db, aggregate_sql(unlist(asked), from, dialect))
   s <- parts_of(told$values, lengths(asked))
@@ -377,7 +383,7 @@ check_survey <- function(db, s, n, policy) {
   }
   if (length(s$wrong) && s$wrong > 0) {
     gmm_abort("weights", sprintf(
-      "Weights must be finite and at least 0; those of %s in column %s of %s are not.",
+      "Weights must be from 0 to 1e140; those of %s in column %s of %s are not.",
       plural(s$wrong, "row"), backtick(db$weights), db$what
     ))
   }
@@ -409,7 +415,9 @@ survey_labels <- function(db, s) {
 sample_table <- function(db, s, size) {
   prime <- 2147483647
   draw <- floor(stats::runif(2L, 1, prime))
-  from <- table_rows(db, where = counted_sql(db, s))
+  unit <- if (s$weighted && s$counted > 0) 2^round(log2(s$weight / s$counted)) else 1
+  total <- s$weight / unit
+  from <- table_rows(db, where = counted_sql(db, s), unit = unit)
   whole <- s$counted <= size
   if (!whole) {
     columns <- c(column_grid("x", length(db$columns)), if (s$weighted) "w",
@@ -418,12 +426,14 @@ sample_table <- function(db, s, size) {
     text <- sprintf("%.0f", c(prime, draw))
     number <- mod(sprintf("(%s * %s + %s)", sprintf("(%s)", mod("i", text[1L])), text[2L],
                           text[3L]), text[1L])
-    below <- paste(if (s$weighted) "w *", number_sql(prime * size / s$weight))
+    below <- paste(if (s$weighted) "w *", number_sql(prime * size / total))
     numbered <- sub_select(c(columns, i = "ROW_NUMBER() OVER ()"), from, db$dialect)
     from <- sub_select(columns, numbered, db$dialect, sprintf("%s < %s", number, below))
   }
   sample <- chunk_of(db, db_query(db, select_sql("*", from)))
-  if (!whole && s$weighted) sample$weights <- pmax(sample$weights, s$weight / size)
+  if (s$weighted) {
+    sample$weights <- unit * if (whole) sample$weights else pmax(sample$weights, total / size)
+  }
   sample["labels"] <- list(if (!is.null(sample$labels)) as.character(sample$labels))
   sample
 }
@@ -431,14 +441,16 @@ sample_table <- function(db, s, size) {
 # ---- the E-step by the engine ----------------------------------------------------------
 
 # Rows are taken about the sample's mean and in units of its scale (a power of two, which changes no
-# digit), so that no product of the statistics leaves the range of a double.
+# digit), so that no product of the statistics leaves the range of a double: a difference of numbers
+# that are not tiny is 0 or not tiny either.
 push_estep <- function(db, s, unit, levels) {
   centre <- colMeans(s$sample$x)
   scale <- column_scale(s$sample$x, s$sample$weights)
   scale <- 2^round(log2(ifelse(scale > 0, scale, s$ranges[2L, ] - s$ranges[1L, ])))
+  centre <- ifelse(abs(centre) < 1e-20 * scale, 1e-20 * scale, centre)
   variables <- sprintf("(%s - %s) * %s", double_columns(db), number_sql(centre),
                        number_sql(1 / scale))
-  rows <- table_rows(db, variables, counted_sql(db, s), 1 / unit)
+  rows <- table_rows(db, variables, counted_sql(db, s), unit)
   literals <- unname(s$labels$literals[levels])
   function(params) {
     std <- wider_box(params)

@@ -19,7 +19,7 @@
 #' which some engines take for an error. (What is -Inf for `predict()`, such as the noise outside
 #' its box, is -1e300.) A row with a missing value, or with one so far away that squares would
 #' overflow (1e140 standard deviations), has `NULL` in all columns; `predict()` uses
-#' what such a row has. Columns of one name in a table and in the answer do not disturb each other.
+#' what such a row has. What is nearer to 0 than 1e-100 standard deviations is taken for 0. Columns of one name in a table and in the answer do not disturb each other.
 #'
 #' SQLite must have the functions `exp()` and `log()`: RSQLite has them after
 #' `RSQLite::initExtension(con, "math")`, which is done where `dialect` is a connection.
@@ -199,8 +199,13 @@ sub_select <- function(columns, from, dialect, where = NULL) {
   sprintf("(%s%s) AS q", select_sql(columns, from, where), dialect$fence)
 }
 
+# SQLite takes 127 arguments.
 largest_of <- function(columns, dialect) {
   if (length(columns) == 1L) return(columns)
+  if (length(columns) > 100L) {
+    parts <- split(columns, (seq_along(columns) - 1L) %/% 100L)
+    columns <- vapply(parts, largest_of, "", dialect)
+  }
   sprintf("%s(%s)", dialect$greatest, paste(columns, collapse = ", "))
 }
 
@@ -209,7 +214,8 @@ sum_of <- function(terms) paste(terms, collapse = " + ")
 # ---- densities -------------------------------------------------------------------------
 
 # params: proportions (k), means (k x d), covariances (d x d x k). shift: added to log-densities.
-# Value: logc, and factor, the d x d x k lower triangles that differences are multiplied by.
+# Value: logc, and factor, the d x d x k lower triangles that differences are multiplied by; what is
+# too small to count is 0 there, as its products may underflow.
 sql_factors <- function(params, shift = 0) {
   d <- ncol(params$means)
   k <- nrow(params$means)
@@ -217,7 +223,9 @@ sql_factors <- function(params, shift = 0) {
   logc <- numeric(k)
   for (j in seq_len(k)) {
     root <- t(chol(matrix(params$covariances[, , j], d)))
-    factor[, , j] <- forwardsolve(root, diag(d)) / sqrt(2)
+    inverse <- forwardsolve(root, diag(d)) / sqrt(2)
+    inverse[abs(inverse) * rep(sqrt(rowSums(root^2)), each = d) < 1e-30] <- 0
+    factor[, , j] <- inverse
     logc[j] <- log(params$proportions[j]) - d / 2 * log(2 * pi) - sum(log(diag(root))) + shift
   }
   list(logc = pmax(logc, out_of_reach), factor = factor)
@@ -352,9 +360,12 @@ score_sql <- function(fit, table, columns, type, keep, threshold, dialect) {
   kept <- column_grid("k", length(keep))
   l <- column_grid("l", k)
   e <- column_grid("e", k)
+  sd <- apply(fit$covariances, 3L, function(v) sqrt(diag(as.matrix(v))))
+  sd <- apply(matrix(sd, ncol(fit$means)), 1L, min)
   from <- sub_select(c(as_columns(kept, quote_name(keep, dialect)),
                        as_columns(column_grid("x", length(columns)),
-                                  near_columns(fit, columns, dialect))), table, dialect)
+                                  near_columns(columns, sd, dialect))), table, dialect)
+  fit$means[abs(fit$means) < rep(negligible * sd, each = fit$k)] <- 0
   from <- densities_sql(from, wider_box(fit), factors, kept, dialect)
   from <- relative_sql(from, k, c(kept, l), dialect)
   best <- sprintf("CASE %s END", paste(sprintf("WHEN %s >= m THEN %d", l, seq_len(k)),
@@ -382,15 +393,20 @@ score_sql <- function(fit, table, columns, type, keep, threshold, dialect) {
   DBI::SQL(select_sql(c(as_columns(quote_name(keep, dialect), kept), unlist(answer)), from))
 }
 
-# The variables as doubles, NULL where a square could overflow.
-near_columns <- function(fit, columns, dialect) {
-  sd <- sqrt(apply(fit$covariances, 3L, diag))
-  most <- pmin(1e140 * if (is.matrix(sd)) apply(sd, 1L, min) else min(sd), 1e300)
+# The variables as doubles: NULL where a square could overflow, 0 where one could underflow.
+near_columns <- function(columns, sd, dialect) {
   name <- quote_name(columns, dialect)
   value <- sprintf(dialect$double, name)
-  test <- sprintf("ABS(%s) <= %s", value, number_sql(most))
+  test <- sprintf("ABS(%s) <= %s", value, number_sql(pmin(1e140 * sd, 1e300)))
   if (!is.null(dialect$number)) test <- paste(sprintf(dialect$number, name), "AND", test)
-  sprintf("CASE WHEN %s THEN %s END", test, value)
+  sprintf("CASE WHEN %s THEN %s END", test, no_less_sql(value, negligible * sd))
+}
+
+negligible <- 1e-100 # in units of a standard deviation, or of a mean weight
+
+# A number, 0 where its absolute value is less than `least`.
+no_less_sql <- function(value, least) {
+  sprintf("CASE WHEN ABS(%1$s) < %2$s THEN 0e0 ELSE %1$s END", value, number_sql(least))
 }
 
 # A table as it stands after FROM.

@@ -172,6 +172,54 @@ test_that("far from the origin and in tiny units nothing is lost", {
   }
 })
 
+test_that("no engine errors on what underflows: tiny values, weights, covariances", {
+  value <- sin(1:40) * c(1, 1, 1, 1e-170, 1, 0, 1, 1e-300)
+  frame <- data.frame(a = c(value, -value), w = c(1, 1e-280, 1e-170, 0)) # a mean of exactly 0
+  start <- gmm_params(c(.5, .5), rbind(0, 1e-200), c(1, 0.25))
+  narrow <- gmm_params(1, matrix(0, 1, 2), matrix(c(1, 1e-60, 1e-60, 1), 2))
+  fit <- function(x, ...) suppressWarnings(gmm(x, 2, ..., control = steps(start))) # two of a kind
+  memory <- list(fit(frame$a), fit(frame$a, weights = frame$w))
+  for_each_engine(function(con) {
+    write_table(con, "rows", frame)
+    for (how in both_ways) {
+      fits <- list(fit(gmm_dbi(con, "rows", "a", how = how)),
+                   fit(gmm_dbi(con, "rows", "a", weights = "w", how = how)))
+      for (i in 1:2) expect_equal(fits[[i]]$trace, memory[[i]]$trace, tolerance = 1e-11)
+      for (unit in c(1e-145, 1e100)) {
+        write_table(con, "scaled", cbind(faithful, w = unit))
+        one <- gmm(gmm_dbi(con, "scaled", names(faithful), weights = "w", how = how), 1)
+        expect_equal(one$home$effective, 272)
+        expect_equal(c(one$means), unname(colMeans(faithful)))
+      }
+      for (unit in c(1e-200, 1e200)) {
+        write_table(con, "scaled", cbind(faithful, w = unit))
+        expect_gm_error(gmm(gmm_dbi(con, "scaled", names(faithful), weights = "w", how = how), 1),
+                        "weights", if (unit > 1) "those of 272 rows" else "their squares")
+      }
+      write_table(con, "scaled", data.frame(b = c(value, 1), a = c(1, value)))
+      expect_equal(gmm(gmm_dbi(con, "scaled", how = how), 1, control = steps(narrow))$trace,
+                   gmm(cbind(c(value, 1), c(1, value)), 1, control = steps(narrow))$trace,
+                   tolerance = 1e-11)
+    }
+  })
+})
+
+test_that("an engine takes as many components as memory", {
+  x <- faithful$eruptions
+  start <- gmm_params(rep(1 / 130, 130), seq(1, 6, length.out = 130), rep(0.1, 130))
+  memory <- suppressWarnings(gmm(x, 130, control = steps(start, 2)))
+  for_each_engine(function(con) {
+    write_table(con, "rows", faithful)
+    for (how in both_ways) {
+      db <- gmm_dbi(con, "rows", "eruptions", how = how)
+      fit <- suppressWarnings(gmm(db, 130, control = steps(start, 2)))
+      expect_equal(fit$trace, memory$trace, tolerance = 1e-11)
+    }
+    sql <- gmm_sql(memory, "rows", columns = "eruptions", type = "logdensity", dialect = con)
+    expect_equal(DBI::dbGetQuery(con, sql)[[1]], predict(memory, x, type = "logdensity"))
+  })
+})
+
 test_that("a sample is drawn in the engine in proportion to weights", {
   n <- 20000
   frame <- data.frame(a = seq_len(n) + 0, w = rep(c(1, 3), n / 2))
@@ -372,7 +420,8 @@ test_that("a column that is renamed, retyped or gone is an error of its name", {
                     "waiting", call = "gmm")
     expect_gm_error(gmm(db, 2), "source", "waiting")
     alter("RENAME w TO waiting")()
-    alter("ALTER waiting TYPE text USING 'no number'")()
+    text <- alter("ALTER waiting TYPE text USING 'no number'")
+    expect_gm_error(gmm(db, 2, control = meanwhile(start, text)), "source", "failed", call = "gmm")
     expect_gm_error(gmm(db, 2), "type", "`waiting`")
     DBI::dbExecute(con, "DROP TABLE rows")
     expect_gm_error(gmm(db, 2), "source", "rows")
@@ -380,31 +429,40 @@ test_that("a column that is renamed, retyped or gone is an error of its name", {
   DBI::dbDisconnect(con)
 })
 
-test_that("a server that is killed leaves the last good parameters, to go on from", {
+test_that("a server that is killed leaves the last good parameters and a checkpoint", {
   x <- as.matrix(faithful)
   set.seed(1)
   best <- gmm(faithful, 2)
   start <- gmm_params(c(.5, .5), rbind(c(3, 60), c(4, 80)), diag(c(1, 100)))
-  for (how in both_ways) {
+  memory <- gmm(faithful, 2, control = steps(start, 300))
+  ways <- expand.grid(how = both_ways, driver = postgres_drivers(), stringsAsFactors = FALSE)
+  for (i in seq_len(nrow(ways))) {
+    how <- ways$how[i]
     server <- postgres(2L)
-    con <- postgres_connect(server)
+    con <- postgres_connect(server, ways$driver[i])
     write_table(con, "rows", faithful)
     kill <- function(x, k) { # a second after the first pass began
       system2("sh", c("-c", shQuote(sprintf("sleep 1; kill -QUIT %s", server$pid()))), wait = FALSE)
       start
     }
-    e <- expect_gm_error(gmm(gmm_dbi(con, "rows", how = how), 2,
-                             control = gmm_control(init = kill, tol = 0, max_iter = 1e6)),
+    file <- tempfile()
+    control <- function(init, max_iter) {
+      gmm_control(init = init, tol = 0, max_iter = max_iter, checkpoint = file,
+                  checkpoint_every = 0.1)
+    }
+    e <- expect_gm_error(gmm(gmm_dbi(con, "rows", how = how), 2, control = control(kill, 1e6)),
                          "source", "gmm_control(init = )", call = "gmm")
     expect_s3_class(e$parameters, "gmm")
     reached <- sum(dgmm(x, e$parameters, log = TRUE))
     expect_gt(reached, sum(dgmm(x, start, log = TRUE)) + 1)
     try(DBI::dbDisconnect(con), silent = TRUE)
     server$start()
-    con <- postgres_connect(server)
+    con <- postgres_connect(server, ways$driver[i])
     fit <- gmm(gmm_dbi(con, "rows", how = how), 2, control = gmm_control(init = e$parameters))
     expect_equal(fit$trace[1], reached, tolerance = 1e-10)
     expect_equal(fit$loglik, best$loglik, tolerance = 1e-9)
+    fit <- gmm(gmm_dbi(con, "rows", how = how), 2, control = control(function(x, k) start, 300))
+    expect_equal(fit$trace, memory$trace, tolerance = 1e-11)
     DBI::dbDisconnect(con)
   }
 })
@@ -429,6 +487,8 @@ test_that("arguments of gmm_dbi() are checked; it prints, and is a source", {
   expect_gm_error(gmm(db, 2, trim = 0.1), "argument", c("`trim`", "in memory", "`noise`"),
                   call = "gmm")
   expect_gm_error(gmm(db, 2, weights = "w"), "argument", c("`weights`", "gmm_dbi()"))
+  expect_gm_error(gmm(~waiting, db, k = 2), "type", c("`data`", "gmm(source, k)"), call = "gmm")
+  expect_gm_error(gmm(db, 2, na.action = na.pass), "missing", "Rows in memory")
   expect_gm_error(gmm(db, 2, control = gmm_control(init = rep(1:2, 136))), "start", "labels")
   db$rewind()
   sizes <- vapply(1:3, function(i) nrow(db$next_chunk()$x), 0L)

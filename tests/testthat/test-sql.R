@@ -69,6 +69,21 @@ test_that("rows far away, missing and infinite raise no error in any engine", {
   DBI::dbDisconnect(con)
 })
 
+test_that("tiny values, means and covariances raise no error in any engine", {
+  x <- data.frame(a = c(1e-200, -1e-300, 0, 1e-170, 1), b = c(0, 3, 1e-200, 1, 1e-100))
+  fits <- list(gmm_params(c(.5, .5), rbind(c(0, 0), c(1e-250, 1)), array(diag(2), c(2, 2, 2))),
+               gmm_params(1, matrix(0, 1, 2), matrix(c(1, 1e-90, 1e-90, 1), 2)),
+               gmm_params(1, matrix(0, 1, 2), diag(c(1e-150, 1e150))))
+  for_each_engine(function(con) {
+    write_table(con, "scored", x)
+    for (fit in fits) {
+      for (type in c("prob", "logdensity", "mahalanobis")) {
+        scored(fit, con, type, x, columns = names(x))
+      }
+    }
+  })
+})
+
 hostile_table <- "sel'ect \"from\"; DROP TABLE x -- \u00e9\u4e2d"
 hostile <- c("a\"b", "or'der", "x; --", "\u00fc \u6f22", "k1")
 
