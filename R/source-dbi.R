@@ -45,8 +45,8 @@
 #' @section Families, weights, labels, missing values:
 #' All families of [gmm_families()], case weights, known labels, noise, priors, equal proportions
 #' and fixed parameters work here as in memory. `na.action = na.omit` leaves out rows with missing
-#' values (`NULL` or NaN); `na.pass` is refused, and so is `trim`: such fits need the rows in
-#' memory.
+#' values (`NULL` or NaN); `na.pass` keeps them, and fetches all rows, whose search begins with a pass
+#' over them in place of the queries. `trim` is refused: it needs the rows in memory.
 #'
 #' A query that runs can't be interrupted, unless the driver lets it: connect by
 #' `DBI::dbConnect(RPostgres::Postgres(), check_interrupts = TRUE)`.
@@ -142,13 +142,14 @@ is_database <- function(x) inherits(x, "gmm_dbi")
 
 dbi_data <- function(db, k, na.action, threads) {
   policy <- home_na_policy(na.action)
-  if (policy == "pass") {
-    gmm_abort("missing", sprintf("`na.action = na.pass` can't be used for rows in %s.", db$what),
-              paste("`na.action = na.omit` drops rows with missing values; a gmm_source() of a",
-                    "function that fetches chunks takes them."))
+  if (policy == "pass" && db$how == "push") {
+    gmm_abort("missing", "`na.action = na.pass` can't be used with `how = \"push\"`.", paste(
+      "`how = \"fetch\"` takes rows with missing values; `na.action = na.omit` drops them."
+    ))
   }
   check_column_types(db)
   s <- survey_table(db, policy)
+  if (policy == "pass") return(source_data(db, k, na.action, threads))
   d <- length(db$columns)
   s$seed <- random_state()
   s$sample <- sample_table(db, s, home_sample_size(k, d))
@@ -378,7 +379,7 @@ check_survey <- function(db, s, n, policy) {
   if (policy == "fail") {
     refuse(s$missing, "missing", "missing", "`na.action = na.omit` drops such rows.")
   }
-  if (s$complete == 0) {
+  if (s$complete == 0 && policy != "pass") {
     gmm_abort("dimension", sprintf("There are no rows without missing values in %s.", db$what))
   }
   if (length(s$wrong) && s$wrong > 0) {

@@ -247,6 +247,7 @@ test_that("a sample is drawn in the engine in proportion to weights", {
 test_that("what the survey finds is refused by name, or left out", {
   x <- data.frame(a = c(faithful$eruptions, NA, 3, NA), b = c(faithful$waiting, 70, NA, NA),
                   text = "x", flag = TRUE, w = 1)
+  start <- start_of(unname(as.matrix(faithful)), 2, "VVV")
   for_each_engine(function(con) {
     write_table(con, "rows", x)
     for (how in both_ways) {
@@ -254,8 +255,14 @@ test_that("what the survey finds is refused by name, or left out", {
       e <- expect_gm_error(gmm(db, 2), "missing", c("Column `a`", "2 missing values", "na.omit"),
                            call = "gmm")
       expect_identical(e$counts, c(2, 2))
-      expect_gm_error(gmm(db, 2, na.action = na.pass), "missing", "na.pass")
-      start <- start_of(unname(as.matrix(faithful)), 2, "VVV")
+      if (how == "push") {
+        expect_gm_error(gmm(db, 2, na.action = na.pass), "missing", "`how = \"fetch\"`")
+      } else {
+        kept <- gmm(db, 2, na.action = na.pass, control = steps(start))
+        expect_equal(kept$trace, gmm(x[c("a", "b")], 2, na.action = na.pass,
+                                     control = steps(start))$trace, tolerance = 1e-11)
+        expect_equal(unname(kept$missing["rows"]), 3)
+      }
       expect_equal(gmm(db, 2, na.action = na.omit, control = steps(start))$trace,
                    gmm(faithful, 2, control = steps(start))$trace, tolerance = 1e-11)
     }
@@ -276,6 +283,7 @@ test_that("what the survey finds is refused by name, or left out", {
   DBI::dbExecute(con, "CREATE TABLE mixed (a, b REAL)")
   DBI::dbExecute(con, "INSERT INTO mixed VALUES (1, 2), (3.5, 9e999), ('four', 4)")
   expect_gm_error(gmm(gmm_dbi(con, "mixed", "a"), 1), "type", c("`a`", "1 textual value"))
+  expect_gm_error(gmm(gmm_dbi(con, "mixed", "a"), 1, na.action = na.pass), "type", "textual")
   expect_gm_error(gmm(gmm_dbi(con, "mixed", "b"), 1), "nonfinite", c("`b`", "1 infinite value"))
   DBI::dbDisconnect(con)
   con <- postgres_connect()
@@ -488,7 +496,7 @@ test_that("arguments of gmm_dbi() are checked; it prints, and is a source", {
                   call = "gmm")
   expect_gm_error(gmm(db, 2, weights = "w"), "argument", c("`weights`", "gmm_dbi()"))
   expect_gm_error(gmm(~waiting, db, k = 2), "type", c("`data`", "gmm(source, k)"), call = "gmm")
-  expect_gm_error(gmm(db, 2, na.action = na.pass), "missing", "Rows in memory")
+  expect_equal(gmm(db, 2, na.action = na.pass, control = steps(fit, 0))$loglik, fit$loglik)
   expect_gm_error(gmm(db, 2, control = gmm_control(init = rep(1:2, 136))), "start", "labels")
   db$rewind()
   sizes <- vapply(1:3, function(i) nrow(db$next_chunk()$x), 0L)
