@@ -393,9 +393,16 @@ has_reply <- function(worker) {
   there
 }
 
-# What package parallel's own functions are made of, and what alone tells which worker failed.
+# What package parallel's own functions are made of, and what alone tells which worker failed. To a
+# socket the message goes in one piece: of several, all but the first wait 40 ms for the other side to
+# say that it has the one before.
 send_call <- function(node, fun, arguments) {
-  get("sendCall", asNamespace("parallel"))(node, fun, arguments)
+  if (!inherits(node$con, "sockconn")) {
+    return(get("sendCall", asNamespace("parallel"))(node, fun, arguments))
+  }
+  call <- list(fun = fun, args = arguments, return = TRUE, tag = NULL)
+  message <- list(type = "EXEC", data = call, tag = NULL)
+  writeBin(serialize(message, NULL, xdr = FALSE), node$con)
 }
 receive_result <- function(node) get("recvResult", asNamespace("parallel"))(node)
 
