@@ -301,8 +301,8 @@ draw_matrix <- function(x, dims, view, main, sub, ..., xlim, ylim, xlab, ylab) {
       if (i < j && !is.null(grid)) grids[[j + m * (i - 1L)]] <- transpose_grid(grid)
       if (i == j) mtext(colnames(x$means)[dims[i]], line = -1.3, font = 2, cex = 0.7)
       if (i == m) axis(1)
-      if (j == 1L && i > 1L) axis(2)
-      if (j == m && i == 1L) axis(4)
+      if (j == 1L && i > 1L) axis(2, las = 1)
+      if (j == m && i == 1L) axis(4, las = 1)
     }
   }
   title(main = main, outer = TRUE, line = 3)
