@@ -121,7 +121,7 @@ cluster_data <- function(x, k, na.action, threads) {
   policy <- home_na_policy(na.action)
   if (is.null(threads)) threads <- 1L # a worker for each processor is the rule
   seed <- random_state()
-  asked <- list(k = k, policy = policy, key = sample_key())
+  asked <- list(k = k, policy = policy, key = sample_key(), threads = threads)
   parts <- on_shards(x$pool, worker_survey, asked)
   names <- parts[[1L]]$names
   for (i in seq_along(parts)) {
@@ -199,7 +199,7 @@ worker_survey <- function(source, shard, each, ...) {
   s <- survey_shard(source, shard, ...)
   if (is.null(s$sample)) return(s)
   source$known$draw <- s$sample
-  steps <- table(order_steps(s$sample$order))
+  steps <- table(order_steps(as.double(unlist(lapply(s$sample$pieces, `[[`, "order")))))
   s$sample <- list(size = s$sample$size, steps = as.double(names(steps)),
                    counts = as.vector(steps))
   s
@@ -212,13 +212,15 @@ worker_sample <- function(source, shard, each, ..., step) {
   source$known$draw <- NULL
   if (step == Inf) return(draw)
   draw$limit <- min(draw$limit, 2^((step + 1) / 64))
-  kept <- which(order_steps(draw$order) <= step)
-  for (part in c("at", "order")) draw[[part]] <- draw[[part]][kept]
-  take_chunk(draw, kept)
+  draw$pieces <- lapply(draw$pieces, function(piece) {
+    take_piece(piece, which(order_steps(piece$order) <= step))
+  })
+  draw$held <- as.double(sum(lengths(lapply(draw$pieces, `[[`, "at"))))
+  draw
 }
 
-survey_shard <- function(source, shard, k, policy, key) {
-  survey_part(source, function(d) home_sample_size(k, d), policy, key, shard)
+survey_shard <- function(source, shard, k, policy, key, threads = 1L) {
+  survey_part(source, function(d) home_sample_size(k, d), policy, key, shard, threads)
 }
 
 # Rows of weight 0 come last.

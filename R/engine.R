@@ -289,6 +289,29 @@ engine_random <- function(key, index, stream = 0L, lane = 0L) {
 # the default number of threads.
 engine_info <- function() with_classes(.Call(ffi_gmm_engine))
 
+# A first look at rows. list(reach, ranges (2 x d: of all values that are there; of those in rows with
+# weight), missing (their number), weight, weight2 (sums of w, w^2), wrong (the first row whose weight
+# is not finite and at least 0; Inf: none)).
+engine_scan <- function(x, w = NULL, threads = NULL) {
+  scan <- with_classes(.Call(ffi_gmm_scan, x, w, threads))
+  total <- scan$total
+  list(reach = scan$reach, ranges = scan$ranges, missing = total[1L],
+       weight = if (is.null(w)) nrow(x) else total[2L], weight2 = total[3L], wrong = total[4L] + 1)
+}
+
+# Rows of a chunk of n that a sample takes, from the one behind `from` on, at most `room`; before:
+# rows of the chunks before. Value: list(row, order, last, passed), see source.R.
+engine_draw <- function(draw, before, n, w, from, room) {
+  with_classes(.Call(ffi_gmm_draw, draw, as.double(before), as.integer(n), w, as.integer(from),
+                     as.integer(room)))
+}
+
+# How rows miss values: list(there (d x patterns), rows (of each), counted (those with weight)).
+engine_gaps <- function(x, w = NULL) with_classes(.Call(ffi_gmm_gaps, x, w))
+
+# Numbers by rows of d -> a matrix.
+engine_columns <- function(values, d) with_classes(.Call(ffi_gmm_columns, values, as.integer(d)))
+
 # Lines of text -> numbers: see ffi_csv.c.
 engine_csv <- function(bytes, from, last, separator, columns, most) {
   with_classes(.Call(ffi_gmm_csv, bytes, as.double(from), as.integer(last), separator, columns,

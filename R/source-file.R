@@ -273,7 +273,7 @@ gmm_write <- function(x, file, ...) {
   put <- function(v) writeBin(as.double(v), con, endian = "little")
   levels <- written_levels(source)
   found <- fold_chunks(source, function(weighted, chunk, at) {
-    chunk <- admit_chunk(chunk, at, "fail", weighted)
+    chunk <- admit_chunk(chunk, at, "fail", weighted, NULL)
     if (is.null(levels) && !is.null(chunk$labels)) {
       refuse_chunk("labels", at, "has labels, the first one has none")
     }
@@ -378,7 +378,7 @@ open_raw <- function(file, roles, chunk, by) {
     m <- min(chunk, n - done)
     if (m == 0) return(NULL)
     x <- if (by == "rows") {
-      matrix(get(m * d), m, d, byrow = TRUE)
+      engine_columns(get(m * d), d)
     } else {
       vapply(seq_len(d), function(j) {
         seek(con, 8 * ((j - 1) * n + done))

@@ -221,28 +221,36 @@ read_chunk <- function(chunk, at, names) {
 }
 
 # Checks weights, and missing and infinite values; leaves out rows as `policy` ("fail", "omit" or
-# "pass") says. weighted: whether the chunks before have weights; NA: there are none.
-admit_chunk <- function(chunk, at, policy, weighted) {
+# "pass") says. weighted: whether the chunks before have weights; NA: there are none. Adds `scan`, of
+# engine_scan().
+admit_chunk <- function(chunk, at, policy, weighted, threads) {
   w <- chunk$weights
   if (isTRUE(weighted == is.null(w))) {
     refuse_chunk("weights", at, if (weighted) "has no weights, those before it have some"
                  else "has weights, those before it have none")
   }
+  refuse_weight <- function(row) {
+    refuse_chunk("weights", at, sprintf(
+      "has a weight of %s in row %s; weights must be finite and at least 0", describe(w[[row]]),
+      place_in(at, row)
+    ))
+  }
   if (!is.null(w)) {
-    wrong <- if (!is.numeric(w) || is.object(w)) 1L else which(!(is.finite(w) & w >= 0))
-    if (length(wrong)) {
-      refuse_chunk("weights", at, sprintf(
-        "has a weight of %s in row %s; weights must be finite and at least 0",
-        describe(w[[wrong[1L]]]), place_in(at, wrong[1L])
-      ))
-    }
+    if (!is.numeric(w) || is.object(w)) refuse_weight(1L)
     chunk$weights <- as.double(w)
   }
-  if (!anyNA(chunk$x) && is.finite(sum(chunk$x))) return(chunk) # NaN is slow to add
-  missing <- missing_rows(chunk$x)
-  if (any(missing) && policy == "fail") refuse_values(chunk$x, is.na, "missing", at)
-  if (policy == "omit") chunk <- take_chunk(chunk, which(!missing))
-  if (any(is.infinite(chunk$x))) refuse_values(chunk$x, is.infinite, "nonfinite", at)
+  chunk$scan <- engine_scan(chunk$x, chunk$weights, threads)
+  if (chunk$scan$wrong < Inf) refuse_weight(chunk$scan$wrong)
+  if (chunk$scan$missing > 0) {
+    if (policy == "fail") refuse_values(chunk$x, is.na, "missing", at)
+    if (policy == "omit") {
+      chunk <- take_chunk(chunk, which(!missing_rows(chunk$x)))
+      chunk$scan <- engine_scan(chunk$x, chunk$weights, threads)
+    }
+  }
+  if (any(abs(chunk$scan$reach) == Inf) && any(is.infinite(chunk$x))) {
+    refuse_values(chunk$x, is.infinite, "nonfinite", at)
+  }
   chunk
 }
 
@@ -292,9 +300,9 @@ refuse_chunk_names <- function(at, given, names) {
 # sample (list(x, weights, labels), at most size(d) rows in their order)), and where missing values
 # are let in missing (as of count_missing(), but with the patterns as texts) and together (d x d:
 # rows with weight that have both values).
-survey_rows <- function(source, size, policy) {
+survey_rows <- function(source, size, policy, threads = NULL) {
   seed <- random_state()
-  s <- survey_part(source, size, policy, sample_key())
+  s <- survey_part(source, size, policy, sample_key(), threads = threads)
   list2env(list(n = s$given, names = s$names), source$known)
   end_survey(s, source$what, seed)
 }
@@ -302,37 +310,44 @@ survey_rows <- function(source, size, policy) {
 sample_key <- function() floor(stats::runif(2) * 2^32)
 
 # The same of a part of the rows, with the draw not at its end (`stream`: the part's number).
-survey_part <- function(source, size, policy, key, stream = 0L) {
+survey_part <- function(source, size, policy, key, stream = 0L, threads = NULL) {
   found <- fold_chunks(source, function(s, chunk, at) {
     given <- nrow(chunk$x)
     if (is.null(s$sample)) s$sample <- new_draw(key, size(ncol(chunk$x)), stream)
-    chunk <- admit_chunk(chunk, at, policy, s$weighted)
+    chunk <- admit_chunk(chunk, at, policy, s$weighted, threads)
     s$weighted <- !is.null(chunk$weights)
     if (policy == "pass") {
       s <- note_missing(s, chunk)
-      chunk <- take_chunk(chunk, which(!says_nothing(chunk$x, chunk$labels)))
+      if (s$missing$last) {
+        chunk <- take_chunk(chunk, which(!says_nothing(chunk$x, chunk$labels)))
+        chunk$scan <- engine_scan(chunk$x, chunk$weights, threads)
+      }
     }
     s$dropped <- s$dropped + given - nrow(chunk$x)
     if (nrow(chunk$x) == 0L) return(s)
     s$sample <- draw_chunk(s$sample, chunk, s$rows)
-    w <- chunk$weights
-    s$rows <- s$rows + nrow(chunk$x)
-    s$weight <- s$weight + if (is.null(w)) nrow(chunk$x) else sum(w)
-    s$weight2 <- s$weight2 + sum(w^2)
-    if (!is.null(chunk$labels)) s$labels <- count_labels(s$labels, chunk$labels, w, at)
-    ranges <- column_ranges(chunk$x)
-    s$reach <- pmax(s$reach, ifelse(ranges[1L, ] > ranges[2L, ], 0, apply(abs(ranges), 2L, max)))
-    if (any(w == 0)) {
-      if (all(w == 0)) return(s)
-      ranges <- column_ranges(chunk$x[w > 0, , drop = FALSE])
-    }
-    if (!is.null(s$ranges)) {
-      ranges <- rbind(pmin(s$ranges[1L, ], ranges[1L, ]), pmax(s$ranges[2L, ], ranges[2L, ]))
-    }
-    s$ranges <- ranges
-    s
+    if (!is.null(chunk$labels)) s$labels <- count_labels(s$labels, chunk$labels, chunk$weights, at)
+    add_scan(s, chunk$scan, nrow(chunk$x))
   }, list(rows = 0, dropped = 0, weight = 0, weight2 = 0, weighted = NA, reach = 0))
-  c(found$value, list(given = found$rows), found[c("names", "named")])
+  s <- c(found$value, list(given = found$rows), found[c("names", "named")])
+  if (!is.null(s$sample)) s$sample <- bind_draw(s$sample)
+  s
+}
+
+add_scan <- function(s, scan, rows) {
+  s$rows <- s$rows + rows
+  s$weight <- s$weight + scan$weight
+  s$weight2 <- s$weight2 + scan$weight2
+  s$reach <- pmax(s$reach, ifelse(scan$reach[1L, ] > scan$reach[2L, ], 0,
+                                  pmax(-scan$reach[1L, ], scan$reach[2L, ])))
+  if (scan$weight > 0) s$ranges <- join_ranges(s$ranges, scan$ranges)
+  s
+}
+
+# 2 x d: from Inf to -Inf where there are no values.
+join_ranges <- function(a, b) {
+  if (is.null(a) || is.null(b)) return(if (is.null(a)) b else a)
+  rbind(pmin(a[1L, ], b[1L, ]), pmax(a[2L, ], b[2L, ]))
 }
 
 end_survey <- function(s, what, seed) {
@@ -347,26 +362,30 @@ end_survey <- function(s, what, seed) {
   s
 }
 
-# What a chunk lacks, see survey_rows().
+# What a chunk lacks, see survey_rows(); last: does it have rows that say nothing?
 note_missing <- function(s, chunk) {
-  more <- list(rows = 0, patterns = character(), empty = 0)
-  if (anyNA(chunk$x)) {
-    missing <- which(missing_rows(chunk$x))
-    first <- missing[!duplicated(missing_patterns(chunk$x)[missing])]
-    more <- list(rows = as.double(length(missing)),
-                 patterns = apply(1L * is.na(chunk$x[first, , drop = FALSE]), 1L, paste,
-                                  collapse = ""),
-                 empty = as.double(sum(says_nothing(chunk$x, chunk$labels))))
+  gaps <- if (chunk$scan$missing > 0) engine_gaps(chunk$x, chunk$weights) else {
+    list(there = matrix(TRUE, ncol(chunk$x)), rows = nrow(chunk$x),
+         counted = if (is.null(chunk$weights)) nrow(chunk$x) else sum(chunk$weights > 0))
   }
-  merge_missing(s, list(missing = more, together = rows_together(chunk$x, chunk$weights)))
+  partly <- which(colSums(!gaps$there) > 0)
+  empty <- if (any(colSums(gaps$there) == 0)) sum(says_nothing(chunk$x, chunk$labels)) else 0
+  missing <- list(rows = sum(gaps$rows[partly]), empty = empty, last = empty > 0,
+                  patterns = apply(1L * !gaps$there[, partly, drop = FALSE], 2L, paste,
+                                   collapse = ""))
+  together <- tcrossprod(gaps$there * rep(gaps$counted, each = nrow(gaps$there)), gaps$there)
+  merge_missing(s, list(missing = missing, together = together))
 }
 
-# The second with what the first lacks.
+# The first with what the second lacks.
 merge_missing <- function(a, b) {
-  if (is.null(a$missing)) return(utils::modifyList(a, b[c("missing", "together")]))
+  if (is.null(a$missing)) {
+    a[c("missing", "together")] <- b[c("missing", "together")]
+    return(a)
+  }
   a$missing <- list(rows = a$missing$rows + b$missing$rows,
-                    patterns = union(a$missing$patterns, b$missing$patterns),
-                    empty = a$missing$empty + b$missing$empty)
+                    empty = a$missing$empty + b$missing$empty, last = b$missing$last,
+                    patterns = union(a$missing$patterns, b$missing$patterns))
   a$together <- a$together + b$together
   a
 }
@@ -377,19 +396,13 @@ merge_surveys <- function(a, b) {
   b[sums] <- Map(`+`, a[sums], b[sums])
   if (!is.null(a$missing)) b <- merge_missing(b, a)
   b$reach <- pmax(a$reach, b$reach)
-  if (is.null(b$ranges)) {
-    b$ranges <- a$ranges
-  } else if (!is.null(a$ranges)) {
-    b$ranges <- rbind(pmin(a$ranges[1L, ], b$ranges[1L, ]), pmax(a$ranges[2L, ], b$ranges[2L, ]))
-  }
+  b["ranges"] <- list(join_ranges(a$ranges, b$ranges))
   b["labels"] <- list(merge_labels(a$labels, b$labels))
-  for (name in c("x", "weights", "labels", "order")) {
-    join <- if (name == "x") rbind else c
-    b$sample[[name]] <- join(a$sample[[name]], b$sample[[name]])
-  }
-  b$sample$at <- c(a$sample$at, a$rows + b$sample$at)
+  shift <- function(piece) replace(piece, "at", list(a$rows + piece$at))
+  b$sample$pieces <- c(a$sample$pieces, lapply(b$sample$pieces, shift))
+  b$sample$held <- a$sample$held + b$sample$held
   b$sample$limit <- min(a$sample$limit, b$sample$limit)
-  if (length(b$sample$order) > 2 * b$sample$size) b$sample <- prune_draw(b$sample)
+  if (b$sample$held > 2 * b$sample$size) b$sample <- prune_draw(b$sample)
   b$named <- a$named
   b
 }
@@ -402,75 +415,91 @@ merge_labels <- function(a, b) {
        levels = union(a$levels, b$levels), values = unique(c(a$values, b$values)))
 }
 
-# Of the values that are there; Inf and -Inf: none.
-column_ranges <- function(x) {
-  gaps <- anyNA(x)
-  apply_columns(x, function(v) {
-    if (gaps) v <- v[!is.na(v)]
-    if (length(v)) c(min(v), max(v)) else c(Inf, -Inf)
-  }, c(0, 0))
-}
-
 # Levels of the labels as factor() would find them in all rows, and the rows with weight of each.
 count_labels <- function(known, labels, w, at) {
   check_labels_kind(labels, sprintf("labels of chunk %d", at$chunk))
-  counted <- as.character(labels)[if (is.null(w)) TRUE else w > 0]
-  counts <- table(counted)
-  new <- setdiff(names(counts), names(known$counts))
-  known$counts[new] <- 0
-  known$counts[names(counts)] <- known$counts[names(counts)] + counts
-  known$levels <- if (is.factor(labels)) union(known$levels, levels(labels)) else known$levels
-  if (!is.factor(labels)) known$values <- unique(c(known$values, labels[!is.na(labels)]))
-  known
+  values <- if (is.factor(labels)) levels(labels) else unique(labels[!is.na(labels)])
+  codes <- if (is.factor(labels)) as.integer(labels) else match(labels, values)
+  counts <- tabulate(if (is.null(w)) codes else codes[w > 0], length(values))
+  more <- list(counts = stats::setNames(counts, as.character(values)),
+               levels = if (is.factor(labels)) values, values = if (!is.factor(labels)) values)
+  merge_labels(known, more)
 }
 
 label_levels <- function(known) c(known$levels, setdiff(levels(factor(known$values)), known$levels))
 
 # ---- a sample of the rows --------------------------------------------------------------
-# Each row has a number of its own, drawn uniformly from (0, 1) by the row's position and the key;
-# the rows with the smallest -log(number) / weight are a sample without replacement in proportion to
-# the weights (Efraimidis & Spirakis 2006). So neither the cutting into chunks nor the place where a
-# row is read changes the sample. Where there are no more rows than wanted, all are taken, with
-# their weights.
+# Each row has an order, drawn from the exponential distribution whose rate is its weight; the rows
+# with the smallest ones are a sample without replacement in proportion to the weights. Once twice as
+# many as wanted are held, the first of them stay, and the largest of their orders is the limit for
+# those to come: which of these is the next to be taken is drawn, and all before it are passed over
+# (Efraimidis & Spirakis 2006). All draws go by the number of the row that was taken last, so that
+# the cutting into chunks does not change the sample. Where there are no more rows than wanted, all
+# are taken, with their weights.
+#
+# A draw: list(key, stream, size (rows wanted), limit, last (number of the last row taken, from 0),
+# passed (weight passed over since then), held (rows), pieces (of them, each list(x, weights, labels,
+# at, order))).
 
 new_draw <- function(key, size, stream = 0L) {
-  list(key = key, size = size, stream = stream, limit = Inf, at = double(), order = double())
+  list(key = key, stream = as.integer(stream), size = size, limit = Inf, last = -1, passed = 0,
+       held = 0, pieces = list())
 }
 
 draw_chunk <- function(draw, chunk, before) {
   n <- nrow(chunk$x)
-  index <- before + seq_len(n) - 1
-  high <- as.integer(before %/% 2^32)
-  order <- -log(engine_random(draw$key, index %% 2^32, draw$stream, high)[1L, ])
-  if (!is.null(chunk$weights)) order <- order / chunk$weights
-  new <- which(order < draw$limit | draw$limit == Inf)
-  if (length(new) == 0L) return(draw)
-  chunk <- take_chunk(chunk, new)
-  draw$x <- rbind(draw$x, chunk$x)
-  draw$weights <- c(draw$weights, chunk$weights)
-  labels <- if (is.null(chunk$labels)) rep(NA, length(new)) else chunk$labels
-  draw$labels <- c(draw$labels, as.character(labels))
-  draw$at <- c(draw$at, index[new])
-  draw$order <- c(draw$order, order[new])
-  if (length(draw$order) > 2 * draw$size) prune_draw(draw) else draw
+  from <- 0L
+  repeat {
+    new <- engine_draw(draw, before, n, chunk$weights, from, 2 * draw$size - draw$held)
+    draw[c("last", "passed")] <- new[c("last", "passed")]
+    count <- length(new$row)
+    if (count == 0L) return(draw)
+    piece <- take_chunk(chunk[c("x", "weights", "labels")], new$row)
+    piece$labels <- if (is.null(piece$labels)) rep(NA_character_, count)
+                    else as.character(piece$labels)
+    piece[c("at", "order")] <- list(before + new$row - 1, new$order)
+    draw$pieces <- c(draw$pieces, list(piece))
+    draw$held <- draw$held + count
+    if (draw$held < 2 * draw$size) return(draw)
+    draw <- prune_draw(draw)
+    from <- new$row[count]
+  }
+}
+
+# In one piece.
+bind_draw <- function(draw) {
+  if (length(draw$pieces) < 2L) return(draw)
+  parts <- names(draw$pieces[[1L]])
+  draw$pieces <- list(stats::setNames(lapply(parts, function(part) {
+    do.call(if (part == "x") rbind else c, lapply(draw$pieces, `[[`, part))
+  }), parts))
+  draw
+}
+
+take_piece <- function(piece, rows) {
+  piece <- take_chunk(piece, rows)
+  piece[c("at", "order")] <- lapply(piece[c("at", "order")], `[`, rows)
+  piece
 }
 
 # Keeps the first in the order drawn.
 prune_draw <- function(draw) {
-  keep <- utils::head(order(draw$order), draw$size)
-  draw$limit <- draw$order[keep[draw$size]]
-  draw <- take_chunk(draw, keep)
-  draw$at <- draw$at[keep]
-  draw$order <- draw$order[keep]
+  draw <- bind_draw(draw)
+  piece <- draw$pieces[[1L]]
+  keep <- utils::head(order(piece$order), draw$size)
+  draw$limit <- piece$order[keep[draw$size]]
+  draw$held <- length(keep)
+  draw$pieces <- list(take_piece(piece, keep))
   draw
 }
 
 end_draw <- function(draw, weighted) {
-  whole <- draw$limit == Inf && length(draw$order) <= draw$size
-  if (!whole) draw <- prune_draw(draw)
-  kept <- order(draw$at)
-  if (!whole) kept <- kept[draw$order[kept] < Inf] # of weight 0 the others
-  sample <- take_chunk(draw[c("x", "weights", "labels")], kept)
+  whole <- draw$limit == Inf && draw$held <= draw$size
+  draw <- if (whole) bind_draw(draw) else prune_draw(draw)
+  piece <- draw$pieces[[1L]]
+  kept <- order(piece$at)
+  if (!whole) kept <- kept[piece$order[kept] < Inf] # of weight 0 the others
+  sample <- take_piece(piece, kept)[c("x", "weights", "labels")]
   if (!whole) sample["weights"] <- list(NULL)
   sample
 }
@@ -480,7 +509,7 @@ end_draw <- function(draw, weighted) {
 # The data that gmm_bridge() takes, see home.R.
 source_data <- function(source, k, na.action, threads = NULL) {
   policy <- home_na_policy(na.action)
-  s <- survey_rows(source, function(d) home_sample_size(k, d), policy)
+  s <- survey_rows(source, function(d) home_sample_size(k, d), policy, threads)
   home_data(s, source$what, k, function(unit, levels) {
     source_estep(source, s, policy, unit, levels, threads)
   })
@@ -505,7 +534,7 @@ source_estep <- function(source, s, policy, unit, levels, threads) {
       if (at$rows + nrow(chunk$x) > s$given) refuse_chunk("source", at, sprintf(
         "goes beyond the %s of the first pass", plural(s$given, "row")
       ))
-      if (policy == "omit") chunk <- read(admit_chunk(chunk, at, policy, s$weighted))
+      if (policy == "omit") chunk <- read(admit_chunk(chunk, at, policy, s$weighted, threads))
       w <- chunk$weights
       codes <- label_codes(chunk$labels, levels)
       if (any(codes == 0L & !is.na(chunk$labels))) {
@@ -513,7 +542,7 @@ source_estep <- function(source, s, policy, unit, levels, threads) {
       }
       new <- engine_stats(chunk$x, if (!is.null(w)) as.double(w) / unit, params, codes, threads)
       if (policy != "pass" && anyNA(chunk$x) || !all(is.finite(new))) { # says why
-        read(admit_chunk(chunk, at, policy, s$weighted))
+        read(admit_chunk(chunk, at, policy, s$weighted, threads))
       }
       stats + new
     }, 0, s$names, read)

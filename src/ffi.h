@@ -30,6 +30,10 @@ SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP la
 SEXP ffi_gmm_random(SEXP key, SEXP index, SEXP stream, SEXP lane);
 SEXP ffi_gmm_csv(SEXP bytes, SEXP from, SEXP last, SEXP separator, SEXP columns,
                  SEXP most);
+SEXP ffi_gmm_scan(SEXP x, SEXP w, SEXP threads);
+SEXP ffi_gmm_draw(SEXP draw, SEXP before, SEXP rows, SEXP w, SEXP from, SEXP room);
+SEXP ffi_gmm_gaps(SEXP x, SEXP w);
+SEXP ffi_gmm_columns(SEXP values, SEXP d);
 SEXP ffi_gmm_engine(void);
 
 /* ---- arguments: R errors where type or length is wrong; length < 0: any ---- */

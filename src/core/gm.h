@@ -526,6 +526,38 @@ double gm_random_factor(double u);
 ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key,
                        const struct gm_engine* engine, ptrdiff_t m, int* row, double* w);
 
+/* ---- rows that come in chunks ---------------------------------------------------------- */
+
+enum gm_scan_total {
+  GM_SCAN_MISSING, /* values that are NaN */
+  GM_SCAN_WEIGHT,
+  GM_SCAN_WEIGHT2, /* sum of the squares of the weights */
+  GM_SCAN_WRONG,   /* first row whose weight is not finite and at least 0; INFINITY: none */
+  GM_SCAN_TOTALS
+};
+/* out (gm_scan_size()): lower and upper end of each column's values, NaN aside; the same of the rows
+   with a weight above 0; the totals. work: gm_scan_work(). */
+ptrdiff_t gm_scan_size(int d);
+ptrdiff_t gm_scan_work(int d, int threads);
+int gm_scan(const struct gm_rows* rows, const struct gm_engine* engine, double* out,
+            double* work, struct gm_error* err) GM_MUST_CHECK;
+
+/* A sample without replacement in proportion to the weights: those with the smallest order, a draw
+   from the exponential distribution with rate w (Efraimidis & Spirakis 2006, whose jumps pass over
+   rows that can't be among them). */
+struct gm_draw {
+  uint64_t key;
+  uint32_t stream;
+  double limit;  /* rows of a larger order are not wanted; INFINITY: all are */
+  double last;   /* the last row taken; -1: none yet */
+  double passed; /* weight of the rows after it */
+};
+/* Goes on at row `from` of a chunk of n, before which there were `before` others; stops where `room`
+   rows are taken. row: from 0, in the chunk. Returns how many. The limit may become smaller
+   between two calls where a row has just been taken. */
+ptrdiff_t gm_draw_rows(struct gm_draw* draw, double before, ptrdiff_t n, const double* w,
+                       ptrdiff_t from, ptrdiff_t room, int* row, double* order);
+
 /* ---- starts -------------------------------------------------------------------------- */
 
 enum gm_seed {

@@ -62,7 +62,7 @@ test_that("the workers send what is in the sample of all rows, and little more",
   parts <- on_shards(rows$pool, worker_survey, asked)
   expect_lt(length(serialize(parts, NULL)), 50000)
   drawn <- on_shards(rows$pool, worker_sample, c(asked, step = last_step(parts)))
-  sent <- vapply(drawn, function(draw) nrow(draw$x), 0L)
+  sent <- vapply(drawn, `[[`, 0, "held")
   expect_gte(sum(sent), size)
   expect_lt(sum(sent), 1.02 * size)
   whole <- lapply(1:2, function(i) {

@@ -220,6 +220,47 @@ test_that("a sample is the same however rows are cut, and has the order of the r
   expect_identical(often[3], 0)
   expect_gt(often[1] / often[2], 7)
   expect_lt(often[1] / often[2], 11)
+  with_test_seed(2, one <- drawn(5000, w)$sample$x)
+  for (size in c(7, 100, 1234)) {
+    expect_identical(with_test_seed(2, drawn(size, w)$sample$x), one)
+  }
+})
+
+test_that("each row is as likely to be in the sample, wherever it is", {
+  x <- matrix(as.double(1:3000))
+  counts <- with_test_seed(3, {
+    rowSums(replicate(40, {
+      s <- survey_rows(gmm_source(x, chunk = 700), function(d) 150, "fail")
+      tabulate(ceiling(s$sample$x / 300), 10)
+    }))
+  })
+  expect_identical(sum(counts), 40 * 150) # a tenth in each tenth, but for chance
+  expect_gt(stats::chisq.test(counts)$p.value, 0.001)
+})
+
+test_that("a first look at rows is that of R's functions, for any number of rows and threads", {
+  with_test_seed(4, x <- matrix(rnorm(3 * 5000), 5000))
+  x[cbind(c(3, 17, 4999), c(1, 2, 2))] <- NA
+  w <- rep(c(0, 1, 2.5), length.out = 5000)
+  extremes <- function(x) unname(apply(x, 2L, range, na.rm = TRUE))
+  for (n in c(1, 3, 7, 8, 100, 1025, 5000)) {
+    part <- x[seq_len(n), , drop = FALSE]
+    scan <- engine_scan(part, w[seq_len(n)], threads = 1L)
+    here <- w[seq_len(n)] > 0
+    expect_identical(scan$reach, extremes(part))
+    if (any(here)) expect_identical(scan$ranges, extremes(part[here, , drop = FALSE]))
+    expect_identical(scan$missing, as.double(sum(is.na(part))))
+    expect_equal(c(scan$weight, scan$weight2), c(sum(w[seq_len(n)]), sum(w[seq_len(n)]^2)))
+  }
+  many <- rep(seq_len(5000), 200)
+  expect_identical(engine_scan(x[many, ], rep(w, 200), 2L), engine_scan(x[many, ], rep(w, 200), 1L))
+  expect_identical(engine_scan(x)$ranges, scan$reach)
+  expect_identical(engine_scan(x)$weight, 5000L)
+  for (bad in list(-1, NaN, NA, Inf)) {
+    expect_identical(engine_scan(x, replace(w, c(2100, 4000), bad))$wrong, 2100)
+  }
+  expect_identical(engine_scan(replace(x, 4100, -Inf))$reach[1L, 1L], -Inf)
+  expect_identical(engine_scan(x[0L, ])$reach, rbind(rep(Inf, 3), -Inf))
 })
 
 test_that("the first pass tells size, names, ranges and weights", {
