@@ -278,8 +278,8 @@ engine_sample <- function(n, params, by_component = FALSE, threads = NULL) {
 }
 
 # For tests: one block of rows through the stages of a kernel, and the generator itself.
-engine_kernel <- function(path, x, params, w = NULL, label = NULL, extra = NULL) {
-  .Call(ffi_gmm_kernel, path, params$covariance, params_to_c(params), x, w, label, extra)
+engine_kernel <- function(path, x, params, w = NULL, label = NULL, extra = NULL, reach = 0L) {
+  .Call(ffi_gmm_kernel, path, params$covariance, params_to_c(params), x, w, label, extra, reach)
 }
 engine_random <- function(key, index, stream = 0L, lane = 0L) {
   .Call(ffi_gmm_random, key, as.double(index), stream, lane)

@@ -26,7 +26,7 @@ SEXP ffi_gmm_trim(SEXP x, SEXP w, SEXP labels, SEXP family, SEXP params, SEXP co
                   SEXP threads);
 SEXP ffi_gmm_sample(SEXP n, SEXP family, SEXP params, SEXP by_component, SEXP threads);
 SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP label,
-                    SEXP extra);
+                    SEXP extra, SEXP reach);
 SEXP ffi_gmm_random(SEXP key, SEXP index, SEXP stream, SEXP lane);
 SEXP ffi_gmm_csv(SEXP bytes, SEXP from, SEXP last, SEXP separator, SEXP columns,
                  SEXP most);

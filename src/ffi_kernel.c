@@ -12,9 +12,9 @@ static SEXP matrix(const double* from, int m, int n, int columns) {
 }
 
 /* path: name of the kernel; label: integers or NULL; extra: log density of a further column (noise)
-   or NULL. Value: list(maha, resp, lse, loglik, nk, nk2, sum, scatter). */
+   or NULL; within_reach: 1 leaves out what gm_reach() says. Value: list(maha, resp, lse, loglik, nk, nk2, sum, scatter). */
 SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP w,
-                    SEXP label, SEXP extra) {
+                    SEXP label, SEXP extra, SEXP within_reach) {
   static const char* const names[] = {"maha", "resp", "lse", "loglik",
                                       "nk",   "nk2",  "sum", "scatter"};
   const struct gm_kernel* kernel = gm_kernel_find(ffi_string(path, "path"));
@@ -43,6 +43,8 @@ SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP 
   double* maha = ffi_alloc((double)m * columns);
   double* lse = ffi_alloc(m);
   double* logc = ffi_alloc(columns);
+  double* reach = ffi_count(within_reach, 0, "reach") ? ffi_alloc(k + 1) : NULL;
+  if (reach) gm_reach(&f, reach);
   double* work = ffi_alloc((double)gm_kernel_work(d, k) + (double)m * (d + 2) + 8);
   work = (double*)(((uintptr_t)work + 63) / 64 * 64);
   memcpy(logc, f.logc, (size_t)k * sizeof *logc);
@@ -58,7 +60,7 @@ SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP 
     memset(maha + (ptrdiff_t)m * k, 0, (size_t)m * sizeof *maha);
   }
   const double loglik =
-      kernel->posterior(logc, columns, m, weight, known ? pl : NULL, maha, lse);
+      kernel->posterior(logc, columns, m, weight, known ? pl : NULL, reach, maha, lse);
   kernel->accumulate[f.shape](&f, px, m, m, weight, maha, &stats, work);
   SET_VECTOR_ELT(out, 1, matrix(maha, m, n, columns));
   SET_VECTOR_ELT(out, 2, matrix(lse, m, n, 1));

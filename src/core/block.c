@@ -13,7 +13,7 @@
 #include "gm.h"
 #include "threads.h"
 
-#define CACHE_BYTES 524288.0 /* a block's rows, twice, and its k columns stay in L2 */
+#define CACHE_BYTES 1048576.0 /* a block's rows and its k columns stay in L2 */
 #define GROUP_MIN 1e6        /* operations that are worth a slot of their own */
 #define GROUP_MAX 6e7
 /* Operations: below ~0.1 s, and long against a time slice, so that a busy machine does not leave
@@ -31,7 +31,7 @@ int gm_stop(const struct gm_engine* engine, double operations) {
 }
 
 struct gm_plan gm_plan_make(enum gm_shape shape, int d, int k) {
-  const double rows = CACHE_BYTES / (8.0 * (2.0 * d + k));
+  const double rows = CACHE_BYTES / (8.0 * (d + k));
   int block = 128;
   while (block < 1024 && 2 * block <= rows) block *= 2;
   const double cost = k * (40.0 + d * (6.0 + (shape == GM_TRIANG ? 2.0 * d : 0.0)));

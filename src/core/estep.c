@@ -3,6 +3,7 @@
 
    A block: distance -> posterior -> accumulate, all in cache; a group of blocks adds into its slot
    of statistics; the slots are folded in order. */
+#include <math.h>
 #include <string.h>
 
 #include "gm.h"
@@ -49,6 +50,15 @@ static void given(const struct gm_block* block, int columns, const struct gm_row
   }
 }
 
+/* With t = 2^-54 and log(1 + maha) below its tangent at 63, log(64) + (maha - 63) / 64, a row counts
+   where logc_j - maha / 2 - largest term + log(64) + (maha - 63) / 64 >= log(t prop_j). */
+void gm_reach(const struct gm_factors* f, double* reach) {
+  const double level = 54 * 0.6931471805599453 + 4.1588830833596715 - 63. / 64;
+  for (int j = 0; j < f->k; j++)
+    reach[j] = f->prop[j] > 0 ? f->logc[j] - log(f->prop[j]) + level : -INFINITY;
+  reach[f->k] = INFINITY;
+}
+
 /* A thread's own: the marginal density and the statistics of the pattern that it is at. */
 struct part {
   struct gm_marginal marginal;
@@ -77,13 +87,16 @@ static void estep_block(void* data, const struct gm_block* block, int slot) {
   struct part* part = block->pattern < 0 ? NULL : open_part(e, block, &stats);
   const struct gm_factors* f = part ? &part->marginal.f : e->f;
   int columns = k;
+  double* reach = NULL;
 
   switch (e->rows->source) {
     case GM_POSTERIOR:
       gm_block_distance(e->kernel, f, block);
       columns = gm_noise_column(f, block);
-      stats.total[GM_LOGLIK] += e->kernel->posterior(f->logc, columns, m, block->w,
-                                                     block->label, block->maha, NULL);
+      /* few columns make the scatter too cheap for it to pay */
+      if (f->shape == GM_TRIANG && f->d > 4) gm_reach(f, reach = block->work);
+      stats.total[GM_LOGLIK] += e->kernel->posterior(
+          f->logc, columns, m, block->w, block->label, reach, block->maha, NULL);
       break;
     case GM_LABELS: one_hot(block, k, block->label, resp); break;
     case GM_MATRIX:

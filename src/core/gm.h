@@ -319,7 +319,9 @@ void gm_marginal_fill(const struct gm_marginal* m, ptrdiff_t n, const double* x,
                logc its log density) joins. A row with label[i] > 0 has r = 1 there, and its log
                density is that one term. lse (NULL: not wanted) gets the m log densities, weights
                aside. Returns sum_i w_i lse_i over rows with w_i > 0. Responsibilities below
-               exp(-GM_CUT) are exactly 0. w, label NULL: 1, all unknown.
+               exp(-GM_CUT) are exactly 0; with reach (cols doubles; NULL: none) also those
+               where GM_REACH maha exceeds reach[j] - the row's largest term, see gm_reach().
+               w, label NULL: 1, all unknown.
                A row whose terms are all -Inf has lse -Inf and resp 0.
    accumulate  adds the block's statistics (nk, nk2, sum, scatter; not total) to stats.
    work: gm_kernel_work(d, k) doubles, 64-byte aligned, not shared between threads.
@@ -327,13 +329,15 @@ void gm_marginal_fill(const struct gm_marginal* m, ptrdiff_t n, const double* x,
    the observed columns only, with factors of their marginal; the kernels need not know. */
 enum { GM_PAD = 32 };
 #define GM_CUT 120.0
+#define GM_REACH (31.0 / 64)
 
 struct gm_kernel {
   const char* name; /* "reference", "baseline", "avx2", "avx512" */
   void (*distance[GM_N_SHAPES])(const struct gm_factors* f, const double* x, ptrdiff_t ld,
                                 int m, double* maha, double* work);
   double (*posterior)(const double* logc, int cols, int m, const double* w,
-                      const int* label, double* maha, double* lse);
+                      const int* label, const double* reach, double* maha,
+                      double* lse);
   void (*accumulate[GM_N_SHAPES])(const struct gm_factors* f, const double* x,
                                   ptrdiff_t ld, int m, const double* w,
                                   const double* resp, struct gm_stats* stats,
@@ -345,6 +349,11 @@ struct gm_kernel {
 ptrdiff_t gm_kernel_work(int d, int k);
 /* The best path that this processor runs; or the one named (NULL where it can't run here). */
 const struct gm_kernel* gm_kernel_find(const char* name);
+
+/* Which rows are too far from a component to matter to its statistics: where r_ij (1 + maha_ij) <
+   2^-54 prop_j, so that what is left out of all rows is below rounding, in its weight and in its
+   scatter, measured in its own metric. reach: k + 1; the noise reaches everywhere. */
+void gm_reach(const struct gm_factors* f, double* reach);
 
 /* ---- blocks -------------------------------------------------------------------------- */
 

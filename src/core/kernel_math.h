@@ -179,8 +179,8 @@ GM_INLINE void sin_cos_turn(vec u, vec* sine, vec* cosine) {
    of the product of GROUP * PER_LOG = 32 of them is enough (no overflow: cols^32 < 1e300
    for cols < 1e9). */
 GM_INLINE double posterior_rows(const double* restrict logc, int cols, ptrdiff_t m,
-                                const double* restrict w, double* restrict maha,
-                                double* restrict lse) {
+                                const double* restrict w, const double* restrict reach,
+                                double* restrict maha, double* restrict lse) {
   enum { PER_LOG = 8 };
   const int row_logs = w || lse;
   const vec half = splat(0.5), zero = splat(0), one = splat(1), none = splat(-INFINITY);
@@ -205,16 +205,19 @@ GM_INLINE double posterior_rows(const double* restrict logc, int cols, ptrdiff_t
       if (!row_logs) total += most[g];
     }
     for (ptrdiff_t j = 0; j < cols; j++) {
-      const vec c = splat(logc[j]);
+      const vec c = splat(logc[j]), limit = splat(reach ? reach[j] : 0);
       double* column = rows + m * j;
       vec e[GROUP];
+      bits near[GROUP];
       GM_UNROLL for (int g = 0; g < GROUP; g++) {
-        e[g] = (c - half * load(column + g * GM_W)) - base[g];
+        const vec distance = load(column + g * GM_W);
+        e[g] = (c - half * distance) - base[g];
+        near[g] = (bits)(distance * splat(GM_REACH) <= limit - base[g]);
       }
       exp_cut(e);
       GM_UNROLL for (int g = 0; g < GROUP; g++) {
         sum[g] += e[g];
-        store(column + g * GM_W, e[g]);
+        store(column + g * GM_W, reach ? keep(e[g], near[g]) : e[g]);
       }
     }
     if (row_logs) {
@@ -252,7 +255,8 @@ GM_INLINE double posterior_rows(const double* restrict logc, int cols, ptrdiff_t
 
 GM_TARGET static double posterior(const double* restrict logc, int cols, int m,
                                   const double* restrict w, const int* restrict label,
-                                  double* restrict maha, double* restrict lse) {
+                                  const double* restrict reach, double* restrict maha,
+                                  double* restrict lse) {
   /* A known row has one term only; where even that is -Inf its component is still
      known. */
   for (ptrdiff_t i = 0; label && i < m; i++) {
@@ -260,8 +264,12 @@ GM_TARGET static double posterior(const double* restrict logc, int cols, int m,
       if (j != label[i] - 1) maha[i + m * j] = INFINITY;
     }
   }
-  const double total = w || lse ? posterior_rows(logc, cols, m, w, maha, lse)
-                                : posterior_rows(logc, cols, m, NULL, maha, NULL);
+  const int row_logs = w || lse;
+  const double total = row_logs && reach
+                           ? posterior_rows(logc, cols, m, w, reach, maha, lse)
+                       : row_logs ? posterior_rows(logc, cols, m, w, NULL, maha, lse)
+                       : reach    ? posterior_rows(logc, cols, m, NULL, reach, maha, NULL)
+                                  : posterior_rows(logc, cols, m, NULL, NULL, maha, NULL);
   for (ptrdiff_t i = 0; label && i < m; i++) {
     if (label[i]) maha[i + (ptrdiff_t)m * (label[i] - 1)] = w ? w[i] : 1;
   }

@@ -68,7 +68,8 @@ static void distance_spher(const struct gm_factors* f, const double* restrict x,
 
 static double posterior(const double* restrict logc, int cols, int m,
                         const double* restrict w, const int* restrict label,
-                        double* restrict maha, double* restrict lse) {
+                        const double* restrict reach, double* restrict maha,
+                        double* restrict lse) {
   double total = 0;
   for (ptrdiff_t i = 0; i < m; i++) {
     const double weight = w ? w[i] : 1;
@@ -79,12 +80,14 @@ static double posterior(const double* restrict logc, int cols, int m,
     for (ptrdiff_t j = 0; j < cols; j++) {
       double* r = &maha[i + m * j];
       const double below = logc[j] - *r / 2 - most;
+      const int far = reach && !known && !(*r * GM_REACH <= reach[j] - most);
       if (known) {
         *r = j == known - 1;
       } else {
         *r = below >= -GM_CUT ? exp(below) : 0;
       }
       sum += *r;
+      if (far) *r = 0;
     }
     for (ptrdiff_t j = 0; sum > 0 && j < cols; j++) maha[i + m * j] *= weight / sum;
     const double logf = sum > 0 ? most + log(sum) : -INFINITY;

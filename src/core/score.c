@@ -92,7 +92,8 @@ static void score_block(void* data, const struct gm_block* block, int slot) {
   const int columns = s->what == GM_MAHALANOBIS ? f->k : gm_noise_column(f, block);
   if (s->what == GM_LOGDENS || s->what == GM_PROB)
     s->kernel->posterior(f->logc, columns, m, NULL,
-                         s->what == GM_LOGDENS ? block->label : NULL, block->maha, lse);
+                         s->what == GM_LOGDENS ? block->label : NULL, NULL, block->maha,
+                         lse);
   for (int j = 0; j < columns; j++) {
     const double* from = s->what == GM_LOGDENS ? lse : block->maha + (ptrdiff_t)m * j;
     double* to = s->out + s->n * j;
@@ -155,7 +156,8 @@ static void certainty_block(void* data, const struct gm_block* block, int slot) 
   const int m = block->m;
   gm_block_distance(c->kernel, f, block);
   const int columns = gm_noise_column(f, block);
-  c->kernel->posterior(f->logc, columns, m, NULL, block->label, block->maha, block->lse);
+  c->kernel->posterior(f->logc, columns, m, NULL, block->label, NULL, block->maha,
+                       block->lse);
   for (int i = 0; i < block->rows; i++) {
     double largest = 0;
     for (int j = 0; j < columns; j++)

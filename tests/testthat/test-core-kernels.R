@@ -101,6 +101,51 @@ test_that("weights, known labels and a noise column ride in every path", {
   expect_same_kernels(cases, extra = -3)
 })
 
+test_that("rows out of reach of a component are left out of its statistics, to rounding", {
+  cases <- list()
+  for (family in c("VVV", "EEE")) {
+    for (d in c(5, 9, 17, 50)) {
+      for (n in c(33, 300, 700)) {
+        cases <- c(cases, list(kernel_case(family, d, 7, n, weighted = n == 300),
+                               kernel_case(family, d, 3, n, labelled = n == 33)))
+      }
+    }
+  }
+  left_out <- 0
+  for (case in cases) {
+    case$params$means <- 4 * case$params$means
+    case$x <- case$x + 3 * case$params$means[rep_len(seq_len(nrow(case$params$means)),
+                                                     nrow(case$x)), ] / 4
+    case$x[2, ] <- 1e6
+    d <- ncol(case$x)
+    for (path in paths()) {
+      all <- engine_kernel(path, case$x, case$params, case$w, case$label)
+      few <- engine_kernel(path, case$x, case$params, case$w, case$label, reach = 1L)
+      expect_identical(few[c("maha", "lse", "loglik")], all[c("maha", "lse", "loglik")])
+      kept <- few$resp > 0
+      expect_identical(few$resp[kept], all$resp[kept])
+      left_out <- left_out + sum(all$resp[!kept] > 0)
+      prop <- rep(case$params$proportions, each = nrow(case$x))
+      w <- if (is.null(case$w)) 1 else case$w
+      lost <- all$resp * (1 + all$maha) / (w * prop)
+      expect_lt(max(0, lost[!kept & all$resp > 0]), 2^-54)
+      # in each component's own metric, relative to the weight that it expects
+      for (j in seq_along(case$params$proportions)) {
+        unit <- case$params$proportions[j] * sum(w * rep(1, nrow(case$x))) + few$nk[j]
+        root <- chol(case$params$covariances[, , if (case$params$covariance == "EEE") 1 else j])
+        change <- backsolve(root, few$sum[, j] - all$sum[, j], transpose = TRUE)
+        size <- unit * (1 + sqrt(max(c(0, all$maha[kept[, j], j]))))
+        expect_lt(max(abs(change)) / size, 1e-13)
+        expect_lt(abs(few$nk[j] - all$nk[j]) / unit, 1e-14)
+      }
+      far <- max(c(0, all$maha[kept]))
+      scale <- max(abs(all$scatter), 1) + sum(w) * far
+      expect_lt(max(abs(few$scatter - all$scatter)) / scale, 1e-13)
+    }
+  }
+  expect_gt(left_out, 1000)
+})
+
 test_that("a known label has responsibility 1, and its density is that one term", {
   case <- kernel_case("VVV", 2, 3, 40, labelled = TRUE)
   known <- case$label > 0
