@@ -541,10 +541,11 @@ source_estep <- function(source, s, policy, unit, levels, threads) {
         refuse_chunk("source", at, "has a label that was not there in the first pass")
       }
       new <- engine_stats(chunk$x, if (!is.null(w)) as.double(w) / unit, params, codes, threads)
-      if (policy != "pass" && anyNA(chunk$x) || !all(is.finite(new))) { # says why
+      gaps <- policy != "pass" && !is.null(attr(new, "missing"))
+      if (gaps || !all(is.finite(new))) { # says why
         read(admit_chunk(chunk, at, policy, s$weighted, threads))
       }
-      stats + new
+      stats + as.vector(new)
     }, 0, s$names, read)
     if (pass$rows != s$given) {
       gmm_abort("source", sprintf("In this pass there were %s in %s, in the first %s.",
