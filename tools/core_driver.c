@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "../src/core/gm.h"
@@ -456,6 +457,64 @@ static void test_ticks(int d, int k, int threads) {
   free(work);
 }
 
+/* Columns more than 2^31 doubles apart, in pages of which only the few that are touched are there:
+   the bits are those of rows side by side. Short blocks go through the copy of gm_blocks(). */
+struct far {
+  const struct gm_kernel* kernel;
+  struct problem* p;
+};
+
+static void far_block(void* data, const struct gm_block* block, int slot) {
+  const struct far* far = data;
+  struct problem* p = far->p;
+  const struct gm_kernel* kernel = far->kernel;
+  (void)slot;
+  gm_block_distance(kernel, &p->f, block);
+  p->stats.total[0] += kernel->posterior(p->f.logc, p->f.k, block->m, block->w, NULL,
+                                         NULL, block->maha, NULL);
+  kernel->accumulate[p->f.shape](&p->f, block->x, block->ld, block->m, block->w,
+                                 block->maha, &p->stats, block->work);
+}
+
+static void test_far(const struct gm_kernel* kernel, enum gm_shape shape) {
+  enum { N = 100, M = 128, D = 3, K = 2 };
+  const ptrdiff_t apart = (ptrdiff_t)1 << 31;
+  const size_t bytes = (size_t)((D - 1) * apart + M) * sizeof(double);
+  double* x = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (x == MAP_FAILED) {
+    printf("no %.0f GB of addresses here: columns far apart are not tested\n",
+           1e-9 * bytes);
+    return;
+  }
+  state = 11;
+  struct problem p = problem(shape, 0, M, 0, D, K, 2);
+  for (ptrdiff_t a = 0; a < D; a++) memcpy(x + apart * a, p.x + p.ld * a, M * sizeof *x);
+  const struct gm_engine engine = {.threads = 1};
+  struct gm_plan plan = gm_plan_make(shape, D, K);
+  double* work = reals(gm_blocks_work(&plan, D, K, 1));
+  struct far far = {kernel, &p};
+  const struct gm_job job = {.block = far_block, .data = &far};
+  double* near_stats = reals(p.stats.size);
+  for (ptrdiff_t n = N; n <= M; n += M - N) {
+    for (int is_far = 0; is_far < 2; is_far++) {
+      const struct gm_rows rows = {
+          .n = n, .ld = is_far ? apart : p.ld, .d = D, .x = is_far ? x : p.x};
+      struct gm_error err = {0};
+      stats_zero(&p.stats);
+      check(gm_blocks(&rows, K, &plan, &engine, &job, work, &err) == 0, kernel->name,
+            "far", err.code, 0);
+      if (!is_far) memcpy(near_stats, p.stats.nk, (size_t)p.stats.size * sizeof(double));
+    }
+    check(!memcmp(near_stats, p.stats.nk, (size_t)p.stats.size * sizeof(double)),
+          kernel->name, "columns far apart", p.stats.total[0], near_stats[0]);
+  }
+  munmap(x, bytes);
+  free(work);
+  free(near_stats);
+  problem_free(&p);
+}
+
 static void test_all(void) {
   static const int d[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 16, 18, 31, 50};
   static const int k[] = {1, 2, 3, 5, 11};
@@ -480,6 +539,7 @@ static void test_all(void) {
         test_invariance(kernel, (enum gm_shape)shape, d[a], 3);
       }
       test_stages(kernel, (enum gm_shape)shape, 0, 64, 201, 2, 1);
+      test_far(kernel, (enum gm_shape)shape);
     }
     for (size_t i = 0; i < sizeof m / sizeof *m; i++) {
       for (size_t j = 0; j < sizeof k / sizeof *k; j++) {
