@@ -171,11 +171,9 @@ check_weights <- function(w, x) {
 check_scale <- function(x, w, arg, instead = NULL) {
   counts <- if (!is.null(w) && any(w == 0)) w > 0
   refuse_unobserved(x, counts, arg)
-  ranges <- apply_columns(x, function(v) range(v, na.rm = TRUE), c(0, 0))
-  counted <- ranges
-  if (!is.null(counts)) {
-    counted <- apply_columns(x, function(v) range(v[counts], na.rm = TRUE), c(0, 0))
-  }
+  scan <- engine_scan(x, w)
+  ranges <- scan$reach
+  counted <- scan$ranges
   names <- colnames(x)
   check_reach(pmax(-ranges[1L, ], ranges[2L, ]), names)
   rows <- if (is.null(counts)) nrow(x) else sum(counts)
@@ -261,41 +259,33 @@ refuse_constant <- function(constant, rows, d, what, weighty, gaps = FALSE) {
 # zero, of the values that are there. The quartiles are inverses of the empirical distribution
 # function, so that weight 2 is the row twice.
 column_scale <- function(x, w = NULL) {
-  scale <- apply_columns(x, function(v) {
-    if (anyNA(v)) {
-      w <- w[!is.na(v)]
-      v <- v[!is.na(v)]
-    }
-    share <- if (!is.null(w)) w / sum(w)
-    quartiles <- quartiles(v, share)
-    iqr <- quartiles[2L] - quartiles[1L]
-    if (iqr > 0) iqr / 1.349 else deviation(v, share)
-  })
+  quartiles <- column_quantiles(x, w, c(.25, .75))
+  scale <- (quartiles[2L, ] - quartiles[1L, ]) / 1.349
+  for (j in which(!(scale > 0))) scale[j] <- deviation(x[, j], w)
   stats::setNames(scale, colnames(x))
 }
 
-# Of the values that are there.
-column_median <- function(x, w = NULL) {
-  apply_columns(x, function(v) {
-    there <- !is.na(v)
-    quartiles(v[there], if (!is.null(w)) w[there] / sum(w[there]), .5)
-  })
-}
+column_median <- function(x, w = NULL) drop(column_quantiles(x, w, .5))
 
-# Smallest values whose share of the total is at least a quarter, three quarters. The margin
-# keeps rounding in the sums from mattering.
-quartiles <- function(v, share, p = c(.25, .75)) {
-  if (is.null(share)) {
-    at <- ceiling(length(v) * p)
-    return(sort.int(v, partial = unique(at))[at])
-  }
-  order <- order(v)
-  v[order][findInterval(p - 1e-12, cumsum(share[order]), left.open = TRUE) + 1L]
+# For each column the smallest values whose share of the total, of the values that are there, is at
+# least p. The margin keeps rounding in the sums from mattering.
+column_quantiles <- function(x, w, p) {
+  if (is.null(w)) return(engine_quantiles(x, p))
+  out <- apply_columns(x, function(v) {
+    order <- order(v, na.last = NA)
+    total <- cumsum(w[order])
+    at <- findInterval(p - 1e-12, total / total[length(total)], left.open = TRUE)
+    v[order][at + 1L]
+  }, p)
+  matrix(out, length(p))
 }
 
 # About the first value, so that an offset costs no digits.
-deviation <- function(v, share) {
+deviation <- function(v, w) {
+  there <- !is.na(v)
+  share <- if (!is.null(w)) w[there] / sum(w[there])
   average <- if (is.null(share)) mean else function(u) sum(share * u)
+  v <- v[there]
   v <- v - v[1L]
   sqrt(average((v - average(v))^2))
 }

@@ -309,6 +309,10 @@ engine_draw <- function(draw, before, n, w, from, room) {
 # How rows miss values: list(there (d x patterns), rows (of each), counted (those with weight)).
 engine_gaps <- function(x, w = NULL) with_classes(.Call(ffi_gmm_gaps, x, w))
 
+# For each share in p and column of a double matrix, the smallest value whose share of those that
+# are there is at least that.
+engine_quantiles <- function(x, p) with_classes(.Call(ffi_gmm_quantiles, x, p))
+
 # Numbers by rows of d -> a matrix.
 engine_columns <- function(values, d) with_classes(.Call(ffi_gmm_columns, values, as.integer(d)))
 

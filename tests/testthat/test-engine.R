@@ -158,3 +158,21 @@ test_that("memory that can't be had is a classed error, and the session goes on"
   expect_gm_error(rgmm(.Machine$integer.max, m), "memory", "not enough memory")
   expect_identical(dim(rgmm(3, m)), c(3L, 300L))
 })
+
+test_that("order statistics of columns are those of sorted values", {
+  sorted <- function(x, p) {
+    apply(x, 2L, function(v) sort(v)[ceiling(sum(!is.na(v)) * p)])
+  }
+  shares <- c(.1, .25, .5, .75, 1)
+  set.seed(1)
+  for (n in c(1, 5, 16384, 16385, 40000)) { # above 4 x 4096 by a sample
+    z <- rnorm(n)
+    columns <- list(
+      z, sort(z), -sort(z), round(z), ifelse(z < 0.3, 0, z), rep_len(c(1, 5, 2), n), z * 0 + 3,
+      exp(20 * z), c(2, ifelse(z < 0, NA, z)[-1])
+    )
+    x <- do.call(cbind, columns)
+    expect_identical(engine_quantiles(x, shares), sorted(x, shares))
+  }
+  expect_identical(engine_quantiles(matrix(NA_real_, 5, 1), .5), matrix(NaN))
+})
