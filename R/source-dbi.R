@@ -26,7 +26,7 @@
 #'
 #' @section Push or fetch:
 #' Processor seconds of a pass over 1e6 rows, of R and the engine together, on one machine
-#' (`bench/database.R`; DuckDB 1.5 by itself):
+#' (`bench/database.R`; DuckDB 1.5 by its client for Node.js):
 #'
 #' | | SQLite push | fetch | PostgreSQL 15 push | fetch | DuckDB push |
 #' |---|---|---|---|---|---|
@@ -39,7 +39,8 @@
 #' process on the same machine, or longer, as its work grows with `k d^2` and that of a fetch with
 #' `d`. DuckDB and other column stores compute by vectors. So `"auto"` is fetch for SQLite; for
 #' PostgreSQL push where a pass asks for at most `10 d` sums (for full covariances they are
-#' `k (1 + d + d (d + 1) / 2)`), else fetch; and push for the others. PostgreSQL shares a push among
+#' `k (1 + d + d (d + 1) / 2)`), else fetch; and push for the others, where they allow as many
+#' columns. PostgreSQL shares a push among
 #' its parallel workers; there, and over a slow network, push may pay anyhow.
 #'
 #' @section Families, weights, labels, missing values:

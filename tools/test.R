@@ -28,6 +28,17 @@ results <- tryCatch(
 failed <- sum(results$failed > 0 | results$error)
 skipped <- sum(results$skipped & !(results$failed > 0 | results$error))
 passed <- nrow(results) - failed - skipped
+
+# Where all can be installed, a skip for want of a real engine must be seen.
+if (nzchar(Sys.getenv("CI"))) {
+  skips <- Filter(function(x) inherits(x, "expectation_skip"), unlist(results$result, FALSE))
+  reasons <- unique(vapply(skips, conditionMessage, ""))
+  lacking <- grep("SQLite|PostgreSQL|Rmpi|snow", reasons, value = TRUE)
+  if (length(lacking)) {
+    message("No real engine: ", paste(lacking, collapse = "; "))
+    failed <- failed + 1L
+  }
+}
 if (nrow(results) == 0) message("No test ran.")
 cat(sprintf("\n%d passed, %d failed, %d skipped\n", passed, failed, skipped))
 quit(status = if (failed > 0 || passed == 0) 1 else 0)
