@@ -49,7 +49,8 @@ test_that("every routine refuses what it can't use with an R error", {
                        list(NULL)))
   fuzz(ffi_gmm_sample, c(list(n = 3L), good[c("family", "params")], list(FALSE + 0L, NULL)))
   fuzz(ffi_gmm_kernel, c(list(path = "reference"), good[c("family", "params", "x", "w")],
-                         list(NULL, NULL)))
+                         list(NULL, NULL, 0L)))
+  fuzz(ffi_gmm_quantiles, list(good$x, c(.25, .75)))
   fuzz(ffi_gmm_random, list(c(1, 2), c(1, 2), 0L, 0L))
   fuzz(ffi_gmm_stats, c(good[c("x", "w", "family", "params")], list(good$control$labels, NULL)))
   fuzz(ffi_gmm_csv, list(charToRaw("1,2\n3,4"), 0, 1L, ",", 1:2, 10))
