@@ -1,7 +1,7 @@
 /* Tests and times the kernels of src/core without R.
 
      cc -O2 -Wall -Wextra -Wpedantic -o driver tools/core_driver.c src/core/kernel*.c \
-        src/core/block.c -lm
+        src/core/block.c src/core/random.c -lm
      ./driver                       tests every path that runs here against the reference
                                     and long double; exit status 1 on a failure
      ./driver time                  ms per pass of each stage, one thread, P1 to P4
@@ -357,6 +357,41 @@ static void test_functions(const struct gm_kernel* kernel) {
   free(u);
 }
 
+/* Uniforms to the bit, what is made of them to rounding. */
+static void test_random(const struct gm_kernel* kernel, int d, int k) {
+  enum { M = 96, ROWS = 77 };
+  const struct gm_kernel* ref = gm_kernel_find("reference");
+  const uint64_t key = 0xfedcba9876543210u, first = 0xfffffff0u; /* past 32 bits */
+  const ptrdiff_t high = gm_root_rows(d), length = high * d;
+  double got[2 * M], want[2 * M];
+  double *mean = reals((ptrdiff_t)d * k), *root = reals(length * k), *z = reals(M * d);
+  double *x = reals(M * d), *y = reals(M * d);
+  int component[ROWS];
+  kernel->uniforms(key, first, 3, 0x80000001u, M, got, got + M);
+  ref->uniforms(key, first, 3, 0x80000001u, M, want, want + M);
+  for (ptrdiff_t i = 0; i < 2 * M; i++)
+    check(got[i] == want[i], kernel->name, "uniform", got[i], want[i]);
+  for (ptrdiff_t e = 0; e < (ptrdiff_t)d * k; e++) mean[e] = normal();
+  for (ptrdiff_t e = 0; e < length * k; e++) {
+    const ptrdiff_t a = e % high, b = e / high % d;
+    root[e] = a >= b && a < d ? normal() : 0;
+  }
+  for (ptrdiff_t e = 0; e < M * d; e++) {
+    z[e] = normal();
+    x[e] = y[e] = -7;
+  }
+  for (int i = 0; i < ROWS; i++) component[i] = 1 + i % (k + 1);
+  kernel->colour(d, k, mean, root, length, component, ROWS, z, M, x, M);
+  ref->colour(d, k, mean, root, length, component, ROWS, z, M, y, M);
+  for (ptrdiff_t e = 0; e < M * d; e++)
+    check(near(x[e], y[e], 1e-14, 1e-15 * (4 + d)), kernel->name, "colour", x[e], y[e]);
+  free(mean);
+  free(root);
+  free(z);
+  free(x);
+  free(y);
+}
+
 /* A row's results depend neither on its place in the block, nor on the block's length,
    nor on an exact offset of all data; overflow gives Inf, never NaN. */
 static void test_invariance(const struct gm_kernel* kernel, enum gm_shape shape, int d,
@@ -549,6 +584,7 @@ static void test_all(void) {
       }
     }
     test_functions(kernel);
+    for (size_t a = 0; a < sizeof d / sizeof *d; a++) test_random(kernel, d[a], 3);
     printf("%-9s %ld checks\n", kernel->name, checks - before);
   }
   for (int threads = 1; threads <= 4; threads += 3) {

@@ -345,7 +345,17 @@ struct gm_kernel {
   /* u (2 m uniforms in (0, 1), m a multiple of GM_PAD) becomes 2 m standard normals in place, by
      Box and Muller: z[i] = sqrt(-2 log u[i]) cos(2 pi u[m + i]), z[m + i] the same with sin. */
   void (*normals)(double* u, int m);
+  /* u[i], v[i] <- the two uniforms of gm_random() at index first + i, i < m, a multiple of GM_PAD. */
+  void (*uniforms)(uint64_t key, uint64_t first, uint32_t stream, uint32_t lane, int m,
+                   double* u, double* v);
+  /* x[i + ld a] <- mean + sum over b of root[a, b] z[i + m b], with the mean (d) and the root of the
+     row's component[i], from 1; rows of others are left. A root: d columns gm_root_rows(d) apart,
+     lower triangular, with all zeros. */
+  void (*colour)(int d, int k, const double* mean, const double* root, ptrdiff_t stride,
+                 const int* component, int rows, const double* z, ptrdiff_t m, double* x,
+                 ptrdiff_t ld);
 };
+static inline ptrdiff_t gm_root_rows(int d) { return ((ptrdiff_t)d + 7) / 8 * 8; }
 ptrdiff_t gm_kernel_work(int d, int k);
 /* The best path that this processor runs; or the one named (NULL where it can't run here). */
 const struct gm_kernel* gm_kernel_find(const char* name);

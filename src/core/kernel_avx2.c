@@ -8,6 +8,7 @@
 #define GM_REGISTERS 16
 #define GM_TARGET __attribute__((target("avx2,fma")))
 #define GM_LARGER(x, y) _mm256_max_pd(x, y)
+#define GM_TIMES_32(x, y) (bits) _mm256_mul_epu32((__m256i)(x), (__m256i)(y))
 #define GM_HOLD(x) __asm__("" : "+x"(x))
 #include "kernel_math.h"
 #include "kernel_triang.h"
@@ -18,5 +19,7 @@ const struct gm_kernel gm_kernel_avx2 = {
     .distance = {distance_triang, distance_diag, distance_spher},
     .posterior = posterior,
     .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
-    .normals = normals};
+    .normals = normals,
+    .uniforms = uniforms,
+    .colour = colour};
 #endif

@@ -8,6 +8,7 @@
 #define GM_REGISTERS 32
 #define GM_TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
 #define GM_LARGER(x, y) _mm512_max_pd(x, y)
+#define GM_TIMES_32(x, y) (bits) _mm512_mul_epu32((__m512i)(x), (__m512i)(y))
 #define GM_HOLD(x) __asm__("" : "+v"(x))
 #define GM_GATHER(p, at) \
   (vec) _mm512_i32gather_pd(_mm256_loadu_si256((const void*)(at)), p, 8)
@@ -20,5 +21,7 @@ const struct gm_kernel gm_kernel_avx512 = {
     .distance = {distance_triang, distance_diag, distance_spher},
     .posterior = posterior,
     .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
-    .normals = normals};
+    .normals = normals,
+    .uniforms = uniforms,
+    .colour = colour};
 #endif

@@ -19,5 +19,7 @@ const struct gm_kernel gm_kernel_baseline = {
     .distance = {distance_triang, distance_diag, distance_spher},
     .posterior = posterior,
     .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
-    .normals = normals};
+    .normals = normals,
+    .uniforms = uniforms,
+    .colour = colour};
 #endif

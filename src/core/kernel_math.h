@@ -276,6 +276,90 @@ GM_TARGET static double posterior(const double* restrict logc, int cols, int m,
   return total;
 }
 
+/* ---- random numbers ---------------------------------------------------------------- */
+
+#ifndef GM_TIMES_32 /* products of the lower 32 bits */
+#define GM_TIMES_32(x, y) (((x)&splat_bits(0xffffffff)) * ((y)&splat_bits(0xffffffff)))
+#endif
+
+/* As random.c does it, a word of the counter in each lane; what stands in its upper half
+   does not matter before the end. */
+GM_TARGET static void uniforms(uint64_t key, uint64_t first, uint32_t stream,
+                               uint32_t lane, int m, double* u, double* v) {
+  const bits low = splat_bits(0xffffffff), half = splat_bits(32);
+  for (ptrdiff_t i = 0; i < m; i += 2 * GM_W) {
+    bits c[4][2];
+    GM_UNROLL for (int g = 0; g < 2; g++) {
+      c[0][g] = splat_bits(first + (uint64_t)(i + g * GM_W));
+      GM_UNROLL for (int e = 0; e < GM_W; e++) c[0][g][e] += (uint64_t)e;
+      c[1][g] = c[0][g] >> half;
+      c[2][g] = splat_bits(lane);
+      c[3][g] = splat_bits(stream);
+    }
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int round = 0; round < 10; round++) {
+      GM_UNROLL for (int g = 0; g < 2; g++) {
+        const bits p0 = GM_TIMES_32(c[0][g], splat_bits(0xD2511F53));
+        const bits p1 = GM_TIMES_32(c[2][g], splat_bits(0xCD9E8D57));
+        c[0][g] = (p1 >> half) ^ c[1][g] ^ splat_bits(k0);
+        c[2][g] = (p0 >> half) ^ c[3][g] ^ splat_bits(k1);
+        c[1][g] = p1;
+        c[3][g] = p0;
+      }
+      k0 += 0x9E3779B9;
+      k1 += 0xBB67AE85;
+    }
+    GM_UNROLL for (int g = 0; g < 2; g++) {
+      GM_UNROLL for (int pair = 0; pair < 2; pair++) {
+        const bits word = c[2 * pair + 1][g] << half | (c[2 * pair][g] & low);
+        /* 52 bits to a double: into the fraction of 2^52 */
+        const bits number = word >> splat_bits(12) | splat_bits(0x4330000000000000);
+        const vec out = ((vec)number - splat(0x1p52) + splat(0.5)) * splat(0x1p-52);
+        store((pair ? v : u) + i + g * GM_W, out);
+      }
+    }
+  }
+}
+
+/* nv vectors of variables of one row's root z, of which z[0] to z[end - 1] count. */
+GM_INLINE void colour_row(int nv, ptrdiff_t end, const double* root, ptrdiff_t rows,
+                          const double* z, ptrdiff_t m, double* y) {
+  vec sum[2][GROUP];
+  GM_UNROLL for (int v = 0; v < nv; v++) sum[0][v] = sum[1][v] = splat(0);
+  for (ptrdiff_t b = 0; b < end; b += 2) { /* two chains of sums */
+    GM_UNROLL for (int odd = 0; odd < 2; odd++) {
+      if (b + odd >= end) break;
+      const vec zb = splat(z[m * (b + odd)]);
+      const double* column = root + rows * (b + odd);
+      GM_UNROLL for (int v = 0; v < nv; v++) sum[odd][v] += load(column + v * GM_W) * zb;
+    }
+  }
+  GM_UNROLL for (int v = 0; v < nv; v++) store(y + v * GM_W, sum[0][v] + sum[1][v]);
+}
+
+GM_TARGET static void colour(int d, int k, const double* mean, const double* root,
+                             ptrdiff_t stride, const int* component, int rows,
+                             const double* z, ptrdiff_t m, double* x, ptrdiff_t ld) {
+  const ptrdiff_t high = gm_root_rows(d);
+  double y[GROUP * GM_W];
+  for (ptrdiff_t i = 0; i < rows; i++) {
+    const ptrdiff_t j = component[i] - 1;
+    if (j >= k) continue;
+    for (ptrdiff_t a = 0; a < d; a += GROUP * GM_W) {
+      const ptrdiff_t left = d - a;
+      const ptrdiff_t end = left < GROUP * GM_W ? d : a + GROUP * GM_W;
+      const double* from = root + stride * j + a;
+      switch ((left + GM_W - 1) / GM_W) {
+        case 1: colour_row(1, end, from, high, z + i, m, y); break;
+        case 2: colour_row(2, end, from, high, z + i, m, y); break;
+        case 3: colour_row(3, end, from, high, z + i, m, y); break;
+        default: colour_row(4, end, from, high, z + i, m, y); break;
+      }
+      for (ptrdiff_t e = a; e < end; e++) x[i + ld * e] = mean[e + d * j] + y[e - a];
+    }
+  }
+}
+
 /* ---- normals ----------------------------------------------------------------------- */
 
 GM_TARGET static void normals(double* u, int m) {
