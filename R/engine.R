@@ -179,7 +179,7 @@ read_records <- function(records, unit) {
 engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, options) {
   unit <- weight_unit(w)
   n <- nrow(x)
-  size <- as.integer(max(2000, 20 * max(cells$k) * (ncol(x) + 1)))
+  size <- as.integer(max(1500, 12 * max(cells$k) * (ncol(x) + 1)))
   auto <- identical(control$init, "auto")
   labels <- options[[1L]]$labels # the same for each k, as is the noise
   stocks <- lapply(names(starts), function(k) {
@@ -200,7 +200,7 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, o
   run <- list(
     finalists = if (auto) 2L else 0L,
     proposals = if (is.null(control$search)) 40L else control$search,
-    more = if (is.null(control$search)) 20L else 0L,
+    more = if (is.null(control$search)) 5L else 0L,
     use_certainty = as.integer(certainty),
     sample = if (auto && n > 2L * size && is.null(labels)) size else n,
     max_iter = control$max_iter,

@@ -22,7 +22,8 @@
 #' families came to at the same k, and from its own family's solution with a component less, each
 #' component of which is split in turn; with few components, twice. Swaps and merge-and-split moves
 #' follow, the more the fewer models and components there are. The best is run on until it has
-#' converged. The two best by the criterion are searched as widely as [gmm()] does (`search`).
+#' converged. The two best by the criterion are searched by further moves, until `search` of them (40
+#' + 5 k where that is `NULL`) have failed.
 #'
 #' No model ends below one that it contains, that is below a narrower family at the same k (`EEE`
 #' within `VEE`, say) or its own family at k - 1: where it did, EM goes on from there, and EM never
@@ -41,7 +42,7 @@
 #' A model is not searched (status `"dimension"`) where the rows are so few that one of its
 #' components must be spurious (see `spurious` of [gmm_control()]).
 #'
-#' Where there are more than twice as many rows as max(2000, 20 k (d + 1)), k the largest, all this
+#' Where there are more than twice as many rows as max(1500, 12 k (d + 1)), k the largest, all this
 #' is done on a sample of that size, and each model goes on from there on all rows. Besides the
 #' data, memory is needed for the parameters of all models, for the starts of one k (`n_init` + 1
 #' full models), and for each thread for about ten copies of the largest model's parameters. Where

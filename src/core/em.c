@@ -13,27 +13,22 @@
 #include "accel.h"
 
 enum {
-  RATIOS = 3,
   WARM = 5,  /* plain steps before others */
   JUDGED = 5 /* at the end of an accelerated run */
 };
 
-struct watch { /* of the last gains */
-  double gain, ratio[RATIOS];
-  int small, still;
-};
-static const struct watch no_watch = {.gain = NAN,
-                                      .ratio = {INFINITY, INFINITY, INFINITY}};
+static const struct gm_watch no_watch = {
+    .gain = NAN, .ratio = {INFINITY, INFINITY, INFINITY}, .left = INFINITY};
 
 /* Takes in a step's gain; returns the projected remaining gain. */
-static double watch_step(struct watch* watch, double gain, double objective,
+static double watch_step(struct gm_watch* watch, double gain, double objective,
                          double weight, double tol) {
-  for (int i = RATIOS - 1; i > 0; i--) watch->ratio[i] = watch->ratio[i - 1];
+  for (int i = GM_RATIOS - 1; i > 0; i--) watch->ratio[i] = watch->ratio[i - 1];
   watch->ratio[0] = watch->gain > 0 ? fabs(gain) / watch->gain : INFINITY;
   watch->gain = gain;
   double a = 0;
-  for (int i = 0; i < RATIOS; i++) a = fmax(a, watch->ratio[i]);
-  const double left = a < 1 ? fabs(gain) * a / (1 - a) : INFINITY;
+  for (int i = 0; i < GM_RATIOS; i++) a = fmax(a, watch->ratio[i]);
+  const double left = watch->left = a < 1 ? fabs(gain) * a / (1 - a) : INFINITY;
   const double noise = 16 * DBL_EPSILON * (fabs(objective) + weight);
   watch->small = left < tol * weight ? watch->small + 1 : 0;
   watch->still = fabs(gain) <= noise ? watch->still + 1 : 0;
@@ -141,11 +136,12 @@ static double look_ahead(struct loop* l, int bold, double left) {
   return left;
 }
 
-/* hopeless() may use the first part for a verdict. */
+/* hopeless() may use the first part. */
 static ptrdiff_t shared_work(const struct gm_family* family, int d, int k) {
   const ptrdiff_t mstep = gm_mstep_work(family, d, k);
-  const ptrdiff_t verdict = gm_verdict_work(family, d);
-  return mstep > verdict ? mstep : verdict;
+  ptrdiff_t hopeless = gm_verdict_work(family, d);
+  if (hopeless < gm_alike_work(d)) hopeless = gm_alike_work(d);
+  return mstep > hopeless ? mstep : hopeless;
 }
 
 ptrdiff_t gm_em_work(const struct gm_family* family, int d, int k) {
@@ -162,7 +158,7 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
           struct gm_stats* stats, double* trace, double* work, struct gm_run* run,
           struct gm_error* err) {
   const double tol = control->tol;
-  struct watch watch = no_watch;
+  struct gm_watch* watch = &run->watch;
   struct loop l = {.home = home,
                    .bounds = bounds,
                    .params = params,
@@ -174,15 +170,20 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
   gm_accel_init(&l.accel, params, stats,
                 work + shared_work(params->family, params->d, params->k));
   *err = (struct gm_error){.code = GM_OK};
-  *run = (struct gm_run){.gain = NAN};
-  if (look(&l)) return err->code;
-  trace[0] = run->objective;
+  run->abandoned = run->floored = 0;
+  if (!control->resume) {
+    *run = (struct gm_run){.gain = NAN, .watch = no_watch};
+    if (look(&l)) return err->code;
+    trace[0] = run->objective;
+  }
   const int closed = params->k == 1 && !bounds->noise && !bounds->fixed &&
                      gm_stats_complete(stats); /* a single step */
   const int accelerate = control->accelerate && tol > 0 && !closed && !home->trimming &&
                          !bounds->fixed && !(bounds->ratio < INFINITY);
 
-  while (run->iterations < control->max_iter && !run->converged) {
+  if (control->resume && control->hopeless)
+    run->abandoned = control->hopeless(control->data, run, run->watch.left);
+  while (run->iterations < control->max_iter && !run->converged && !run->abandoned) {
     const double before = run->objective;
     const int planned = l.accel.bold;
     gm_params_copy(&l.accel.held, params);
@@ -192,11 +193,11 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
     run->gain = run->objective - before;
     double left = INFINITY;
     if (bold) {
-      watch = no_watch;
+      *watch = no_watch;
     } else {
-      left = watch_step(&watch, run->gain, run->objective, stats->total[GM_WEIGHT], tol);
+      left = watch_step(watch, run->gain, run->objective, stats->total[GM_WEIGHT], tol);
       run->converged = tol > 0 && same_rows(home, stats) &&
-                       (closed || watch.small >= 2 || watch.still >= 3);
+                       (closed || watch->small >= 2 || watch->still >= 3);
       if (run->converged) break;
     }
     if (accelerate && run->iterations >= WARM && run->iterations < control->max_iter)

@@ -485,16 +485,25 @@ struct gm_home {
   const struct gm_trimming* trimming; /* NULL: all rows count, whatever the parameters */
 };
 
+enum { GM_RATIOS = 3 };
+struct gm_watch { /* of the last gains, see em.c */
+  double gain, ratio[GM_RATIOS];
+  int small, still;
+  double left; /* to gain, projected */
+};
+
 struct gm_run { /* what a run reached */
   double objective, loglik,
       gain; /* objective: with the log prior; gain: of the last step */
   int iterations, passes, converged;
   int floored; /* component that a further step would take below the floor, from 1; 0: none */
   int abandoned;
+  struct gm_watch watch; /* of plain steps */
 };
 
 struct gm_em_control {
-  int max_iter;
+  int max_iter; /* from the start on */
+  int resume;   /* 1: params, stats, trace and run are what a shorter run came to, which goes on */
   double
       tol; /* of the projected remaining gain, per unit of weight; 0: all max_iter steps */
   int accelerate; /* 0, or tol = 0: plain EM */
@@ -505,7 +514,7 @@ struct gm_em_control {
 
 /* params: start in, result out; stats: those of the result. trace: max_iter + 1 doubles, the
    objective of the start and after each iteration. work: gm_em_work(), of which hopeless() may use
-   gm_verdict_work(). */
+   gm_verdict_work() or gm_alike_work(). */
 ptrdiff_t gm_em_work(const struct gm_family* family, int d, int k);
 int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
           const struct gm_em_control* control, struct gm_params* params,
@@ -529,6 +538,14 @@ int gm_verdict_set(const struct gm_params* params, const struct gm_stats* stats,
                    const struct gm_bounds* bounds, const struct gm_spurious* spurious,
                    struct gm_verdict* verdict, double* work,
                    struct gm_error* err) GM_MUST_CHECK;
+
+/* ---- mixtures that are about the same -------------------------------------------------- */
+
+/* Of one family, d and k: are the components, paired, less than the limit apart? See alike.c. work:
+   gm_alike_work(d). */
+ptrdiff_t gm_alike_work(int d);
+int gm_alike(const struct gm_params* a, const struct gm_params* b, double limit,
+             double* work);
 
 /* ---- random numbers ------------------------------------------------------------------ */
 

@@ -3,9 +3,11 @@
    For each k, the smallest first:
    1. Starts are made once, as parameters of the widest family, and every family takes its own from
       them: the M-step of their moments (carry()). Short runs rank them; the best goes some way.
-   2. Each family is also started from what the others came to at the same k, and from its own
-      solution with a component less, each of whose components is split along its longest axis.
-      Short runs again, and the best is converged, the next ones as races.
+   2. Each family is also started from what the others came to at the same k, of solutions that are
+      about the same from one, and from its own solution with a component less, each of whose
+      components is split along its longest axis. Short runs again; of those that are about the
+      same the better stays. The best goes on to convergence, the next ones go on as races against
+      it, and end where they can't become better or come to an optimum that is known.
    3. No model may end below one that it contains: the narrower families at the same k, by waves of
       the lattice, and itself with a component less. Where one does, EM goes on from that one, and
       being monotone ends above it. Only an end that is spurious in the family, or has identical
@@ -25,25 +27,34 @@
 #include "threads.h"
 
 enum {
-  LOOK_STEPS = 2,   /* of all that a cell might start from */
+  LOOK_STEPS = 4,   /* of all that a cell might start from */
   FINAL = 3,        /* the best of its starts */
   FINAL_STEPS = 6,  /* that they are given more */
-  FIRST_STEPS = 25, /* and the best of these */
+  FIRST_STEPS = 25, /* and the best of these, in all */
   RESCUE = 40,      /* starts of a cell that has come to nothing */
   FAMILIES = 4,     /* that a start is tried in */
   RESCUED = 5,      /* of which so many are finished */
-  CHEAP = 3         /* components at which neighbours hear of each other twice */
+  CHEAP = 3,        /* components at which neighbours hear of each other twice */
+  TURNS = 2         /* so many times */
 };
 #define HASTY 5.0       /* reach of the races between what a cell might start from */
 #define SPLIT 0.6       /* reach of a split, in standard deviations */
 #define SMALL_SPLIT 0.1 /* of one that hardly changes the density */
 #define CELLS_MAX 1e8   /* operations of an E-step below which cells go over threads */
+#define RUMOUR \
+  0.5 /* components of solutions that neighbours hear of as one, see alike.c */
 
 static const struct gm_family* widest(void) { return gm_family_find("VVV"); }
 
 struct entry { /* what a cell might go on from */
   struct gm_params params;
+  struct gm_stats stats;
   struct gm_record record;
+};
+
+struct news {              /* a solution that neighbours hear of */
+  struct gm_params params; /* of the widest family */
+  int item;                /* whose */
 };
 
 struct worker {
@@ -76,8 +87,11 @@ struct run_of_grid {
   double* starts;
   struct gm_error* start_err;
   int items;
-  int* item;     /* cells of the current step */
-  double* first; /* solutions of step 1, one a cell of the current k */
+  int* item;         /* cells of the current step */
+  struct news* news; /* of the current k */
+  double* news_mem;
+  int old, told; /* those that are new in this turn: from, up to */
+  int last_turn;
 };
 
 static ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
@@ -160,6 +174,10 @@ static int most_entries(const struct gm_grid* grid, const struct gm_stock* stock
   return count;
 }
 
+static ptrdiff_t entry_size(int d, int k) {
+  return gm_params_size(widest(), d, k) + gm_stats_size(widest(), d, k);
+}
+
 static struct parts worker_parts(const struct gm_grid* grid, const struct gm_rows* rows,
                                  int refine, int threads) {
   const int k = most_k(grid), d = rows->d;
@@ -193,7 +211,7 @@ static struct parts worker_parts(const struct gm_grid* grid, const struct gm_row
   }
   for (int i = 0; i < grid->stocks && !refine; i++) {
     const int entries = most_entries(grid, grid->stock + i);
-    const ptrdiff_t size = gm_params_size(widest(), d, grid->stock[i].k);
+    const ptrdiff_t size = entry_size(d, grid->stock[i].k);
     p.entry = max_size(p.entry, doubles((size_t)entries * sizeof(struct entry)));
     p.entry_mem = max_size(p.entry_mem, entries * size);
   }
@@ -203,21 +221,21 @@ static struct parts worker_parts(const struct gm_grid* grid, const struct gm_row
   return p;
 }
 
-/* What is shared while one k is done: its starts with their errors, and what its cells come to in
-   step 1. */
+/* What is shared while one k is done: its starts with their errors, and news. */
 struct shared {
-  ptrdiff_t start, error, first;
+  ptrdiff_t start, error, news, news_mem;
 };
 
 static struct shared shared_parts(const struct gm_grid* grid, int d) {
   struct shared size = {0};
   for (int i = 0; i < grid->stocks; i++) {
     const struct gm_stock* stock = grid->stock + i;
-    ptrdiff_t own = 0;
-    for (int c = 0; c < grid->cells; c++)
-      if (grid->cell[c].k == stock->k)
-        own += gm_params_size(grid->cell[c].family, d, stock->k);
-    size.first = max_size(size.first, own);
+    ptrdiff_t items = 0;
+    for (int c = 0; c < grid->cells; c++) items += grid->cell[c].k == stock->k;
+    items *= TURNS;
+    size.news = max_size(size.news, doubles((size_t)items * sizeof(struct news)));
+    size.news_mem =
+        max_size(size.news_mem, items * gm_params_size(widest(), d, stock->k));
     size.start =
         max_size(size.start, stock->starts * gm_params_size(widest(), d, stock->k));
     size.error =
@@ -237,8 +255,8 @@ ptrdiff_t gm_grid_work(const struct gm_grid* grid, const struct gm_rows* rows,
   const int workers = count_workers(grid, rows, threads);
   const struct shared shared = shared_parts(grid, rows->d);
   const ptrdiff_t own = worker_parts(grid, rows, refine, workers > 1 ? 1 : threads).total;
-  return shared.start + shared.error + shared.first + grid->cells + 1 + 8 +
-         workers * (own + doubles(sizeof(struct worker)));
+  return shared.start + shared.error + shared.news + shared.news_mem + grid->cells + 1 +
+         8 + workers * (own + doubles(sizeof(struct worker)));
 }
 
 static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
@@ -255,10 +273,11 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
   const struct parts p = worker_parts(grid, seeder->rows, refine, own);
   run->starts = work;
   run->start_err = (struct gm_error*)(run->starts + shared.start);
-  run->first = run->starts + shared.start + shared.error;
-  run->item = (int*)(run->first + shared.first);
-  run->worker = (struct worker*)(run->first + shared.first + grid->cells + 1);
-  work = run->first + shared.first + grid->cells + 1 +
+  run->news = (struct news*)(run->starts + shared.start + shared.error);
+  run->news_mem = run->starts + shared.start + shared.error + shared.news;
+  run->item = (int*)(run->news_mem + shared.news_mem);
+  run->worker = (struct worker*)(run->news_mem + shared.news_mem + grid->cells + 1);
+  work = run->news_mem + shared.news_mem + grid->cells + 1 +
          run->workers * doubles(sizeof(struct worker));
   for (int i = 0; i < run->workers; i++) {
     struct worker* w = run->worker + i;
@@ -415,10 +434,12 @@ static void new_record(struct worker* w, enum gm_seed kind, enum gm_state state)
       .kind = kind, .state = state, .run = {.objective = NAN, .loglik = NAN}};
 }
 
-/* EM from the spare's parameters, at most so many steps; returns its status. */
+/* EM from the spare's parameters, or on from what it came to there, to so many steps at most;
+   returns its status. */
 static int run_spare(struct worker* w, int steps) {
   struct gm_em_control em = w->quest.em;
   if (em.max_iter > steps) em.max_iter = steps;
+  em.resume = w->pool.spare.record.run.passes > 0;
   return gm_searcher_run(&w->s, &w->pool.spare, &em);
 }
 
@@ -430,32 +451,51 @@ static void attempt(struct worker* w, enum gm_seed kind, struct gm_record* recor
   gm_searcher_offer(&w->s);
 }
 
+/* The spare becomes an entry, unless it is like an earlier one: then the better of the two is. */
+static void enter(struct worker* w) {
+  const struct gm_result* spare = &w->pool.spare;
+  const int d = spare->params.d, k = spare->params.k;
+  int at = 0;
+  while (at < w->entries &&
+         !gm_alike(&spare->params, &w->entry[at].params, ALIKE, w->s.step))
+    at++;
+  struct entry* entry = w->entry + at;
+  if (at == w->entries) {
+    w->entries++;
+    double* mem = gm_params_init(&entry->params, spare->params.family, d, k,
+                                 w->entry_mem + at * entry_size(d, k));
+    gm_stats_init(&entry->stats, spare->params.family, d, k, mem);
+  } else if (!gm_better(&spare->record, &entry->record)) {
+    return;
+  }
+  gm_params_copy(&entry->params, &spare->params);
+  memcpy(entry->stats.nk, spare->stats.nk,
+         (size_t)spare->stats.size * sizeof *spare->stats.nk);
+  entry->record = spare->record;
+}
+
 /* A few steps from the wide parameters, among the entries. */
-static void enter(struct worker* w, enum gm_seed kind, struct gm_record* record) {
-  const struct gm_params* params = &w->pool.spare.params;
-  struct entry* entry = w->entry + w->entries;
+static void try_wide(struct worker* w, enum gm_seed kind, struct gm_record* record) {
   new_record(w, kind, GM_SHORT);
   if (!carry(w)) run_spare(w, LOOK_STEPS);
   if (record) *record = w->pool.spare.record;
-  if (w->pool.spare.record.err.code) return;
-  gm_params_init(
-      &entry->params, params->family, params->d, params->k,
-      w->entry_mem + w->entries * gm_params_size(widest(), params->d, params->k));
-  gm_params_copy(&entry->params, params);
-  entry->record = w->pool.spare.record;
-  w->entries++;
+  if (!w->pool.spare.record.err.code) enter(w);
 }
 
-/* The best entry -> the spare's parameters, with a new record; it is no entry any more. */
+/* The best entry -> the spare; it is no entry any more. */
 static void take_best(struct worker* w, enum gm_state state) {
-  struct entry* best = w->entry;
-  struct entry* last = w->entry + w->entries - 1;
-  for (struct entry* e = best + 1; e <= last; e++)
-    if (gm_better(&e->record, &best->record)) best = e;
-  gm_params_copy(&w->pool.spare.params, &best->params);
-  new_record(w, best->record.kind, state);
-  *best = *last;
-  w->entries--;
+  int best = 0;
+  const int last = --w->entries;
+  for (int i = 1; i <= last; i++)
+    if (gm_better(&w->entry[i].record, &w->entry[best].record)) best = i;
+  struct gm_result* spare = &w->pool.spare;
+  const struct entry held = w->entry[best];
+  w->entry[best] = w->entry[last];
+  w->entry[last] = held;
+  gm_params_copy(&spare->params, &held.params);
+  memcpy(spare->stats.nk, held.stats.nk, (size_t)held.stats.size * sizeof *held.stats.nk);
+  spare->record = held.record;
+  spare->record.state = state;
 }
 
 static int solved(const struct gm_cell* cell) {
@@ -542,15 +582,16 @@ static void try_starts(struct worker* w, int item) {
     record->state = GM_SHORT;
     if (record->err.code) continue;
     init_start(run, i, &w->wide);
-    enter(w, kind, record);
+    try_wide(w, kind, record);
   }
   for (int i = 0; i < FINAL && w->entries; i++) {
     take_best(w, GM_SHORT);
-    run_spare(w, FINAL_STEPS);
+    run_spare(w, LOOK_STEPS + FINAL_STEPS);
     gm_searcher_offer(&w->s);
   }
   struct gm_em_control em = w->quest.em;
   if (em.max_iter > FIRST_STEPS) em.max_iter = FIRST_STEPS;
+  em.resume = 1;
   if (w->pool.count) {
     gm_searcher_run(&w->s, w->pool.result, &em);
     keep(w, cell);
@@ -559,40 +600,49 @@ static void try_starts(struct worker* w, int item) {
 
 /* ---- neighbours ---- */
 
+/* The cell's own solution is an entry like others. */
+static void enter_own(struct worker* w, const struct gm_cell* cell) {
+  if (!solved(cell)) return;
+  gm_params_copy(&w->pool.spare.params, &cell->params);
+  w->pool.spare.record = cell->record;
+  w->pool.spare.record.run.passes = 0; /* its statistics are lost */
+  enter(w);
+}
+
 static void try_neighbours(struct worker* w, int item) {
   const struct run_of_grid* run = w->run;
   const struct gm_grid* grid = run->grid;
   struct gm_cell* cell = grid->cell + run->item[item];
   open_cell(w, cell);
-  restore(w, cell);
-  double* first = run->first;
-  for (int i = 0; run->item[i] >= 0; i++) {
-    const struct gm_cell* other = grid->cell + run->item[i];
-    struct gm_params params;
-    first = gm_params_init(&params, other->family, w->seeder.rows->d, other->k, first);
-    if (i == item || !solved(other)) continue;
-    widen_all(w, &params);
-    enter(w, GM_SEED_FAMILY, NULL);
+  enter_own(w, cell);
+  for (int i = run->old; i < run->told; i++) {
+    const struct gm_params* params = &run->news[i].params;
+    if (run->news[i].item == item) continue;
+    init_wide(w, cell->k, 0);
+    gm_params_copy(&w->wide, params);
+    try_wide(w, GM_SEED_FAMILY, NULL);
   }
-  if (cell->parent >= 0 && solved(grid->cell + cell->parent))
+  if (cell->parent >= 0 && solved(grid->cell + cell->parent) && run->old == 0)
     for (int c = 0; c < cell->k - 1; c++) {
       split(w, &grid->cell[cell->parent].params, c, SPLIT);
-      enter(w, GM_SEED_SPLIT, NULL);
+      try_wide(w, GM_SEED_SPLIT, NULL);
     }
   struct gm_error err = {0};
   w->quest.reach = HASTY;
   while (w->entries) {
     take_best(w, GM_FINISHED);
     if (w->pool.count) {
-      gm_searcher_race(&w->s, &w->pool.spare, &w->pool.result[0].record);
+      struct gm_params known[GM_POOL];
+      for (int i = 0; i < w->pool.count; i++) known[i] = w->pool.result[i].params;
+      gm_searcher_race(&w->s, &w->pool.spare, &w->pool.result[0].record, known,
+                       w->pool.count);
     } else {
       run_spare(w, w->quest.em.max_iter);
     }
     if (!w->pool.spare.record.run.abandoned) gm_searcher_offer(&w->s);
   }
   w->quest.reach = PATIENT;
-  if (gm_searcher_refine(&w->s, &err)) return;
-  w->quest.proposals = cell->moves;
+  w->quest.proposals = run->last_turn ? cell->moves : 0;
   if (gm_searcher_propose(&w->s, &err)) return;
   keep(w, cell);
 }
@@ -793,13 +843,25 @@ static int search_finalists(struct run_of_grid* run, struct gm_error* err) {
 
 /* ---- the door ---- */
 
-static void keep_first(struct run_of_grid* run) {
-  double* first = run->first;
-  for (int i = 0; run->item[i] >= 0; i++) {
+/* What the cells of this k have come to, that is not about the same as another has or as has been
+   told before. */
+static void gather_news(struct run_of_grid* run) {
+  struct worker* w = run->worker;
+  const int d = run->seeder->rows->d, k = run->stock->k;
+  run->old = run->told;
+  for (int i = 0; i < run->items; i++) {
     const struct gm_cell* cell = run->grid->cell + run->item[i];
-    struct gm_params params;
-    first = gm_params_init(&params, cell->family, run->seeder->rows->d, cell->k, first);
-    if (solved(cell)) gm_params_copy(&params, &cell->params);
+    if (!solved(cell)) continue;
+    widen_all(w, &cell->params);
+    int known = 0;
+    for (int j = 0; j < run->told && !known; j++)
+      known = gm_alike(&w->wide, &run->news[j].params, RUMOUR, w->spare);
+    if (known) continue;
+    struct news* news = run->news + run->told;
+    news->item = i;
+    gm_params_init(&news->params, widest(), d, k,
+                   run->news_mem + run->told++ * gm_params_size(widest(), d, k));
+    gm_params_copy(&news->params, &w->wide);
   }
 }
 
@@ -823,8 +885,11 @@ int gm_grid_search(const struct gm_grid* grid, const struct gm_seeder* seeder,
     if (each(&run, run.stock->starts, make_start, err) ||
         each(&run, items, try_starts, err))
       return err->code;
-    for (int turn = 0; turn < (run.stock->k <= CHEAP ? 2 : 1); turn++) {
-      keep_first(&run);
+    const int turns = run.stock->k <= CHEAP ? TURNS : 1;
+    run.told = 0;
+    for (int turn = 1; turn <= turns; turn++) {
+      run.last_turn = turn == turns;
+      gather_news(&run);
       if (each(&run, items, try_neighbours, err)) return err->code;
     }
     if (raise_all(&run, run.stock->k, err)) return err->code;

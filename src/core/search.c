@@ -24,7 +24,7 @@ enum {
   FLAWED = 40, /* proposals in vain around what is not sound itself */
   TOTAL = 20   /* times the proposals that may fail in a row are the most in all */
 };
-#define ALIKE 1e-5  /* and of two short runs towards it */
+#define NEAR 1e-5   /* and of two short runs towards it */
 #define EQUAL 1e-12 /* and of one start drawn twice */
 
 /* ---- rows in memory as the home of an EM run ---- */
@@ -243,7 +243,7 @@ static int run_starts(struct gm_searcher* s, struct gm_record* records,
     if (best < 0) break;
     for (int i = 0; i < quest->starts; i++)
       if (i != best && records[i].state == GM_SHORT &&
-          same(s, records + i, records + best, ALIKE))
+          same(s, records + i, records + best, NEAR))
         records[i].state = GM_DUPLICATE;
     tell(s, "finishing start", n, quest->finish);
     if (run_start(s, best, &quest->em, GM_FINISHED, records)) {
@@ -261,13 +261,23 @@ struct race {
   const struct gm_searcher* s;
   struct gm_result* result;
   struct gm_record best;
+  const struct gm_params* known;
+  int n_known;
 };
+
+/* Does the run go to an optimum that is known? */
+static int merges(const struct race* race) {
+  for (int i = 0; i < race->n_known; i++)
+    if (gm_alike(&race->result->params, race->known + i, ALIKE, race->s->step)) return 1;
+  return 0;
+}
 
 static int hopeless(void* data, const struct gm_run* run, double left) {
   const struct race* race = data;
   const double target = race->best.run.objective +
                         gm_searcher_margin(race->s, race->best.run.objective, SAME);
-  const int behind = run->objective + race->s->quest->reach * left < target;
+  const int behind = run->objective + race->s->quest->reach * left < target ||
+                     (run->objective < target && merges(race));
   if (!behind && (run->iterations < SETTLE || run->iterations % SETTLE)) return 0;
   if (gm_searcher_judge(race->s, race->result)) return 1;
   const int more = flaws(&race->result->record, &race->best);
@@ -275,11 +285,14 @@ static int hopeless(void* data, const struct gm_run* run, double left) {
 }
 
 int gm_searcher_race(struct gm_searcher* s, struct gm_result* result,
-                     const struct gm_record* best) {
-  struct race race = {.s = s, .result = result, .best = *best};
+                     const struct gm_record* best, const struct gm_params* known,
+                     int n_known) {
+  struct race race = {
+      .s = s, .result = result, .best = *best, .known = known, .n_known = n_known};
   struct gm_em_control em = s->quest->em;
   em.hopeless = hopeless;
   em.data = &race;
+  em.resume = result->record.run.passes > 0;
   return gm_searcher_run(s, result, &em);
 }
 
@@ -314,7 +327,7 @@ int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
     spare->record = (struct gm_record){.kind = GM_SEED_MIXED, .state = GM_FINISHED};
     gm_propose(s->seeder, (uint32_t)p, s->optimum + p / 2 % optima, &spare->params,
                s->step);
-    if (!project(s, spare)) gm_searcher_race(s, spare, &best);
+    if (!project(s, spare)) gm_searcher_race(s, spare, &best, s->optimum, optima);
     if (spare->record.err.code == GM_STOPPED) {
       *err = spare->record.err;
       return err->code;
@@ -350,10 +363,12 @@ int gm_searcher_refine(struct gm_searcher* s, struct gm_error* err) {
   for (int i = 0; i < pool->count; i++) {
     struct gm_result* result = pool->result + i;
     tell(s, "optimum", i, pool->count);
+    result->record.run = (struct gm_run){0}; /* it was on other rows */
     if (best < 0) {
       gm_searcher_run(s, result, &s->quest->em);
     } else {
-      gm_searcher_race(s, result, &pool->result[best].record);
+      gm_searcher_race(s, result, &pool->result[best].record, &pool->result[best].params,
+                       1);
     }
     const struct gm_record* record = &result->record;
     if (record->err.code == GM_STOPPED) {

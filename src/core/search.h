@@ -6,6 +6,7 @@
 
 #define SAME 1e-6     /* objectives of one optimum differ by less, per unit of weight */
 #define ROUNDING 1e-9 /* relative */
+#define ALIKE 0.03    /* components of mixtures that go to one optimum, see alike.c */
 #define PATIENT 10.0  /* reach of a quest that misses little */
 
 enum { OPTIMA = 2 };
@@ -41,9 +42,11 @@ double gm_searcher_margin(const struct gm_searcher* s, double objective,
 /* EM from the result's parameters, and the verdict; returns the run's status. */
 int gm_searcher_run(struct gm_searcher* s, struct gm_result* result,
                     const struct gm_em_control* em);
-/* The same, abandoned once it can't become better than `best`. */
+/* The same, abandoned once it can't become better than `best`, or goes to one of the optima known,
+   none of them better than that. A record with a run that has begun: it goes on. */
 int gm_searcher_race(struct gm_searcher* s, struct gm_result* result,
-                     const struct gm_record* best);
+                     const struct gm_record* best, const struct gm_params* known,
+                     int n_known);
 /* Puts the spare where it belongs in the pool, if it does: of the same optimum the better stays. */
 void gm_searcher_offer(struct gm_searcher* s);
 /* Proposals around the pool's best until quest->proposals have failed; fails only when stopped. */
