@@ -396,8 +396,8 @@ has_reply <- function(worker) {
 }
 
 # What package parallel's own functions are made of, and what alone tells which worker failed. To a
-# socket the message goes in one piece: of several, all but the first wait 40 ms for the other side to
-# say that it has the one before.
+# socket the message goes in one piece: of several, all but the first wait 40 ms for the other side
+# to say that it has the one before.
 send_call <- function(node, fun, arguments) {
   if (!inherits(node$con, "sockconn")) {
     return(get("sendCall", asNamespace("parallel"))(node, fun, arguments))

@@ -289,9 +289,9 @@ engine_random <- function(key, index, stream = 0L, lane = 0L) {
 # the default number of threads.
 engine_info <- function() with_classes(.Call(ffi_gmm_engine))
 
-# A first look at rows. list(reach, ranges (2 x d: of all values that are there; of those in rows with
-# weight), missing (their number), weight, weight2 (sums of w, w^2), wrong (the first row whose weight
-# is not finite and at least 0; Inf: none)).
+# A first look at rows. list(reach, ranges (2 x d: of all values that are there; of those in rows
+# with weight), missing (their number), weight, weight2 (sums of w, w^2), wrong (the first row whose
+# weight is not finite and at least 0; Inf: none)).
 engine_scan <- function(x, w = NULL, threads = NULL) {
   scan <- with_classes(.Call(ffi_gmm_scan, x, w, threads))
   total <- scan$total

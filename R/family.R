@@ -123,7 +123,9 @@ gmm_families <- function(d = NULL, k = NULL) {
     shown <- names(families_1d)
   }
   values <- Filter(Negate(is.null), list(d = d, k = k))
-  counts <- lapply(codes, function(code) fold(do.call(substitute, list(df_formulas[[code]], values))))
+  counts <- lapply(codes, function(code) {
+    fold(do.call(substitute, list(df_formulas[[code]], values)))
+  })
   field <- function(name) vapply(families[codes], `[[`, "", name, USE.NAMES = FALSE)
   table <- data.frame(
     code = shown, name = field("name"), description = field("description"),

@@ -46,8 +46,8 @@
 #' @section Families, weights, labels, missing values:
 #' All families of [gmm_families()], case weights, known labels, noise, priors, equal proportions
 #' and fixed parameters work here as in memory. `na.action = na.omit` leaves out rows with missing
-#' values (`NULL` or NaN); `na.pass` keeps them, and fetches all rows, whose search begins with a pass
-#' over them in place of the queries. `trim` is refused: it needs the rows in memory.
+#' values (`NULL` or NaN); `na.pass` keeps them, and fetches all rows, whose search begins with a
+#' pass over them in place of the queries. `trim` is refused: it needs the rows in memory.
 #'
 #' A query that runs can't be interrupted, unless the driver lets it: connect by
 #' `DBI::dbConnect(RPostgres::Postgres(), check_interrupts = TRUE)`.

@@ -221,8 +221,8 @@ read_chunk <- function(chunk, at, names) {
 }
 
 # Checks weights, and missing and infinite values; leaves out rows as `policy` ("fail", "omit" or
-# "pass") says. weighted: whether the chunks before have weights; NA: there are none. Adds `scan`, of
-# engine_scan().
+# "pass") says. weighted: whether the chunks before have weights; NA: there are none. Adds `scan`,
+# of engine_scan().
 admit_chunk <- function(chunk, at, policy, weighted, threads) {
   w <- chunk$weights
   if (isTRUE(weighted == is.null(w))) {
@@ -430,16 +430,16 @@ label_levels <- function(known) c(known$levels, setdiff(levels(factor(known$valu
 
 # ---- a sample of the rows --------------------------------------------------------------
 # Each row has an order, drawn from the exponential distribution whose rate is its weight; the rows
-# with the smallest ones are a sample without replacement in proportion to the weights. Once twice as
-# many as wanted are held, the first of them stay, and the largest of their orders is the limit for
-# those to come: which of these is the next to be taken is drawn, and all before it are passed over
-# (Efraimidis & Spirakis 2006). All draws go by the number of the row that was taken last, so that
-# the cutting into chunks does not change the sample. Where there are no more rows than wanted, all
-# are taken, with their weights.
+# with the smallest ones are a sample without replacement in proportion to the weights. Once twice
+# as many as wanted are held, the first of them stay, and the largest of their orders is the limit
+# for those to come: which of these is the next to be taken is drawn, and all before it are passed
+# over (Efraimidis & Spirakis 2006). All draws go by the number of the row that was taken last, so
+# that the cutting into chunks does not change the sample. Where there are no more rows than wanted,
+# all are taken, with their weights.
 #
 # A draw: list(key, stream, size (rows wanted), limit, last (number of the last row taken, from 0),
-# passed (weight passed over since then), held (rows), pieces (of them, each list(x, weights, labels,
-# at, order))).
+# passed (weight passed over since then), held (rows), pieces (of them, each list(x, weights,
+# labels, at, order))).
 
 new_draw <- function(key, size, stream = 0L) {
   list(key = key, stream = as.integer(stream), size = size, limit = Inf, last = -1, passed = 0,

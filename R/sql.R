@@ -19,7 +19,8 @@
 #' which some engines take for an error. (What is -Inf for `predict()`, such as the noise outside
 #' its box, is -1e300.) A row with a missing value, or with one so far away that squares would
 #' overflow (1e140 standard deviations), has `NULL` in all columns; `predict()` uses
-#' what such a row has. What is nearer to 0 than 1e-100 standard deviations is taken for 0. Columns of one name in a table and in the answer do not disturb each other.
+#' what such a row has. What is nearer to 0 than 1e-100 standard deviations is taken for 0. Columns
+#' of one name in a table and in the answer do not disturb each other.
 #'
 #' SQLite must have the functions `exp()` and `log()`: RSQLite has them after
 #' `RSQLite::initExtension(con, "math")`, which is done where `dialect` is a connection.

@@ -76,7 +76,9 @@ peer_environment <- function(threads) {
 
 run_peer <- function(command, args, threads = 2) {
   out <- system2(command, args, stdout = TRUE, env = peer_environment(threads))
-  if (!is.null(attr(out, "status"))) stop("this peer failed: ", paste(command, args, collapse = " "))
+  if (!is.null(attr(out, "status"))) {
+    stop("this peer failed: ", paste(command, args, collapse = " "))
+  }
   as.list(read.dcf(textConnection(out))[1, ])
 }
 peer_sklearn <- function(..., threads = 2) {

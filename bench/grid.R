@@ -1,4 +1,4 @@
-# Parts cells, grid, grid-P2: whole grids of models against mclust, how high each cell, and how long.
+# Parts cells, grid, grid-P2: whole grids of models against mclust, how high each cell, how long.
 #
 # cells: eight public data sets, k = 1 to 9, all families. A cell counts where mclust has a solution
 # without a spurious component, by the verdict of gmm() on mclust's own parameters.

@@ -1,4 +1,4 @@
-# Parts P1 to P4, diag, ClusterR, mclust: time of one EM iteration, on all rows, from the same start.
+# Parts P1 to P4, diag, ClusterR, mclust: time of one EM iteration on all rows, from the same start.
 
 # Iterations between which each is timed: enough to rise above the noise.
 between <- list(

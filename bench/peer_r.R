@@ -3,7 +3,7 @@
 #
 #   peer_r.R ClusterR FOLDER NAME A B   one EM iteration: (fit of B - fit of A) / (B - A)
 #   peer_r.R mclust FOLDER NAME A B     the same, from the means of NAME.mu0
-#   peer_r.R grid FILE.rds KMAX         mclustBIC() of k = 1 to KMAX, all families: seconds, best BIC
+#   peer_r.R grid FILE.rds KMAX         mclustBIC(), k up to KMAX, all families: seconds, best BIC
 
 given <- commandArgs(TRUE)
 seconds <- function(expr) {

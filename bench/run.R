@@ -1,7 +1,7 @@
 # Measures gaussmix beside its peers; README.md tells what and how.
 #
 # Run in the project's folder: make bench, or
-#   Rscript bench/run.R [rounds=N] [part ...]     all parts, or those named (run.R parts: lists them)
+#   Rscript bench/run.R [rounds=N] [part ...]     all parts, or those named (run.R parts lists them)
 #
 # The measurements of a part replace those of its last run in results/measured.csv; the table in
 # README.md and results/targets.svg are made of all that are there.

@@ -83,8 +83,8 @@ growth <- function(m) {
   if (nrow(m) == 0L) return(NULL)
   times <- median_of(m, "task")
   spread <- 100 * (max(times) / min(times) - 1)
-  target_row("time a row and iteration, n = 1e4 to 1e7: spread", spread, 15, "limit", 15 / spread, 1,
-             "%", paste(sprintf("%.1f", times[order(names(times))]), collapse = ", "))
+  target_row("time a row and iteration, n = 1e4 to 1e7: spread", spread, 15, "limit", 15 / spread,
+             1, "%", paste(sprintf("%.1f", times[order(names(times))]), collapse = ", "))
 }
 
 cells_no_lower <- function(m) {
@@ -146,8 +146,8 @@ machine_text <- function(m) {
   runs$parts <- vapply(split(m$part, factor(do.call(paste, m[names(runs)]),
                                             do.call(paste, runs))),
                        function(p) paste(unique(p), collapse = ", "), "")
-  with(runs, sprintf("%s, commit %s; %s, %s cores, kernels %s; R %s, its BLAS %s: %s.", date, commit,
-                     cpu, cores, kernels, R, R_blas, parts))
+  with(runs, sprintf("%s, commit %s; %s, %s cores, kernels %s; R %s, its BLAS %s: %s.", date,
+                     commit, cpu, cores, kernels, R, R_blas, parts))
 }
 
 target_table <- function(rows) {

@@ -9,6 +9,7 @@ trap 'rm -rf "$tmp"' EXIT
 root=$(pwd)
 
 echo "Installing gaussmix into $lib"
+rm -rf "$lib/00LOCK-gaussmix" # of a run that was killed
 if ! {
   cd "$tmp" &&
     R CMD build --no-build-vignettes --no-manual "$root" &&
