@@ -70,7 +70,8 @@ openblas_core <- local({
 
 # Peers run in processes of their own, with OpenBLAS (R's too) and so many threads.
 peer_environment <- function(threads) {
-  c(paste0("LD_LIBRARY_PATH=", openblas), paste0("OPENBLAS_CORETYPE=", openblas_core),
+  c(paste0("LD_PRELOAD=", paste0(openblas, c("/libblas.so.3", "/liblapack.so.3"), collapse = ":")),
+    paste0("OPENBLAS_CORETYPE=", openblas_core),
     paste0(c("OPENBLAS_NUM_THREADS=", "OMP_NUM_THREADS="), threads))
 }
 

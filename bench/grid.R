@@ -105,4 +105,4 @@ part("grid", function(rounds) time_grid("grid faithful", data.matrix(faithful), 
 
 part("grid-P2", function(rounds) {
   time_grid("grid P2", workload("P2")$x[1:10000, ], 12L, rounds, peer_rounds = 1L)
-}, needs = c("openblas", "mclust", "sklearn"), rounds = 2L)
+}, needs = c("openblas", "mclust", "sklearn"), rounds = 1L)

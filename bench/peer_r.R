@@ -49,7 +49,7 @@ run <- switch(
     }
   }
 )
-run(1)
+invisible(run(1))
 short <- seconds(run(steps[1]))
 long <- seconds(fit <- run(steps[2]))
 loglik <- if (given[1] == "mclust") {
