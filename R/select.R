@@ -22,8 +22,8 @@
 #' families came to at the same k, and from its own family's solution with a component less, each
 #' component of which is split in turn; with few components, twice. Swaps and merge-and-split moves
 #' follow, the more the fewer models and components there are. The best is run on until it has
-#' converged. The two best by the criterion are searched by further moves, until `search` of them (40
-#' + 5 k where that is `NULL`) have failed.
+#' converged. The two best by the criterion are searched by further moves, until `search` of them
+#' (40 + 5 k where that is `NULL`) have failed.
 #'
 #' No model ends below one that it contains, that is below a narrower family at the same k (`EEE`
 #' within `VEE`, say) or its own family at k - 1: where it did, EM goes on from there, and EM never

@@ -3,9 +3,9 @@
 #   Rscript bench/compare.R BEFORE AFTER [threshold=1.1] [rounds=7]      in the project's folder
 #
 # Both commits are installed into temporary libraries. Each round times a handful of tasks with the
-# one and with the other, in processes of their own, in turns of who is first; ratios are taken within
-# a round, so that what else the machine does hits both. Exit status 1 where the median ratio of a
-# task is above the threshold.
+# one and with the other, in processes of their own, in turns of who is first; ratios are taken
+# within a round, so that what else the machine does hits both. Exit status 1 where the median ratio
+# of a task is above the threshold.
 
 given <- commandArgs(TRUE)
 
