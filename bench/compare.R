@@ -64,7 +64,8 @@ commits <- grep("=", given, value = TRUE, invert = TRUE)
 threshold <- number("threshold", 1.1)
 rounds <- number("rounds", 7)
 if (length(commits) != 2L || !file.exists("bench/compare.R")) {
-  stop("usage, in the project's folder: Rscript bench/compare.R BEFORE AFTER [threshold=] [rounds=]")
+  stop("usage, in the project's folder: ",
+       "Rscript bench/compare.R BEFORE AFTER [threshold=] [rounds=]")
 }
 
 install <- function(commit) {
@@ -78,9 +79,12 @@ install <- function(commit) {
   )
   log <- file.path(folder, "log")
   failed <- system2(file.path(R.home("bin"), "R"),
-                    c("CMD", "INSTALL", "--no-docs", "--no-test-load", paste0("--library=", library),
+                    c("CMD", "INSTALL", "--no-docs", "--no-test-load",
+                       paste0("--library=", library),
                       file.path(folder, "gaussmix")), stdout = log, stderr = log)
-  if (failed) stop(commit, " can't be installed:\n", paste(tail(readLines(log), 20), collapse = "\n"))
+  if (failed) {
+    stop(commit, " can't be installed:\n", paste(tail(readLines(log), 20), collapse = "\n"))
+  }
   library
 }
 libraries <- vapply(commits, install, "")
