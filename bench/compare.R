@@ -80,7 +80,7 @@ install <- function(commit) {
   log <- file.path(folder, "log")
   failed <- system2(file.path(R.home("bin"), "R"),
                     c("CMD", "INSTALL", "--no-docs", "--no-test-load",
-                       paste0("--library=", library),
+                      paste0("--library=", library),
                       file.path(folder, "gaussmix")), stdout = log, stderr = log)
   if (failed) {
     stop(commit, " can't be installed:\n", paste(tail(readLines(log), 20), collapse = "\n"))
