@@ -150,10 +150,15 @@ gmm_vb.gmm_source <- function(x, k, covariance = "full", ..., prior = NULL,
                               weights_prior = c("dirichlet", "stick"), na.action = na.fail,
                               control = gmm_control()) {
   refuse_vb_options(...names())
+  check_home_dots(...)
   check_dots_empty(...)
   options <- list(prior = prior, weights_prior = weights_prior)
-  fit_source(x, k, covariance, options, na.action, control, match.call(), quote(gmm_vb))
+  fit_home(x, k, covariance, options, na.action, control, match.call(), quote(gmm_vb))
 }
+
+#' @rdname gmm_vb
+#' @export
+gmm_vb.gmm_cluster <- gmm_vb.gmm_source
 
 # ---- arguments -> what the engine takes ------------------------------------------------
 

@@ -103,20 +103,6 @@ print.gmm_cluster <- function(x, ...) {
   invisible(x)
 }
 
-#' @rdname gmm
-#' @export
-gmm.gmm_cluster <- function(x, k, covariance = "full", ..., # nolint: object_name_linter.
-                            proportions = c("free", "equal"), fixed = NULL, noise = FALSE,
-                            prior = NULL, na.action = na.fail, control = gmm_control()) {
-  check_home_dots(...)
-  check_dots_empty(...)
-  k <- check_k(k)
-  control <- home_control(control, x$what)
-  data <- cluster_data(x, k, na.action, control$threads)
-  options <- list(proportions = proportions, fixed = fixed, noise = noise, prior = prior)
-  gmm_bridge(data, k, covariance, options, control, match.call())
-}
-
 cluster_data <- function(x, k, na.action, threads) {
   policy <- home_na_policy(na.action)
   if (is.null(threads)) threads <- 1L # a worker for each processor is the rule

@@ -274,18 +274,19 @@ gmm.gmm_source <- function(x, k, covariance = "full", ..., proportions = c("free
   check_home_dots(...)
   check_dots_empty(...)
   options <- list(proportions = proportions, fixed = fixed, noise = noise, prior = prior)
-  fit_source(x, k, covariance, options, na.action, control, match.call())
+  fit_home(x, k, covariance, options, na.action, control, match.call())
 }
 
-fit_source <- function(x, k, covariance, options, na.action, control, call,
-                       generic = quote(gmm)) {
+#' @rdname gmm
+#' @export
+gmm.gmm_cluster <- gmm.gmm_source
+
+fit_home <- function(x, k, covariance, options, na.action, control, call, generic = quote(gmm)) {
   k <- check_k(k, generic)
   control <- home_control(control, x$what)
-  if (is_database(x) && begin_snapshot(x)) on.exit(end_snapshot(x))
-  on.exit(x$close(), add = TRUE, after = FALSE)
-  read <- if (is_database(x)) dbi_data else source_data
-  data <- read(x, k, na.action, control$threads)
-  gmm_bridge(data, k, covariance, options, control, call, generic)
+  over_rows(x, k, na.action, control, function(data) {
+    gmm_bridge(data, k, covariance, options, control, call, generic)
+  })
 }
 
 # The generic was called without data.

@@ -57,7 +57,11 @@ fit_grid <- function(grid, data, control, criterion = "BIC", title = "gmm_select
       tryCatch(resolve(k), gaussmix_error = identity)
     })
   }
-  resolved <- of_k(function(k) resolve_options(options, data, k))
+  resolved <- of_k(function(k) {
+    options <- resolve_options(options, data, k)
+    if (!is.null(data$home)) options$share <- sample_share(data)
+    options
+  })
   starts <- of_k(function(k) {
     options <- resolved[[as.character(k)]]
     resolve_start(control$init, k, "VVV", data, options$noise, has_closed_form(options))
@@ -132,13 +136,18 @@ model_tables <- function(model, data) {
 
 remedies_tried <- "Starts from other families and from k - 1 ended no better."
 
-# EM goes on at the tolerance asked for. `starts` gets a row for the run that gave the result.
+# EM goes on at the tolerance asked for, over all rows. `starts` gets a row for the run that gave the
+# result.
 finish_model <- function(model, data, control) {
   model <- model_tables(model, data)
-  parameters <- c("proportions", "means", "covariances")
   k <- nrow(model$means)
-  out <- engine_fit(data$x, data$weights, model$covariance, k, data$scale, model[parameters],
-                    control, "gmm_select()", model$options)
+  start <- model[c("proportions", "means", "covariances")]
+  out <- if (is_whole(data)) {
+    engine_fit(data$x, data$weights, model$covariance, k, data$scale, start, control,
+               "gmm_select()", model$options)
+  } else {
+    go_home(model, start, data, control)
+  }
   if (is.null(out$best)) {
     out <- model
     out$trace <- model$best$objective
@@ -152,6 +161,11 @@ finish_model <- function(model, data, control) {
   out$reached <- 1L
   same <- c("covariance", "components", "named", "note", "options")
   out[same] <- model[same]
+  if (!is_whole(data)) {
+    out$certainty <- NA_real_
+    out$note <- "" # that was of the sample
+    return(out)
+  }
   counted <- list(x = data$x, weights = data$weights,
                   trimmed = trimmed_rows(out, data, out$covariance, control))
   out$certainty <- certainty_of(out, data$x, kept_weights(counted), out$options$labels,

@@ -38,8 +38,7 @@ find_start <- function(data, code, k, start, control, title, options) {
   if (is.list(start)) {
     return(list(params = start, reached = 1L, kind = "parameters"))
   }
-  share <- sum(case_weights(data)) / data$home$weight
-  options$share <- share
+  share <- options$share <- sample_share(data)
   found <- engine_fit(data$x, data$weights, code, k, data$scale, start, control, title, options)
   if (is.null(found$best)) return(found)
   starts <- found$starts
@@ -48,6 +47,9 @@ find_start <- function(data, code, k, start, control, title, options) {
   list(params = reorder_gaussians(found, seq_len(k)), starts = starts, reached = found$reached,
        kind = found$best$kind)
 }
+
+# Of the weight of all rows.
+sample_share <- function(data) sum(case_weights(data)) / data$home$weight
 
 # An E-step whose errors carry the parameters of the last pass that ended well.
 remembering <- function(estep, names) {
@@ -166,13 +168,20 @@ check_home_dots <- function(...) {
   }
 }
 
+# f(data), with rows elsewhere as `data`: of one state of a table; a source is closed afterwards.
+over_rows <- function(x, k, na.action, control, f) {
+  if (inherits(x, "gmm_cluster")) return(f(cluster_data(x, k, na.action, control$threads)))
+  if (is_database(x) && begin_snapshot(x)) on.exit(end_snapshot(x))
+  on.exit(x$close(), add = TRUE, after = FALSE)
+  read <- if (is_database(x)) dbi_data else source_data
+  f(read(x, k, na.action, control$threads))
+}
+
 # What takes rows in memory only, and what goes over those elsewhere to the same end.
 home_ways <- c(
   gmm = "gmm(source, k) goes over it: choose and transform its columns where they are.",
-  gmm_select = "gmm() goes over it for each `k` and `covariance`, and BIC() compares the fits.",
   gmm_da = "gmm() goes over it, with `labels` beside rows: a Gaussian each, if all are known.",
-  gmm_lrt = "gmm() goes over it for each `k`, and BIC() compares the fits.",
-  gmm_vb = "gmm_vb() goes over a gmm_source().",
+  gmm_lrt = "gmm_select() goes over it, and compares numbers of components by BIC.",
   dgmm = "predict(fit, newdata, type = \"density\") goes over a gmm_source().",
   predict = "predict() goes over a gmm_source()."
 )
@@ -196,12 +205,17 @@ check_home_start <- function(init, what) {
 # Rows that the search is done on, where there are more.
 home_sample_size <- function(k, d) max(4000, 20 * k * (d + 1), min(1e5, 1e7 %/% d))
 
+# What the object says of where its rows are.
+home_record <- function(home) {
+  c(home[c("what", "rows", "dropped")],
+    if (!is.null(home$weight2)) list(effective = home$weight^2 / home$weight2))
+}
+
 # The object keeps nothing of the sample.
 away_from_home <- function(fit, home) {
   fit$x <- fit$weights <- NULL
   if (!is.null(home$known)) fit$labels <- factor(character(), home$known)
-  fit$home <- list(what = home$what, rows = home$rows, dropped = home$dropped)
-  if (!is.null(home$weight2)) fit$home$effective <- home$weight^2 / home$weight2
+  fit$home <- home_record(home)
   if (isTRUE(home$frozen)) { # there are statistics only
     fit$home$frozen <- TRUE
     fit$loglik <- NULL

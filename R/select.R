@@ -55,6 +55,23 @@
 #' components), besides what the models give each other. A `function(x, k)` is called once for each
 #' k.
 #'
+#' @section Rows that are not in memory:
+#' Over a [gmm_source()], [gmm_dbi()] or [gmm_cluster()] the grid is searched on the sample of the first
+#' pass, in memory. The models that can be the best of all rows, as far as the sample tells, are then
+#' fitted to all rows, each from its optimum there, in about as many passes as [gmm()] makes; only
+#' these have values, so that all criteria in the table are of all rows. The status of the others is
+#' `"sample"`, and `reason` says how far off they were. Where the sample holds all rows, there are
+#' none such.
+#'
+#' What the sample tells: with the log-likelihood L of a share s of the rows, that of all rows will be
+#' about `(L - df / 2) / s + df / 2`, as a maximum lies some `df / 2` above the value of parameters
+#' that were not fitted to its rows (Akaike). The difference of two models is a sum over the rows,
+#' with a standard error of `sd(d) n sqrt((1 - s) / m)`, d the difference of the log-densities of the
+#' m rows of the sample and n the number of all (Vuong). A model is left out where BIC, AIC and AICc
+#' are all more than `margin` standard errors above their lowest; `margin = Inf` fits all models.
+#'
+#' ICL and CV need what passes over the rows don't tell, and are refused.
+#'
 #' @section Known labels and priors:
 #' All models have the same `labels`; where there are more levels than components, the model's
 #' status is `"labels"`. Components of known labels keep their names, whatever the family and k.
@@ -93,6 +110,8 @@
 #' @param folds For CV, the number of parts, a whole number from 2 to the number of rows; or a
 #'   vector with an element a row (dropped ones included) that says which part it belongs to, such
 #'   as the subject that several rows come from.
+#' @param margin For rows that are not in memory: a model is fitted to all rows unless it is more than
+#'   so many standard errors above the best on the sample; a number of at least 0, or `Inf`: all are.
 #' @param control The result of [gmm_control()]. A start that is given (`init`) serves one `k`; for
 #'   several, a `function(x, k)` can make a start for each. With `verbose` a message tells of
 #'   progress every two seconds or so.
@@ -103,7 +122,8 @@
 #'   \item{table}{data frame, a row a model: `covariance` (code), `name`, `k`, `loglik`, `df`,
 #'     `BIC`, `AIC`, `AICc`, `ICL`, with cross-validation `CV` and `CV_se`, `converged`,
 #'     `spurious`, `status` (`"ok"`, or the class of the error that [gmm()] would give, as in
-#'     [gaussmix-conditions]: `"degenerate"`, `"dimension"`, `"missing"`, `"start"`, `"labels"`),
+#'     [gaussmix-conditions]: `"degenerate"`, `"dimension"`, `"missing"`, `"start"`, `"labels"`;
+#'     or `"sample"`, see above),
 #'     `reason` (its text, and what else was tried), `note` (`""`, `"nested_spurious"` or
 #'     `"no_gain"`, see below)}
 #'   \item{criterion, chosen}{the criterion, and the row of `table` that it chooses}
@@ -113,6 +133,8 @@
 #'   \item{equal, labels, noise, trim, prior}{where used: `TRUE` for `proportions = "equal"`; a
 #'     factor of the rows fitted; the noise as in a fit; the share trimmed; the prior as given}
 #'   \item{missing}{where values are missing, as in a fit by [gmm()]}
+#'   \item{home}{where rows are not in memory, a list: `what` holds them, how many `rows`, and how many
+#'     were `dropped`; there is no `ICL` then}
 #'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
 #'   and what [gmm_best()] needs (`data`, `solutions`).
 #'
@@ -150,6 +172,9 @@
 #'   model-based clustering. *Journal of Classification* 24, 155-181.
 #'   \doi{10.1007/s00357-007-0004-5}
 #'
+#'   Vuong, Q. H. (1989) Likelihood ratio tests for model selection and non-nested hypotheses.
+#'   *Econometrica* 57, 307-333. \doi{10.2307/1912557}
+#'
 #'   Smyth, P. (2000) Model selection for probabilistic clustering using cross-validated likelihood.
 #'   *Statistics and Computing* 10, 63-72. \doi{10.1023/A:1008940618127}
 #' @seealso [gmm_best()], [plot.gmm_select()], [gmm_criteria()], [gmm_families()]
@@ -161,6 +186,7 @@
 #' gmm_select(~ waiting, faithful, k = 1:4, criterion = "ICL")
 #' gmm_select(iris[1:4], k = 1:4, covariance = c("tied", "VEV"), prior = gmm_prior())
 #' gmm_select(~ waiting, faithful, k = 1:4, criterion = c("BIC", "CV"), folds = 5)
+#' gmm_select(gmm_source(as.matrix(faithful), chunk = 100), k = 1:3)
 #' @export
 gmm_select <- function(x, ...) {
   if (missing(x)) refuse_no_data(...names())
@@ -224,7 +250,7 @@ criteria_of <- function(table) intersect(criteria, names(table))
 
 # From clean data to the object. `options`: as of gmm_bridge().
 select_model <- function(data, k, covariance, criterion, folds, control, call,
-                         options = grid_options()) {
+                         options = grid_options(), margin = Inf) {
   call[[1L]] <- quote(gmm_select)
   k <- check_wholes(k)
   control <- check_control(control)
@@ -238,8 +264,10 @@ select_model <- function(data, k, covariance, criterion, folds, control, call,
   check_start_serves(control$init, k)
   grid <- model_grid(codes, k, ncol(data$x))
   models <- fit_grid(grid, data, control, criterion, options = options)
+  if (!is_whole(data)) models <- polish_models(models, grid, data, control, common, margin)
   table <- grid_table(grid, models, ncol(data$x), common)
   if (all(table$status != "ok")) refuse_all(models[[1L]], table, ncol(data$x))
+  if (!is.null(data$home)) table$ICL <- NULL
   nobs <- Find(Negate(is_error), models)$nobs
   cv <- if ("CV" %in% wanted) cross_validate(grid, data, folds, control, options, common$labels)
   if (!is.null(cv)) table <- add_cv(table, cv, nobs)
@@ -247,24 +275,33 @@ select_model <- function(data, k, covariance, criterion, folds, control, call,
   repeat { # what is finished may rise, and only it
     more <- setdiff(vapply(criteria_of(table), best_row, 0L, table = table, nobs = nobs), best)
     if (length(more) == 0L) break
-    models[more] <- lapply(models[more], finish_model, data, control)
-    finished <- grid_table(grid[more, ], models[more], ncol(data$x), common)
-    table[more, names(finished)] <- finished
+    if (is_whole(data)) {
+      models[more] <- lapply(models[more], finish_model, data, control)
+      finished <- grid_table(grid[more, ], models[more], ncol(data$x), common)
+      same <- intersect(names(table), names(finished))
+      table[more, same] <- finished[same]
+    }
     best <- c(best, more)
   }
   common["prior"] <- list(options$prior) # as given: what it comes to depends on k
   select <- structure(class = "gmm_select", c(list(
     table = table, criterion = criterion, chosen = best_row(criterion, table, nobs), nobs = nobs,
     rows = nrow(data$x), solutions = stats::setNames(models[best], best),
-    data = data[c("x", "weights", "na.action", "terms", "scale", "blueprint")],
+    data = data[c("x", "weights", "na.action", "terms", "scale", "blueprint", "home")],
     control = stored_control(control), call = call
   ), Filter(Negate(is.null), common)))
   select$cv <- cv
-  select$missing <- count_missing(data$x, common$labels)
-  if (!control$keep) {
+  select$missing <- missing_counts(data, common$labels)
+  if (!control$keep || !is.null(data$home)) {
     select$solutions[] <- lapply(best, solution_fit, select = select)
     select$data$x <- NULL
     select$call <- without_data(select$call)
+  }
+  if (!is.null(data$home)) {
+    select$data <- select$data["blueprint"]
+    select$home <- home_record(data$home)
+    select$rows <- data$home$rows
+    if (!is.null(select$labels)) select$labels <- factor(character(), levels(select$labels))
   }
   warn_of_table(table, control, ncol(data$x))
   select
@@ -403,7 +440,7 @@ gmm_best <- function(select, criterion = select$criterion) {
     refuse(list(class = "object", prefix = "select$"), "solutions", "the best models' solutions",
            "without that of the model chosen")
   }
-  fit <- if (select$control$keep) solution_fit(row, select) else solution
+  fit <- if (inherits(solution, "gmm")) solution else solution_fit(row, select)
   warn_of_fit(fit, utils::tail(diff(fit$trace), 1L))
   fit
 }
@@ -428,8 +465,8 @@ check_select <- function(select, arg = deparse1(substitute(select))) {
   check("solutions", is.list, "a list of solutions")
 }
 
-table_columns <- c("covariance", "name", "k", "loglik", "df", "BIC", "AIC", "AICc", "ICL",
-                   "converged", "spurious", "status", "reason", "note")
+table_columns <- c("covariance", "name", "k", "loglik", "df", "BIC", "AIC", "AICc", "converged",
+                   "spurious", "status", "reason", "note")
 
 solution_fit <- function(row, select) {
   model <- select$table[row, ]
@@ -442,7 +479,7 @@ solution_fit <- function(row, select) {
 solution_call <- function(call, model) {
   arguments <- as.list(call)[-1L]
   data <- names(arguments) %in% c("x", "data")
-  others <- !names(arguments) %in% c("x", "data", "k", "covariance", "criterion", "folds")
+  others <- !names(arguments) %in% c("x", "data", "k", "covariance", "criterion", "folds", "margin")
   as.call(c(quote(gmm), arguments[data], list(k = as.double(model$k), covariance = model$name),
             arguments[others]))
 }
@@ -471,8 +508,8 @@ format.gmm_select <- function(x, digits = 4, ...) {
             paste(c(if (isTRUE(x$equal)) "; equal proportions",
                     if (!is.null(x$trim)) sprintf("; %s %% trimmed", number_text(100 * x$trim))),
                   collapse = "")),
-    data_text(x$rows, d, if (!is.null(x$data$weights)) number(x$nobs),
-              length(x$data$na.action)),
+    data_text(x$rows, d, if (!is.null(x$data$weights) || !is.null(x$home$effective)) number(x$nobs),
+              sum(length(x$data$na.action), x$home$dropped), home = x$home$what),
     missing_text(x$missing),
     given_text(x),
     sprintf("chosen by %s (lower is better): %s, %s %s",
@@ -545,10 +582,12 @@ others_text <- function(x) {
 
 flaws_text <- function(x) {
   ok <- x$table$status == "ok"
+  sampled <- x$table$status == "sample"
   spurious <- sum(x$table$spurious[ok])
   count <- function(n) plural(n, "model")
   flaws <- c(
-    if (any(!ok)) paste("not fitted:", count(sum(!ok))),
+    if (any(sampled)) paste("left out by what the sample tells:", count(sum(sampled))),
+    if (any(!ok & !sampled)) paste("not fitted:", count(sum(!ok & !sampled))),
     if (spurious == sum(ok)) "each model has a spurious component (too few rows)"
     else if (spurious) sprintf("spurious (too few rows), never chosen: %s", count(spurious)),
     if (any(nzchar(x$table$note))) {
@@ -595,7 +634,7 @@ summary.gmm_select <- function(object, ..., lrt = NULL) {
     comparison = compare_criteria(table[rows[["BIC"]], ], table[rows[["AIC"]], ], object$nobs),
     top = table[utils::head(rank_models(object), 5L), shown],
     failed = failed_models(object), d = d, flaws = flaws_text(object),
-    criterion = object$criterion, effective_n = effective_rows(object$data$weights),
+    criterion = object$criterion, effective_n = c(effective_rows(object$data$weights), object$home$effective),
     lrt = if (!is.null(lrt)) {
       sprintf("LRT: bootstrap likelihood-ratio tests, %s, level %s: %s",
               family_label(lrt$covariance, d), shown_number(lrt$level), lrt_answer(lrt))

@@ -27,8 +27,9 @@
 #' Families, weights, labels, noise (in the box of all rows), priors, fixed parameters and rows with
 #' missing values (`na.action = na.pass`) are as in memory. `trim` is refused: which rows are
 #' trimmed is found by sorting the densities of all, and does not add up over parts of the rows. So
-#' are functions that need all rows at once, such as [gmm_select()] and [gmm_da()]; the error says
-#' what goes over chunks to the same end.
+#' are functions that need all rows at once, such as [gmm_da()]; the error says what goes over
+#' chunks to the same end. [gmm_select()] compares models on the sample, and fits those that may be
+#' the best to all rows.
 #'
 #' @section Chunks:
 #' A chunk is a numeric matrix, a data frame of numeric columns, or a list of `x` (one of these),

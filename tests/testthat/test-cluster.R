@@ -143,6 +143,18 @@ dying_shards <- function(shards, mark) {
   die
 }
 
+test_that("variational Bayes goes over shards as over rows in memory", {
+  skip_on_cran()
+  x <- cluster_rows()
+  rows <- gmm_cluster(local_workers(1), cut_shards(x, 2))
+  control <- gmm_control(init = gmm_params(c(.5, .5), x[1:2, ], diag(2)), tol = 0, max_iter = 5)
+  prior <- gmm_prior(scale = diag(2))
+  same <- c("trace", "bound", "loglik", "posterior")
+  expect_equal(unclass(gmm_vb(rows, 2, prior = prior, control = control))[same],
+               unclass(gmm_vb(x, 2, prior = prior, control = control))[same], tolerance = 1e-10)
+  expect_gm_error(gmm_vb(rows, 2, labels = 1), "argument", "belong to where they are")
+})
+
 test_that("shards of a worker that dies are read by another, to the same bits", {
   skip_on_cran()
   x <- cluster_rows()
