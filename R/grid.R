@@ -136,8 +136,8 @@ model_tables <- function(model, data) {
 
 remedies_tried <- "Starts from other families and from k - 1 ended no better."
 
-# EM goes on at the tolerance asked for, over all rows. `starts` gets a row for the run that gave the
-# result.
+# EM goes on at the tolerance asked for, over all rows. `starts` gets a row for the run that gave
+# the result.
 finish_model <- function(model, data, control) {
   model <- model_tables(model, data)
   k <- nrow(model$means)

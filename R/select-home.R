@@ -62,8 +62,8 @@ polish_models <- function(models, grid, data, control, common, margin) {
 #
 # With L of a share s of the rows (of their weight), (L - df / 2) / s + df / 2 is what it will be of
 # all: a maximum lies about df / 2 above the value of parameters that were not fitted to its rows
-# (Akaike). The difference of two models is a sum over the rows, whose standard error is the sample's
-# (Vuong), for the rows that were not seen.
+# (Akaike). The difference of two models is a sum over the rows, whose standard error is the
+# sample's (Vuong), for the rows that were not seen.
 sample_verdicts <- function(models, grid, data, control, common, margin) {
   share <- sample_share(data)
   labels <- common$labels

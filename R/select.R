@@ -56,19 +56,19 @@
 #' k.
 #'
 #' @section Rows that are not in memory:
-#' Over a [gmm_source()], [gmm_dbi()] or [gmm_cluster()] the grid is searched on the sample of the first
-#' pass, in memory. The models that can be the best of all rows, as far as the sample tells, are then
-#' fitted to all rows, each from its optimum there, in about as many passes as [gmm()] makes; only
-#' these have values, so that all criteria in the table are of all rows. The status of the others is
-#' `"sample"`, and `reason` says how far off they were. Where the sample holds all rows, there are
+#' Over a [gmm_source()], [gmm_dbi()] or [gmm_cluster()] the grid is searched on the sample of the
+#' first pass, in memory. The models that can be the best of all rows, as far as the sample tells, are
+#' then fitted to all rows, each from its optimum there, in about as many passes as [gmm()] makes;
+#' only these have values, so that all criteria in the table are of all rows. The status of the others
+#' is `"sample"`, and `reason` says how far off they were. Where the sample holds all rows, there are
 #' none such.
 #'
-#' What the sample tells: with the log-likelihood L of a share s of the rows, that of all rows will be
-#' about `(L - df / 2) / s + df / 2`, as a maximum lies some `df / 2` above the value of parameters
+#' What the sample tells: with the log-likelihood L of a share s of the rows, that of all rows will
+#' be about `(L - df / 2) / s + df / 2`, as a maximum lies some `df / 2` above the value of parameters
 #' that were not fitted to its rows (Akaike). The difference of two models is a sum over the rows,
-#' with a standard error of `sd(d) n sqrt((1 - s) / m)`, d the difference of the log-densities of the
-#' m rows of the sample and n the number of all (Vuong). A model is left out where BIC, AIC and AICc
-#' are all more than `margin` standard errors above their lowest; `margin = Inf` fits all models.
+#' with a standard error of `sd(d) n sqrt((1 - s) / m)`, d the difference of the log-densities of
+#' the m rows of the sample and n the number of all (Vuong). A model is left out where BIC, AIC and
+#' AICc are all more than `margin` standard errors above their lowest; `margin = Inf` fits all models.
 #'
 #' ICL and CV need what passes over the rows don't tell, and are refused.
 #'
@@ -110,8 +110,8 @@
 #' @param folds For CV, the number of parts, a whole number from 2 to the number of rows; or a
 #'   vector with an element a row (dropped ones included) that says which part it belongs to, such
 #'   as the subject that several rows come from.
-#' @param margin For rows that are not in memory: a model is fitted to all rows unless it is more than
-#'   so many standard errors above the best on the sample; a number of at least 0, or `Inf`: all are.
+#' @param margin For rows that are not in memory: a model is fitted to all rows unless it is more
+#'   than so many standard errors above the best on the sample; a number of at least 0, or `Inf`.
 #' @param control The result of [gmm_control()]. A start that is given (`init`) serves one `k`; for
 #'   several, a `function(x, k)` can make a start for each. With `verbose` a message tells of
 #'   progress every two seconds or so.
@@ -133,8 +133,8 @@
 #'   \item{equal, labels, noise, trim, prior}{where used: `TRUE` for `proportions = "equal"`; a
 #'     factor of the rows fitted; the noise as in a fit; the share trimmed; the prior as given}
 #'   \item{missing}{where values are missing, as in a fit by [gmm()]}
-#'   \item{home}{where rows are not in memory, a list: `what` holds them, how many `rows`, and how many
-#'     were `dropped`; there is no `ICL` then}
+#'   \item{home}{where rows are not in memory, a list: `what` holds them, how many `rows`, and how
+#'     many were `dropped`; there is no `ICL` then}
 #'   \item{nobs, control, call}{number of rows, or sum of the weights; how it was made}
 #'   and what [gmm_best()] needs (`data`, `solutions`).
 #'
@@ -634,7 +634,8 @@ summary.gmm_select <- function(object, ..., lrt = NULL) {
     comparison = compare_criteria(table[rows[["BIC"]], ], table[rows[["AIC"]], ], object$nobs),
     top = table[utils::head(rank_models(object), 5L), shown],
     failed = failed_models(object), d = d, flaws = flaws_text(object),
-    criterion = object$criterion, effective_n = c(effective_rows(object$data$weights), object$home$effective),
+    criterion = object$criterion,
+    effective_n = c(effective_rows(object$data$weights), object$home$effective),
     lrt = if (!is.null(lrt)) {
       sprintf("LRT: bootstrap likelihood-ratio tests, %s, level %s: %s",
               family_label(lrt$covariance, d), shown_number(lrt$level), lrt_answer(lrt))

@@ -118,8 +118,7 @@ test_that("weights, labels, noise, priors and what is fixed work there; files as
   expect_equal(gmm(streamed, 2, control = control)$trace, memory$trace, tolerance = 1e-12)
 })
 
-# A function of a shard's number: the worker that reads shard 2 for the third time ends itself,
-# once.
+# A function of a shard's number: who reads shard 2 for the third time ends itself, once.
 dying_shards <- function(shards, mark) {
   die <- function(i) {
     passes <- 0
