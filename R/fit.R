@@ -532,7 +532,8 @@ starts_table <- function(starts) {
 check_survivors <- function(out, data, k, code, control) {
   x <- data$x
   default <- formals(gmm_control)$floor
-  runs <- function(column) c(out$starts[[column]][out$starts$finished], out$best[[column]])
+  starts <- unclass(out$starts) # `[[` of a data frame is slow
+  runs <- function(column) c(starts[[column]][starts$finished], out$best[[column]])
   ran <- runs("status") == 0L
   off_floor <- ran & runs("on_floor") == 0L
   # components that are the same say nothing for a mixture whose other runs all collapse
