@@ -57,18 +57,19 @@
 #'
 #' @section Rows that are not in memory:
 #' Over a [gmm_source()], [gmm_dbi()] or [gmm_cluster()] the grid is searched on the sample of the
-#' first pass, in memory. The models that can be the best of all rows, as far as the sample tells, are
-#' then fitted to all rows, each from its optimum there, in about as many passes as [gmm()] makes;
-#' only these have values, so that all criteria in the table are of all rows. The status of the others
-#' is `"sample"`, and `reason` says how far off they were. Where the sample holds all rows, there are
-#' none such.
+#' first pass, in memory. The models that can be the best of all rows, as far as the sample tells,
+#' are then fitted to all rows, each from its optimum there, in about as many passes as [gmm()]
+#' makes; only these have values, so that all criteria in the table are of all rows. The status of
+#' the others is `"sample"`, and `reason` says how far off they were. Where the sample holds all
+#' rows, there are none such.
 #'
 #' What the sample tells: with the log-likelihood L of a share s of the rows, that of all rows will
-#' be about `(L - df / 2) / s + df / 2`, as a maximum lies some `df / 2` above the value of parameters
-#' that were not fitted to its rows (Akaike). The difference of two models is a sum over the rows,
-#' with a standard error of `sd(d) n sqrt((1 - s) / m)`, d the difference of the log-densities of
-#' the m rows of the sample and n the number of all (Vuong). A model is left out where BIC, AIC and
-#' AICc are all more than `margin` standard errors above their lowest; `margin = Inf` fits all models.
+#' be about `(L - df / 2) / s + df / 2`, as a maximum lies some `df / 2` above the value of
+#' parameters that were not fitted to its rows (Akaike). The difference of two models is a sum over
+#' the rows, with a standard error of `sd(d) n sqrt((1 - s) / m)`, d the difference of the
+#' log-densities of the m rows of the sample and n the number of all (Vuong). A model is left out
+#' where BIC, AIC and AICc are all more than `margin` standard errors above their lowest;
+#' `margin = Inf` fits all models.
 #'
 #' ICL and CV need what passes over the rows don't tell, and are refused.
 #'

@@ -3,11 +3,11 @@
 #   Rscript bench/homes.R [rows] [home] [family]     in the project's folder, gaussmix installed
 #
 # 1e6 rows x 5, four components, full and diagonal: in memory, in chunks, in a binary file, on a
-# cluster of two workers by sockets, in SQLite and in a private PostgreSQL server, by the engine (push)
-# and by rows that are fetched. Each home runs in a process of its own, so that the peak of memory
-# (VmHWM of /proc/self/status, beyond what R holds with the package loaded) is its own; that of
-# workers and servers is not in it. Writes bench/results/homes.csv, a row a home and family (where
-# one is named, only its row):
+# cluster of two workers by sockets, in SQLite and in a private PostgreSQL server, by the engine
+# (push) and by rows that are fetched. Each home runs in a process of its own, so that the peak of
+# memory (VmHWM of /proc/self/status, beyond what R holds with the package loaded) is its own; that
+# of workers and servers is not in it. Writes bench/results/homes.csv, a row a home and family
+# (where one is named, only its row):
 #   pass        seconds of a pass over all rows: a fit of 3 steps less one of none, over 3
 #   start       seconds of the latter: survey, sample, one E-step
 #   memory      MB
@@ -61,7 +61,8 @@ open_home <- function(home, folder) {
       list(rows = gaussmix::gmm_cluster(cl, shards), close = function() parallel::stopCluster(cl))
     },
     SQLite = table(DBI::dbConnect(RSQLite::SQLite(), file.path(folder, "rows.sqlite")), parts[2]),
-    PostgreSQL = table(postgres_connect(list(dir = readLines(file.path(folder, "server")))), parts[2])
+    PostgreSQL = table(postgres_connect(list(dir = readLines(file.path(folder, "server")))),
+                       parts[2])
   )
 }
 
