@@ -326,7 +326,7 @@ static void test_functions(const struct gm_kernel* kernel) {
   }
   printf("%-9s exp %.2f eps (a quotient of two), log %.2f eps, normals %.2g\n",
          kernel->name, worst_exp, worst_log, worst_normal);
-  check(worst_exp < 4, kernel->name, "error of exp in eps", worst_exp, 4);
+  check(worst_exp < 2, kernel->name, "error of exp in eps", worst_exp, 2);
   check(worst_log < 1.5, kernel->name, "error of log in eps", worst_log, 1.5);
   check(worst_normal < 4e-15, kernel->name, "error of normals", worst_normal, 4e-15);
 
