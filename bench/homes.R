@@ -80,6 +80,7 @@ measure <- function(home, family, folder) {
                                                               control = control)))
     list(time = time[["elapsed"]], fit = fit)
   }
+  run(init = start, tol = 0, max_iter = 0) # workers load the package
   first <- run(init = start, tol = 0, max_iter = 0)
   three <- run(init = start, tol = 0, max_iter = 3)
   set.seed(3)
