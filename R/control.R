@@ -88,7 +88,8 @@
 #' along a random direction; repeated halving between two random rows; and balls around random rows.
 #' Each gets ten EM steps. Those without a spurious component come first, those with two components
 #' the same last, then the higher log-likelihoods count; of those that differ the best `n_init` are
-#' run again, to convergence. Two kinds
+#' run again, to convergence. A run that has an eigenvalue on the floor after 40 steps is not run on
+#' (with a `floor` above the default it is). Two kinds
 #' of change are then proposed to the best two distinct optima, by turns: a component moves to a
 #' random row or to a random row's nearest ones; or two components are merged and a third is split.
 #' EM goes on from each until it is clear that it can't win. After `search` proposals without

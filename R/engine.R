@@ -23,14 +23,18 @@ with_classes <- function(call) {
   })
 }
 
+# Was a floor set that solutions may lie on? Else none is kept that does.
+floor_wanted <- function(control) control$floor > formals(gmm_control)$floor
+
 # What the search does: short runs (all finished where there are no more than those to be finished),
 # proposals without success that end it, and rows of the sample that it is done on where there are
 # more than twice as many (whole: never).
 search_plan <- function(start, n, d, k, control, whole = FALSE) {
   short_runs <- 40L
-  plan <- list(n_starts = 1L, n_finish = 1L, proposals = 0L, sample = n)
+  plan <- list(n_starts = 1L, n_finish = 1L, proposals = 0L, sample = n, give_up = 0L)
   if (!is.character(start) || start == "hierarchical") return(plan)
   plan$n_starts <- plan$n_finish <- control$n_init
+  plan$give_up <- as.integer(!floor_wanted(control))
   if (start != "auto") return(plan)
   plan$n_starts <- max(short_runs, control$n_init)
   default <- if (k > 1L) 40L + 20L * k else 300L # one: of a trimmed fit
@@ -202,6 +206,7 @@ engine_grid <- function(x, w, cells, starts, scale, control, certainty, title, o
     proposals = if (is.null(control$search)) 40L else control$search,
     more = if (is.null(control$search)) 5L else 0L,
     use_certainty = as.integer(certainty),
+    give_up = as.integer(!floor_wanted(control)),
     sample = if (auto && n > 2L * size && is.null(labels)) size else n,
     max_iter = control$max_iter,
     tol = control$tol,

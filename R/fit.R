@@ -531,7 +531,6 @@ starts_table <- function(starts) {
 # No start survived, or all lie on the floor although that was not asked for.
 check_survivors <- function(out, data, k, code, control) {
   x <- data$x
-  default <- formals(gmm_control)$floor
   starts <- unclass(out$starts) # `[[` of a data frame is slow
   runs <- function(column) c(starts[[column]][starts$finished], out$best[[column]])
   ran <- runs("status") == 0L
@@ -539,7 +538,7 @@ check_survivors <- function(out, data, k, code, control) {
   # components that are the same say nothing for a mixture whose other runs all collapse
   sound <- any(off_floor & (runs("repeated") == 0L | out$named)) || all(off_floor[ran])
   # who goes on from a fit on the floor has been told, and is told again
-  if (!is.null(out$best) && (control$floor > default || sound || isTRUE(out$from_floor))) {
+  if (!is.null(out$best) && (floor_wanted(control) || sound || isTRUE(out$from_floor))) {
     return(invisible())
   }
   collinear <- if (families[[code]]$shape == "full") collinear_columns(x)

@@ -59,6 +59,11 @@ const double* ffi_take_resp(SEXP start, R_xlen_t n, int k, const struct gm_rows*
 struct gm_trimming* ffi_trimming(SEXP control, int d, ptrdiff_t n);
 /* The same over other memory. */
 struct gm_trimming* ffi_trimming_over(const struct gm_trimming* trimming, ptrdiff_t n);
+/* The same rows, filled up with rows of weight 0 to whole packs, so that no pass need do it; labels
+   become as long. Many, or with missing values: as they are. */
+struct gm_rows ffi_fill_up(const struct gm_rows* rows);
+/* n labels, and the last one again up to m. */
+const int* ffi_lengthen(const int* label, ptrdiff_t n, ptrdiff_t m);
 /* list(proportions (k, or k + 1 with noise), means (d x k), covariances (d x d x k)) -> params, in
    R_alloc()ed memory */
 struct gm_params ffi_params(SEXP list, const struct gm_family* family, int d);

@@ -152,7 +152,7 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
   const struct gm_params* params = &pool->spare.params;
   double* work = ffi_alloc(
       gm_search_work(params->family, params->d, params->k, seeder->engine->threads));
-  if (quest->kind == GM_SEED_MIXED && sample < rows->n) {
+  if (sample < rows->n) {
     struct gm_rows some;
     if (ffi_subsample(rows, seeder->key, seeder->engine, sample, &some, err))
       return err->code;
@@ -171,7 +171,7 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
   return gm_search(quest, seeder, pool, records, work, err);
 }
 
-/* control: list(n_starts, n_finish, proposals, sample, max_iter, tol, floor, ratio, spurious (3),
+/* control: list(n_starts, n_finish, proposals, give_up, sample, max_iter, tol, floor, ratio, spurious (3),
    threads, progress, prior, equal, noise, labels, trim, units, fixed (as parameters, NaN: free)). Value: a record of each start; the best optimum
    and its record (neither where no start survived); the objective that it had in the search, and the
    weight of the rows searched. */
@@ -189,10 +189,11 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
       .finish = ffi_count(ffi_field(control, "n_finish"), 1, "n_finish"),
       .proposals = ffi_count(ffi_field(control, "proposals"), 0, "proposals"),
       .reach = 10,
+      .give_up = ffi_count(ffi_field(control, "give_up"), 0, "give_up"),
       .em = ffi_em_control(control),
       .spurious = ffi_spurious(control),
       .progress = &progress};
-  const ptrdiff_t sample = ffi_count(ffi_field(control, "sample"), 1, "sample");
+  const ptrdiff_t most = ffi_count(ffi_field(control, "sample"), 1, "sample");
   struct gm_prior prior;
   struct gm_bounds bounds = ffi_bounds(control, scale, d, &prior);
   bounds.fixed = ffi_fixed(control, family, d, k);
@@ -211,6 +212,13 @@ SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family_code, SEXP k_count, SEXP scale, SEX
   struct gm_pool pool = {.spare = ffi_result_alloc(family, d, k, quest.em.max_iter)};
   struct gm_seeder seeder = {.rows = &rows, .bounds = &bounds, .engine = &engine};
   quest.kind = read_start(start, &seeder, given.n, k, &pool.spare.params);
+  const int sampled = quest.kind == GM_SEED_MIXED && most < rows.n;
+  const struct gm_rows full =
+      quest.kind == GM_SEED_MATRIX || sampled ? rows : ffi_fill_up(&rows);
+  const ptrdiff_t sample = sampled ? most : full.n;
+  if (full.n > rows.n && quest.kind == GM_SEED_LABELS)
+    seeder.given_label = ffi_lengthen(seeder.given_label, rows.n, full.n);
+  seeder.rows = &full;
   const int random = quest.kind < GM_SEED_LABELS || quest.kind == GM_SEED_MIXED;
   if (random) seeder.key = ffi_draw_key();
   for (int i = 0; i < (random ? GM_POOL : 1); i++)

@@ -72,38 +72,15 @@ static SEXP cell_list(const struct gm_grid* grid, const struct gm_cell* cell,
   return out;
 }
 
-#define FILL 1e6 /* numbers: more rows are not copied */
-
-/* n labels, and the last one again up to m. */
-static const int* lengthen(const int* label, ptrdiff_t n, ptrdiff_t m) {
-  int* longer = (int*)R_alloc(m, sizeof *longer);
-  for (ptrdiff_t i = 0; i < m; i++) longer[i] = label[i < n ? i : n - 1];
-  return longer;
-}
-
-/* The same rows, filled up with rows of weight 0 to whole packs, so that no pass need do it. Known
-   labels, and those among the starts, become as long. */
+/* The same rows, filled up, and with them the labels that are known or among the starts. */
 static struct gm_rows fill_up(const struct gm_rows* rows, struct gm_stock* stock,
                               int stocks) {
-  const ptrdiff_t n = rows->n, m = (n + GM_PAD - 1) / GM_PAD * GM_PAD;
-  if (m == n || rows->patterns || (double)n * rows->d > FILL) return *rows;
   for (int s = 0; s < stocks; s++)
     if (stock[s].kind == GM_SEED_MATRIX) return *rows;
-  for (int s = 0; s < stocks; s++)
-    if (stock[s].kind == GM_SEED_LABELS) stock[s].label = lengthen(stock[s].label, n, m);
-  struct gm_rows full = *rows;
-  if (rows->label) full.label = lengthen(rows->label, n, m);
-  double* x = ffi_alloc((double)m * rows->d);
-  double* w = ffi_alloc((double)m);
-  for (ptrdiff_t i = 0; i < m; i++) {
-    const ptrdiff_t from = i < n ? i : n - 1;
-    for (int a = 0; a < rows->d; a++) x[i + m * a] = rows->x[from + rows->ld * a];
-    w[i] = i >= n ? 0 : rows->w ? rows->w[i] : 1;
-  }
-  full.n = full.ld = m;
-  full.x = x;
-  full.w = w;
-  if (rows->trimming) full.trimming = ffi_trimming_over(rows->trimming, m);
+  const struct gm_rows full = ffi_fill_up(rows);
+  for (int s = 0; s < stocks && full.n > rows->n; s++)
+    if (stock[s].kind == GM_SEED_LABELS)
+      stock[s].label = ffi_lengthen(stock[s].label, rows->n, full.n);
   return full;
 }
 
@@ -140,7 +117,7 @@ static void grid_search(const struct gm_grid* grid, struct gm_seeder* seeder,
 
 /* stocks: a list for each k, ascending, see read_stock(); cells: a list of list(family, k, wave,
    parent, narrower, penalty, moves), parent and narrower counted from 1, parent 0: none. control:
-   list(finalists, proposals, more, use_certainty, sample, max_iter, tol, floor, spurious (3),
+   list(finalists, proposals, more, use_certainty, give_up, sample, max_iter, tol, floor, spurious (3),
    threads, progress, labels, trim, units). */
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control) {
   const struct gm_rows given = ffi_rows(x, w);
@@ -164,6 +141,7 @@ SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP cont
       .proposals = ffi_count(ffi_field(control, "proposals"), 0, "proposals"),
       .more = ffi_count(ffi_field(control, "more"), 0, "more"),
       .use_certainty = ffi_count(ffi_field(control, "use_certainty"), 0, "use_certainty"),
+      .give_up = ffi_count(ffi_field(control, "give_up"), 0, "give_up"),
       .scale = 1,
       .em = ffi_em_control(control),
       .spurious = ffi_spurious(control),

@@ -12,11 +12,13 @@ static SEXP matrix(const double* from, int m, int n, int columns) {
 }
 
 /* path: name of the kernel; label: integers or NULL; extra: log density of a further column (noise)
-   or NULL; within_reach: 1 leaves out what gm_reach() says. Value: list(maha, resp, lse, loglik, nk, nk2, sum, scatter). */
+   or NULL; within_reach: 1 leaves out what gm_reach() says. Value: list(maha, resp, lse, loglik, nk, nk2,
+   sum, scatter, lse_loglik): the log-likelihood by a call that does without lse, as the E-step's, and by
+   one that gives it. */
 SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP w,
                     SEXP label, SEXP extra, SEXP within_reach) {
-  static const char* const names[] = {"maha", "resp", "lse", "loglik",
-                                      "nk",   "nk2",  "sum", "scatter"};
+  static const char* const names[] = {"maha", "resp", "lse",     "loglik",    "nk",
+                                      "nk2",  "sum",  "scatter", "lse_loglik"};
   const struct gm_kernel* kernel = gm_kernel_find(ffi_string(path, "path"));
   if (!kernel) Rf_error("internal error: no such kernel");
   const struct gm_family* family = ffi_family(family_code);
@@ -52,15 +54,20 @@ SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP 
   gm_stats_init(&stats, family, d, k, ffi_alloc(gm_stats_size(family, d, k)));
   gm_stats_zero(&stats);
 
-  SEXP out = PROTECT(ffi_list(8, names));
+  SEXP out = PROTECT(ffi_list(9, names));
   kernel->distance[f.shape](&f, px, m, m, maha, work);
   SET_VECTOR_ELT(out, 0, matrix(maha, m, n, k));
   if (columns > k) {
     logc[k] = ffi_number(extra, "extra");
     memset(maha + (ptrdiff_t)m * k, 0, (size_t)m * sizeof *maha);
   }
+  double* again = ffi_alloc((double)m * columns);
+  memcpy(again, maha, (size_t)m * columns * sizeof *maha);
+  const int* labels = known ? pl : NULL;
+  const double sum =
+      kernel->posterior(logc, columns, m, weight, labels, reach, again, lse);
   const double loglik =
-      kernel->posterior(logc, columns, m, weight, known ? pl : NULL, reach, maha, lse);
+      kernel->posterior(logc, columns, m, weight, labels, reach, maha, NULL);
   kernel->accumulate[f.shape](&f, px, m, m, weight, maha, &stats, work);
   SET_VECTOR_ELT(out, 1, matrix(maha, m, n, columns));
   SET_VECTOR_ELT(out, 2, matrix(lse, m, n, 1));
@@ -70,6 +77,7 @@ SEXP ffi_gmm_kernel(SEXP path, SEXP family_code, SEXP params_list, SEXP x, SEXP 
   SET_VECTOR_ELT(out, 6, matrix(stats.sum, d, d, k));
   const int length = (int)(stats.lost - stats.scatter);
   SET_VECTOR_ELT(out, 7, matrix(stats.scatter, length, length, 1));
+  SET_VECTOR_ELT(out, 8, Rf_ScalarReal(sum));
   UNPROTECT(1);
   return out;
 }

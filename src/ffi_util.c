@@ -242,6 +242,33 @@ struct gm_trimming* ffi_trimming_over(const struct gm_trimming* trimming, ptrdif
   return own;
 }
 
+const int* ffi_lengthen(const int* label, ptrdiff_t n, ptrdiff_t m) {
+  int* longer = (int*)R_alloc(m, sizeof *longer);
+  for (ptrdiff_t i = 0; i < m; i++) longer[i] = label[i < n ? i : n - 1];
+  return longer;
+}
+
+#define FILL 1e6 /* numbers: more rows are not copied */
+
+struct gm_rows ffi_fill_up(const struct gm_rows* rows) {
+  const ptrdiff_t n = rows->n, m = (n + GM_PAD - 1) / GM_PAD * GM_PAD;
+  if (m == n || rows->patterns || (double)n * rows->d > FILL) return *rows;
+  struct gm_rows full = *rows;
+  if (rows->label) full.label = ffi_lengthen(rows->label, n, m);
+  double* x = ffi_alloc((double)m * rows->d);
+  double* w = ffi_alloc((double)m);
+  for (ptrdiff_t i = 0; i < m; i++) {
+    const ptrdiff_t from = i < n ? i : n - 1;
+    for (int a = 0; a < rows->d; a++) x[i + m * a] = rows->x[from + rows->ld * a];
+    w[i] = i >= n ? 0 : rows->w ? rows->w[i] : 1;
+  }
+  full.n = full.ld = m;
+  full.x = x;
+  full.w = w;
+  if (rows->trimming) full.trimming = ffi_trimming_over(rows->trimming, m);
+  return full;
+}
+
 struct gm_trimming* ffi_trimming(SEXP control, int d, ptrdiff_t n) {
   const struct gm_trimming trimming = {
       .share = ffi_number(ffi_field(control, "trim"), "trim"),

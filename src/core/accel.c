@@ -31,7 +31,7 @@
 /* Less observed information, as a share of the complete, is none. */
 #define FLAT 1e-12
 
-enum { BISECTIONS = 40 };
+enum { NEWTON = 40 };
 
 static ptrdiff_t work_size(int d) {
   const ptrdiff_t natural = (ptrdiff_t)d * d + d, eigen = gm_eigen_work(GM_PAIRS);
@@ -98,18 +98,13 @@ static void set_moments(const struct gm_accel* a, const double* mean,
    returns log|Sigma|, NaN where it is not positive. */
 static double invert(enum gm_shape shape, int d, const double* cov, double* out,
                      double* work) {
-  double logdet = 0;
   if (shape != GM_TRIANG) {
-    for (int a = 0; a < d; a++) {
-      const double v = cov[shape == GM_DIAG ? a : 0];
-      logdet += log(v);
-      out[a] = -0.5 / v;
-    }
-    return logdet;
+    for (int a = 0; a < d; a++) out[a] = -0.5 / cov[shape == GM_DIAG ? a : 0];
+    return shape == GM_DIAG ? gm_sum_of_logs(cov, 1, d) : d * log(cov[0]);
   }
   memcpy(work, cov, (size_t)d * d * sizeof *work);
   if (!gm_cholesky(work, d)) return NAN;
-  for (int a = 0; a < d; a++) logdet += 2 * log(work[a + (ptrdiff_t)d * a]);
+  const double logdet = 2 * gm_sum_of_logs(work, d + 1, d);
   gm_inverse(work, d);
   for (int b = 0; b < d; b++)
     for (int a = b; a < d; a++)
@@ -168,12 +163,13 @@ static int set_natural(struct gm_accel* a, const struct gm_params* params,
 /* ---- the model of the objective ---- */
 
 static double dot(const double* a, const double* b, ptrdiff_t n) {
-  double sum[4] = {0}; /* chains that don't wait for each other */
+  double sum[8] = {0}; /* chains that don't wait for each other */
   ptrdiff_t i = 0;
-  for (; i + 4 <= n; i += 4)
-    for (int lane = 0; lane < 4; lane++) sum[lane] += a[i + lane] * b[i + lane];
+  for (; i + 8 <= n; i += 8)
+    for (int lane = 0; lane < 8; lane++) sum[lane] += a[i + lane] * b[i + lane];
   for (; i < n; i++) sum[0] += a[i] * b[i];
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  return ((sum[0] + sum[1]) + (sum[2] + sum[3])) +
+         ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
 /* fresh <- fresh - held, held <- fresh */
@@ -231,31 +227,31 @@ static int set_root(struct gm_accel* a, double* root) {
   return 0;
 }
 
-/* Length of the step z / (value + more). */
-static double length_of(const double* z, const double* value, int m, double more) {
-  double sum = 0;
-  for (int i = 0; i < m; i++) sum += pow(z[i] / (value[i] + more), 2);
+/* Length of the step z / (value + more); slope: minus half the derivative of its square. */
+static double length_of(const double* z, const double* value, int m, double more,
+                        double* slope) {
+  double sum = 0, cubes = 0;
+  for (int i = 0; i < m; i++) {
+    const double along = z[i] / (value[i] + more), square = along * along;
+    sum += square;
+    cubes += square / (value[i] + more);
+  }
+  *slope = cubes;
   return sqrt(sum);
 }
 
-/* The least `more`, from least on, by which the step is no longer than the radius. */
+/* The least `more`, from least on, by which the step is no longer than the radius, to a hundredth:
+   Newton's steps for 1 / length, which is concave and nearly linear in it (More & Sorensen 1983),
+   so that they come from below. */
 static double damping(const double* z, const double* value, int m, double least,
                       double radius) {
-  double low = least, high = least + 1e-9;
-  if (length_of(z, value, m, low) <= radius) return low;
-  while (length_of(z, value, m, high) > radius) {
-    low = high;
-    high += 3 * (high - least);
+  double more = least, slope;
+  for (int i = 0; i < NEWTON; i++) {
+    const double length = length_of(z, value, m, more, &slope);
+    if (!(length > radius * (i ? 1.01 : 1))) break;
+    more += (length / radius - 1) * length * length / slope;
   }
-  for (int i = 0; i < BISECTIONS; i++) {
-    const double middle = (low + high) / 2;
-    if (length_of(z, value, m, middle) > radius) {
-      low = middle;
-    } else {
-      high = middle;
-    }
-  }
-  return high;
+  return more;
 }
 
 /* next <- the E-step's moments at the best point that the model knows. */
@@ -279,7 +275,8 @@ static void plan(struct gm_accel* a) {
   a->rate = 1 - value[0];
   const double least = value[0] > FLAT ? 0 : FLAT - value[0];
   const double more = damping(z, value, m, least, a->radius);
-  a->length = length_of(z, value, m, more);
+  double slope;
+  a->length = length_of(z, value, m, more, &slope);
   a->cut = more > 0;
   a->promise = 0;
   for (int i = 0; i < m; i++) {

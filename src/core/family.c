@@ -94,11 +94,12 @@ static void bound_matrices(double* cov, int k, int d, const double* n,
   double* spare = vectors + len * k;
   for (int j = 0; j < k; j++) {
     double *v = vectors + len * j, *at = value + (ptrdiff_t)d * j;
-    standardise(cov + len * j, d, bounds, v);
-    if (bounds->ratio == INFINITY && gm_exceeds(v, bounds->floor, d, spare)) {
+    if (bounds->ratio == INFINITY &&
+        gm_exceeds(cov + len * j, bounds->floor, bounds->scale, d, spare)) {
       for (int a = 0; a < d; a++) at[a] = INFINITY;
       continue;
     }
+    standardise(cov + len * j, d, bounds, v);
     gm_eigen(v, d, 1, at, spare);
     if (gm_stop(bounds->engine, gm_cube(d))) return;
   }
@@ -159,10 +160,11 @@ int gm_below_floor(enum gm_shape shape, int d, const double* cov,
   if (shape == GM_TRIANG) {
     double* value = work + (ptrdiff_t)d * d;
     double trace = 0;
+    for (int a = 0; a < d && clipped; a++)
+      trace += cov[a + (ptrdiff_t)d * a] / (bounds->scale[a] * bounds->scale[a]);
+    const double level = bounds->floor * margin + CLIP_MATRIX * d * trace;
+    if (gm_exceeds(cov, level, bounds->scale, d, work)) return 0;
     standardise(cov, d, bounds, work);
-    for (int a = 0; a < d; a++) trace += work[a + (ptrdiff_t)d * a];
-    const double level = bounds->floor * margin + (clipped ? CLIP_MATRIX * d * trace : 0);
-    if (gm_exceeds(work, level, d, value)) return 0;
     gm_eigen(work, d, 0, value, value + d);
     for (int a = 0; a < d; a++) count += !(value[a] > level);
   } else if (shape == GM_DIAG) {

@@ -726,6 +726,7 @@ struct gm_quest { /* what to search for, and how far */
   int finish;    /* of the starts, by rank after a short run; all: no short runs */
   int proposals; /* without success that end the search */
   double reach;  /* times the projected gain is what a race gives a run */
+  int give_up;   /* 1: a run that stays on the floor is not run on */
   struct gm_em_control em;
   struct gm_spurious spurious;
   struct gm_progress* progress;
@@ -794,6 +795,7 @@ struct gm_grid {
   int proposals; /* for a finalist, with k = 0; and more with each component */
   int more;
   int use_certainty; /* 1: the criterion counts it (ICL) */
+  int give_up;       /* as of a quest */
   double scale;      /* of the objective, to that of all rows */
   struct gm_em_control em;
   struct gm_spurious spurious;

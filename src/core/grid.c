@@ -287,6 +287,7 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
     w->engine.tick = worker_tick;
     w->engine.tick_data = w;
     w->quest = (struct gm_quest){.reach = PATIENT,
+                                 .give_up = grid->give_up,
                                  .em = grid->em,
                                  .spurious = grid->spurious,
                                  .progress = &w->progress};

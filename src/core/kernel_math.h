@@ -174,15 +174,28 @@ GM_INLINE void sin_cos_turn(vec u, vec* sine, vec* cosine) {
 
 /* ---- posterior --------------------------------------------------------------------- */
 
+/* Is each weight 0 or 1? */
+GM_INLINE int unit_weights(const double* w, ptrdiff_t m) {
+  bits other = splat_bits(0);
+  for (ptrdiff_t i = 0; i < m; i += GM_W) {
+    const vec v = load(w + i);
+    other |= (bits)(v != splat(0)) & (bits)(v != splat(1));
+  }
+  uint64_t any = 0;
+  for (int lane = 0; lane < GM_W; lane++) any |= other[lane];
+  return !any;
+}
+
 /* By GROUP vectors of rows: the largest term, the sum of all relative to it, the
-   quotients. The sums lie in [1, cols]: where no row's log is needed by itself, the log
-   of the product of GROUP * PER_LOG = 32 of them is enough (no overflow: cols^32 < 1e300
-   for cols < 1e9). */
+   quotients. The sums lie in [1, cols]: where no row's log is needed by itself, for
+   weights of 0 and 1 (unit), the log of the product of GROUP * PER_LOG = 32 of them is
+   enough (no overflow: cols^32 < 1e300 for cols < 1e9). */
 GM_INLINE double posterior_rows(const double* restrict logc, int cols, ptrdiff_t m,
-                                const double* restrict w, const double* restrict reach,
-                                double* restrict maha, double* restrict lse) {
+                                const double* restrict w, int unit,
+                                const double* restrict reach, double* restrict maha,
+                                double* restrict lse) {
   enum { PER_LOG = 8 };
-  const int row_logs = w || lse;
+  const int row_logs = !unit || lse;
   const vec half = splat(0.5), zero = splat(0), one = splat(1), none = splat(-INFINITY);
   vec total = zero, product = one;
   int pending = 0;
@@ -202,7 +215,8 @@ GM_INLINE double posterior_rows(const double* restrict logc, int cols, ptrdiff_t
       const bits finite = (bits)(most[g] > none);
       base[g] = keep(most[g], finite);
       sum[g] = keep(one, ~finite);
-      if (!row_logs) total += most[g];
+      if (!row_logs)
+        total += w ? keep(most[g], (bits)(load(w + i + g * GM_W) > zero)) : most[g];
     }
     for (ptrdiff_t j = 0; j < cols; j++) {
       const vec c = splat(logc[j]), limit = splat(reach ? reach[j] : 0);
@@ -232,7 +246,11 @@ GM_INLINE double posterior_rows(const double* restrict logc, int cols, ptrdiff_t
         }
       }
     } else {
-      product *= (sum[0] * sum[1]) * (sum[2] * sum[3]);
+      vec part[GROUP];
+      GM_UNROLL for (int g = 0; g < GROUP; g++) {
+        part[g] = w ? choose((bits)(load(w + i + g * GM_W) > zero), sum[g], one) : sum[g];
+      }
+      product *= (part[0] * part[1]) * (part[2] * part[3]);
       if (++pending == PER_LOG) {
         total += log_normal(product);
         product = one;
@@ -264,12 +282,14 @@ GM_TARGET static double posterior(const double* restrict logc, int cols, int m,
       if (j != label[i] - 1) maha[i + m * j] = INFINITY;
     }
   }
-  const int row_logs = w || lse;
-  const double total = row_logs && reach
-                           ? posterior_rows(logc, cols, m, w, reach, maha, lse)
-                       : row_logs ? posterior_rows(logc, cols, m, w, NULL, maha, lse)
-                       : reach    ? posterior_rows(logc, cols, m, NULL, reach, maha, NULL)
-                                  : posterior_rows(logc, cols, m, NULL, NULL, maha, NULL);
+  const int logs = lse || (w && !unit_weights(w, m));
+  const double total =
+      logs && reach ? posterior_rows(logc, cols, m, w, 0, reach, maha, lse)
+      : logs        ? posterior_rows(logc, cols, m, w, 0, NULL, maha, lse)
+      : w && reach  ? posterior_rows(logc, cols, m, w, 1, reach, maha, NULL)
+      : w           ? posterior_rows(logc, cols, m, w, 1, NULL, maha, NULL)
+      : reach       ? posterior_rows(logc, cols, m, NULL, 1, reach, maha, NULL)
+                    : posterior_rows(logc, cols, m, NULL, 1, NULL, maha, NULL);
   for (ptrdiff_t i = 0; label && i < m; i++) {
     if (label[i]) maha[i + (ptrdiff_t)m * (label[i] - 1)] = w ? w[i] : 1;
   }

@@ -41,10 +41,32 @@ int gm_cholesky(double* a, int d) {
   return !info;
 }
 
-int gm_exceeds(const double* a, double t, int d, double* work) {
+int gm_exceeds(const double* a, double t, const double* scale, int d, double* work) {
   memcpy(work, a, (size_t)d * d * sizeof *a);
-  for (int i = 0; i < d; i++) work[i + (ptrdiff_t)d * i] -= t;
-  return gm_cholesky(work, d);
+  for (int i = 0; i < d; i++) work[i + (ptrdiff_t)d * i] -= t * scale[i] * scale[i];
+  if (d > SMALL) return gm_cholesky(work, d);
+  for (int j = 0; j < d; j++) { /* pivots alone, without their roots */
+    const double* column = work + (ptrdiff_t)d * j;
+    if (!(column[j] > 0)) return 0;
+    const double reciprocal = 1 / column[j];
+    for (int b = j + 1; b < d; b++) {
+      const double share = column[b] * reciprocal;
+      for (int i = b; i < d; i++) work[i + (ptrdiff_t)d * b] -= share * column[i];
+    }
+  }
+  return 1;
+}
+
+double gm_sum_of_logs(const double* v, ptrdiff_t step, int d) {
+  double sum = 0, product = 1;
+  for (int a = 0; a < d; a++) {
+    product *= v[step * a];
+    if (!(product > 1e-150 && product < 1e150)) { /* the next factor might not fit */
+      sum += log(product);
+      product = 1;
+    }
+  }
+  return sum + log(product);
 }
 
 void gm_inverse(double* a, int d) {

@@ -15,8 +15,12 @@ void gm_mirror(double* a, int d);
 /* Lower Cholesky factor in place (the upper triangle is left as it is). 0: not positive definite. */
 int gm_cholesky(double* a, int d);
 
-/* Are all eigenvalues of the symmetric a (lower triangle) above t? work: d^2 doubles. */
-int gm_exceeds(const double* a, double t, int d, double* work);
+/* Are all eigenvalues of the symmetric a (lower triangle), in units of scale, above t? work: d^2
+   doubles. */
+int gm_exceeds(const double* a, double t, const double* scale, int d, double* work);
+
+/* Of d positive numbers, by one logarithm where their product can be held. */
+double gm_sum_of_logs(const double* v, ptrdiff_t step, int d);
 
 /* Lower triangle of (L L')^-1 in place of L. */
 void gm_inverse(double* chol, int d);

@@ -21,9 +21,7 @@ enum { TURNS = 200, SWEEPS = 30 };
 
 /* v <- v / (product of v)^(1/d); returns that root. */
 static double normalise(double* v, int d) {
-  double log_root = 0;
-  for (int a = 0; a < d; a++) log_root += log(v[a]) / d;
-  const double root = exp(log_root);
+  const double root = exp(gm_sum_of_logs(v, 1, d) / d);
   for (int a = 0; a < d; a++) v[a] /= root;
   return root;
 }
@@ -100,15 +98,14 @@ void gm_mstep_vee(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   double* inverse = c + len;
   current_sizes(d, k, cov, len, d + 1, lambda);
   for (int turn = 0; turn < TURNS; turn++) {
-    double moved = 0, log_root = 0;
+    double moved = 0;
     if (gm_stop(bounds->engine, gm_cube(d))) return;
     memset(c, 0, (size_t)len * sizeof *c);
     for (int j = 0; j < k; j++)
       for (ptrdiff_t a = 0; a < len; a++) c[a] += s->s[a + s->stride * j] / lambda[j];
     memcpy(inverse, c, (size_t)len * sizeof *c);
     if (!gm_cholesky(inverse, d)) break; /* cov below is then on the floor */
-    for (int a = 0; a < d; a++) log_root += 2 * log(inverse[a + (ptrdiff_t)d * a]) / d;
-    const double root = exp(log_root);
+    const double root = exp(2 * gm_sum_of_logs(inverse, d + 1, d) / d);
     for (ptrdiff_t a = 0; a < len; a++) c[a] /= root;
     gm_inverse(inverse, d);
     for (int j = 0; j < k; j++) {
@@ -196,14 +193,10 @@ void gm_mstep_evv(const struct gm_scatter* s, const struct gm_bounds* bounds, do
   double lambda = 0;
   for (int j = 0; j < k; j++) {
     const double* w = s->s + s->stride * j;
-    double log_root = -INFINITY;
     if (gm_stop(bounds->engine, gm_cube(d))) return;
     memcpy(work, w, (size_t)len * sizeof *work);
-    if (gm_cholesky(work, d)) {
-      log_root = 0;
-      for (int a = 0; a < d; a++) log_root += 2 * log(work[a + (ptrdiff_t)d * a]) / d;
-    }
-    const double root = exp(log_root);
+    const double root =
+        gm_cholesky(work, d) ? exp(2 * gm_sum_of_logs(work, d + 1, d) / d) : 0;
     lambda += root / s->total;
     for (ptrdiff_t a = 0; a < len; a++) cov[a + len * j] = root > 0 ? w[a] / root : 0;
   }

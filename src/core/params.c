@@ -75,22 +75,20 @@ double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, in
 }
 
 double gm_factorise(enum gm_shape shape, int d, double* cov) {
-  double logdet = 0;
   if (shape == GM_TRIANG) {
     if (!gm_cholesky(cov, d)) return NAN;
+    const double logdet = gm_sum_of_logs(cov, d + 1, d);
     for (int a = 0; a < d; a++) {
       double* pivot = cov + a + (ptrdiff_t)d * a;
-      logdet += log(*pivot);
       *pivot = 1 / *pivot;
     }
     return logdet;
   }
   const int variances = shape == GM_DIAG ? d : 1;
-  for (int a = 0; a < variances; a++) {
+  for (int a = 0; a < variances; a++)
     if (!(cov[a] > 0)) return NAN;
-    logdet += 0.5 * log(cov[a]);
-    cov[a] = 1 / sqrt(cov[a]);
-  }
+  const double logdet = 0.5 * gm_sum_of_logs(cov, 1, variances);
+  for (int a = 0; a < variances; a++) cov[a] = 1 / sqrt(cov[a]);
   return shape == GM_DIAG ? logdet : d * logdet;
 }
 

@@ -11,6 +11,7 @@
       three times it was too hasty: bench/quality.R), or it has more spurious components. The search
       ends after so many proposals without success (after 40 where the best is not sound itself), or
       20 times as many in all.
+   A run that stays on the floor is given up, in starts and proposals, where none such is kept.
    3. What was found on a sample of rows goes on from there on all of them (gm_refine()). */
 #include <limits.h>
 #include <math.h>
@@ -145,11 +146,38 @@ static int same(const struct gm_searcher* s, const struct gm_record* a,
              gm_searcher_margin(s, a->run.objective, tolerance);
 }
 
+struct race { /* of a run, against the best */
+  const struct gm_searcher* s;
+  struct gm_result* result;
+  struct gm_record best;
+  const struct gm_params* known;
+  int n_known;
+};
+
+/* A run that lies on the floor after so many steps stays there. */
+static int grounded(const struct race* race, const struct gm_run* run) {
+  return race->s->quest->give_up && run->iterations >= 2 * SETTLE &&
+         race->result->record.on_floor;
+}
+
+static int ask_grounded(void* data, const struct gm_run* run, double left) {
+  const struct race* race = data;
+  (void)left;
+  return run->iterations % SETTLE == 0 &&
+         (gm_searcher_judge(race->s, race->result) || grounded(race, run));
+}
+
 /* EM from the result's parameters; returns its status. */
 int gm_searcher_run(struct gm_searcher* s, struct gm_result* result,
-                    const struct gm_em_control* em) {
+                    const struct gm_em_control* control) {
   const struct gm_home home = door(s);
-  return gm_run_home(&home, s->seeder->bounds, em, &s->quest->spurious, result, s->step);
+  struct race race = {.s = s, .result = result};
+  struct gm_em_control em = *control;
+  if (s->quest->give_up && !em.hopeless) {
+    em.hopeless = ask_grounded;
+    em.data = &race;
+  }
+  return gm_run_home(&home, s->seeder->bounds, &em, &s->quest->spurious, result, s->step);
 }
 
 /* Puts the spare where it belongs in the pool, if it does: of the same optimum the better stays. */
@@ -257,14 +285,6 @@ static int run_starts(struct gm_searcher* s, struct gm_record* records,
 
 /* ---- races against the best ---- */
 
-struct race {
-  const struct gm_searcher* s;
-  struct gm_result* result;
-  struct gm_record best;
-  const struct gm_params* known;
-  int n_known;
-};
-
 /* Does the run go to an optimum that is known? */
 static int merges(const struct race* race) {
   for (int i = 0; i < race->n_known; i++)
@@ -281,7 +301,7 @@ static int hopeless(void* data, const struct gm_run* run, double left) {
   if (!behind && (run->iterations < SETTLE || run->iterations % SETTLE)) return 0;
   if (gm_searcher_judge(race->s, race->result)) return 1;
   const int more = flaws(&race->result->record, &race->best);
-  return more > 0 || (behind && more == 0);
+  return more > 0 || (behind && more == 0) || grounded(race, run);
 }
 
 int gm_searcher_race(struct gm_searcher* s, struct gm_result* result,
@@ -341,6 +361,20 @@ int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
   return GM_OK;
 }
 
+/* The best may be a run that was given up. Where it will be kept, as another is off the floor, it is
+   run on. */
+static int run_on(struct gm_searcher* s, const struct gm_record* records) {
+  struct gm_result* best = s->pool->result;
+  const struct gm_home home = door(s);
+  int kept = 0;
+  for (int i = 0; i < s->quest->starts; i++)
+    kept |=
+        records[i].state == GM_FINISHED && !records[i].err.code && !records[i].on_floor;
+  if (!s->pool->count || !best->record.run.abandoned || !kept) return GM_OK;
+  return gm_run_home(&home, s->seeder->bounds, &s->quest->em, &s->quest->spurious, best,
+                     s->step);
+}
+
 int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder,
               struct gm_pool* pool, struct gm_record* records, double* work,
               struct gm_error* err) {
@@ -350,6 +384,10 @@ int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder,
   pool->count = 0;
   pool->weight = seeder->weight;
   if (run_starts(&s, records, err) || gm_searcher_propose(&s, err)) return err->code;
+  if (run_on(&s, records) == GM_STOPPED) {
+    *err = pool->result[0].record.err;
+    return err->code;
+  }
   for (int i = 0; i < pool->count; i++)
     pool->result[i].record.seen = pool->result[i].record.run.objective;
   return GM_OK;
