@@ -30,6 +30,7 @@
 #' | `checkpoint` | a checkpoint can't be written, is damaged, or is of another fit |
 #' | `package` | a package that is only suggested is needed, and not installed |
 #' | `data` | what was asked needs the training data, and the object has none |
+#' | `sample` | a model of [gmm_select()] was judged by a sample of the rows, not fitted to all |
 #'
 #' @section Warnings:
 #' Each has the class `gaussmix_warning_<name>` and the parent `gaussmix_warning`.
