@@ -76,6 +76,9 @@ SEXP ffi_gmm_quantiles(SEXP x, SEXP p) {
   const struct gm_rows rows = ffi_rows(x, R_NilValue);
   const int shares = (int)XLENGTH(p);
   const double* share = ffi_doubles(p, shares, "p");
+  for (int s = 0; s < shares; s++)
+    if (!(share[s] > 0 && share[s] <= 1))
+      Rf_error("internal error: `p` must be above 0 and at most 1.");
   struct column* c = (struct column*)R_alloc(1, sizeof *c);
   c->n = rows.n;
   c->room = rows.n <= 4 * SAMPLE ? rows.n : rows.n / ROOM;
