@@ -32,12 +32,12 @@ enum {
   FINAL_STEPS = 6,  /* that they are given more */
   FIRST_STEPS = 25, /* and the best of these, in all */
   RESCUE = 40,      /* starts of a cell that has come to nothing */
-  FAMILIES = 4,     /* that a start is tried in */
+  FAMILIES = 5,     /* that a start is tried in */
   RESCUED = 5,      /* of which so many are finished */
   CHEAP = 3,        /* components at which neighbours hear of each other twice */
   TURNS = 2         /* so many times */
 };
-#define HASTY 5.0       /* reach of the races between what a cell might start from */
+#define HASTY 6.0       /* reach of the races between what a cell might start from */
 #define SPLIT 0.6       /* reach of a split, in standard deviations */
 #define SMALL_SPLIT 0.1 /* of one that hardly changes the density */
 #define CELLS_MAX 1e8   /* operations of an E-step below which cells go over threads */
