@@ -274,6 +274,7 @@ double* gm_stats_init(struct gm_stats* s, const struct gm_family* family, int d,
 /* The same layout over other memory (size doubles). */
 struct gm_stats gm_stats_at(const struct gm_stats* layout, double* mem);
 void gm_stats_zero(struct gm_stats* s);
+void gm_stats_copy(struct gm_stats* to, const struct gm_stats* from);
 void gm_stats_add(struct gm_stats* to, const struct gm_stats* from);
 /* The same of other variables, d of them. */
 struct gm_stats gm_stats_of(const struct gm_stats* layout, int d, double* mem);

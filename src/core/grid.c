@@ -470,8 +470,7 @@ static void enter(struct worker* w) {
     return;
   }
   gm_params_copy(&entry->params, &spare->params);
-  memcpy(entry->stats.nk, spare->stats.nk,
-         (size_t)spare->stats.size * sizeof *spare->stats.nk);
+  gm_stats_copy(&entry->stats, &spare->stats);
   entry->record = spare->record;
 }
 
@@ -494,7 +493,7 @@ static void take_best(struct worker* w, enum gm_state state) {
   w->entry[best] = w->entry[last];
   w->entry[last] = held;
   gm_params_copy(&spare->params, &held.params);
-  memcpy(spare->stats.nk, held.stats.nk, (size_t)held.stats.size * sizeof *held.stats.nk);
+  gm_stats_copy(&spare->stats, &held.stats);
   spare->record = held.record;
   spare->record.state = state;
 }

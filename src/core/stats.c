@@ -44,6 +44,10 @@ void gm_stats_zero(struct gm_stats* s) {
   memset(s->nk, 0, (size_t)s->size * sizeof *s->nk);
 }
 
+void gm_stats_copy(struct gm_stats* to, const struct gm_stats* from) {
+  memcpy(to->nk, from->nk, (size_t)from->size * sizeof *from->nk);
+}
+
 void gm_stats_add(struct gm_stats* to, const struct gm_stats* from) {
   for (ptrdiff_t i = 0; i < to->size; i++) to->nk[i] += from->nk[i];
 }
