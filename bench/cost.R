@@ -11,6 +11,7 @@
 #   clusters  seconds a pass on clusters of 1 to 8 processes, all on this machine; and processor
 #             seconds of the process in the middle
 library(gaussmix)
+source("bench/process.R")
 
 file <- "bench/results/cost.csv"
 parts <- commandArgs(trailingOnly = TRUE)
@@ -68,14 +69,8 @@ measure <- list(
     path <- tempfile(fileext = ".bin")
     on.exit(unlink(path))
     gmm_write(gmm_source(case$x), path)
-    read <- function() {
-      source <- gmm_source(path, format = "binary")
-      source$rewind()
-      while (!is.null(source$next_chunk())) NULL
-      source$close()
-    }
-    read()
-    alone <- min(replicate(3, seconds(read())))
+    read_through(path)
+    alone <- min(replicate(3, seconds(read_through(path))))
     rbind(row("reading", "read", alone, "s", 5, 4, "VVV", bytes = file.size(path)),
           row("reading", "pass", pass(gmm_source(path, format = "binary"), case, 3), "s", 5, 4,
               "VVV", bytes = file.size(path)))

@@ -16,15 +16,11 @@
 #   passes      of the default call, over all rows
 # and prints the largest relative differences from memory.
 
+source("bench/process.R")
 given <- commandArgs(trailingOnly = TRUE)
 n <- if (length(given)) as.numeric(given[1]) else 1e6
 d <- 5
 k <- 4
-
-peak <- function() {
-  status <- readLines("/proc/self/status")
-  as.numeric(gsub("[^0-9]", "", grep("^VmHWM", status, value = TRUE))) / 1024
-}
 
 truth <- function() {
   set.seed(1)
@@ -69,7 +65,7 @@ open_home <- function(home, folder) {
 # In a process of its own: the figures of one home.
 measure <- function(home, family, folder) {
   loadNamespace("gaussmix")
-  before <- peak()
+  before <- status_mib("VmHWM")
   there <- open_home(home, folder)
   start <- truth()
   start <- gaussmix::gmm_params(start$proportions, unname(start$means) + 0.3,
@@ -87,7 +83,7 @@ measure <- function(home, family, folder) {
   default <- run()
   there$close()
   data.frame(home = home, family = family, pass = round((three$time - first$time) / 3, 3),
-             start = round(first$time, 2), memory = round(peak() - before),
+             start = round(first$time, 2), memory = round(status_mib("VmHWM") - before),
              steps = three$fit$loglik, default = default$fit$loglik, passes = default$fit$passes)
 }
 

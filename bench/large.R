@@ -7,6 +7,7 @@
 # that has done nothing else than the fit.
 
 library(gaussmix)
+source("bench/process.R")
 
 given <- commandArgs(TRUE)
 n <- if (length(given)) as.numeric(given[1]) else 1e8
@@ -15,10 +16,6 @@ d <- 5
 k <- 4
 size <- 2e5 # rows of a chunk: 8 MB
 
-peak <- function() {
-  status <- readLines("/proc/self/status")
-  as.numeric(gsub("[^0-9]", "", grep("^VmHWM", status, value = TRUE))) / 1024
-}
 seconds <- function(expr) system.time(expr)[["elapsed"]]
 
 if (!file.exists(file)) {
@@ -39,14 +36,8 @@ if (!file.exists(file)) {
   cat(sprintf("written: %.1f GB in %.0f s\n", file.size(file) / 1e9, made))
 }
 
-read_once <- function() {
-  source <- gmm_source(file, format = "binary")
-  source$rewind()
-  while (!is.null(source$next_chunk())) NULL
-  source$close()
-}
-read_once()
-reading <- min(seconds(read_once()), seconds(read_once()))
+read_through(file)
+reading <- min(seconds(read_through(file)), seconds(read_through(file)))
 cat(sprintf("reading: %.2f s, %.2f GB/s\n", reading, file.size(file) / 1e9 / reading))
 
 for (covariance in c("full", "diag")) {
@@ -60,5 +51,6 @@ for (covariance in c("full", "diag")) {
   pass <- (four - first) / 3
   text <- paste("%s: %d passes and the first one in %.1f s; %.2f s a pass,",
                 "%.2f of the speed of reading; peak %.0f MiB\n")
-  cat(sprintf(text, covariance, fit$passes, total, pass, reading / pass, peak()))
+  cat(sprintf(text, covariance, fit$passes, total, pass, reading / pass,
+              status_mib("VmHWM")))
 }

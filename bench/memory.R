@@ -3,11 +3,7 @@
 # and "peak", that of a fit of 1e7 x 10 with all that the process holds, 763 MiB of data included.
 
 library(gaussmix)
-
-status_mib <- function(field) {
-  line <- grep(paste0("^", field, ":"), readLines("/proc/self/status"), value = TRUE)
-  as.numeric(gsub("[^0-9]", "", line)) / 1024
-}
+source("bench/process.R")
 
 set.seed(1)
 k <- 5
