@@ -2,6 +2,7 @@
 # the models that can be the best, as far as it tells, are fitted to all rows.
 
 #' @rdname gmm_select
+#' @order 5
 #' @export
 gmm_select.gmm_source <- function(x, k = 1:9, covariance = NULL, criterion = "BIC", ..., margin = 3,
                                   na.action = na.fail, control = gmm_control()) {
