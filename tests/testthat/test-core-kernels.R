@@ -126,7 +126,7 @@ test_that("rows out of reach of a component are left out of its statistics, to r
     for (path in paths()) {
       all <- engine_kernel(path, case$x, case$params, case$w, case$label)
       few <- engine_kernel(path, case$x, case$params, case$w, case$label, reach = 1L)
-      expect_identical(few[c("maha", "lse")], all[c("maha", "lse")])
+      expect_identical(few[c("maha", "lse", "lse_loglik")], all[c("maha", "lse", "lse_loglik")])
       expect_equal(few$loglik, all$loglik, tolerance = 1e-14)
       kept <- few$resp > 0
       expect_identical(few$resp[kept], all$resp[kept])
