@@ -101,7 +101,10 @@ fit_training <- function(grid, data, kept, control, title, options) {
   data$rows <- (if (is.null(data$rows)) seq_len(nrow(data$x)) else data$rows)[kept]
   data$x <- data$x[kept, , drop = FALSE]
   data$weights <- data$weights[kept]
-  data$scale <- tryCatch(check_scale(data$x, data$weights, "x"), gaussmix_error = identity)
+  data$scale <- tryCatch({
+    instead <- prior_scale(options$prior, colnames(data$x), data$blueprint$named)
+    check_scale(data$x, data$weights, "x", instead)
+  }, gaussmix_error = identity)
   if (is_error(data$scale)) return(rep(list(data$scale), nrow(grid)))
   fit_grid(grid, data, control, "CV", title, options)
 }

@@ -202,9 +202,9 @@ gmm_select.default <- function(x, k = 1:9, covariance = NULL, criterion = "BIC",
                                weights = NULL, labels = NULL, na.action = na.fail,
                                control = gmm_control()) {
   check_dots_empty(..., .but = names(grid_options()))
-  data <- as_gmm_data(x, weights = weights, na.action = na.action)
-  data["labels"] <- list(labels)
   options <- grid_options(...)
+  data <- as_gmm_data(x, weights = weights, na.action = na.action, prior = options$prior)
+  data["labels"] <- list(labels)
   select_model(data, k, covariance, criterion, folds, control, match.call(), options)
 }
 
@@ -221,9 +221,10 @@ gmm_select.formula <- function(x, data = NULL, k = 1:9, covariance = NULL, crite
                                na.action = na.fail, control = gmm_control()) {
   check_dots_empty(..., .but = names(grid_options()))
   call <- match.call()
-  data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
-                      na.action = na.action, env = parent.frame(), labels = call$labels)
   options <- grid_options(...)
+  data <- as_gmm_data(x, data = data, weights = call$weights, subset = call$subset,
+                      na.action = na.action, env = parent.frame(), labels = call$labels,
+                      prior = options$prior)
   select_model(data, k, covariance, criterion, folds, control, call, options)
 }
 

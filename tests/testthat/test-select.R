@@ -489,6 +489,19 @@ test_that("a prior: no model ends below one that has as many factors of it, on a
   }
 })
 
+test_that("with a prior a choice takes what gmm() takes with it: constant columns, one row", {
+  x <- cbind(a = faithful$eruptions, b = 3)
+  prior <- gmm_prior(scale = c(0.1, 2))
+  criteria <- c("BIC", "CV")
+  select <- with_test_seed(1, gmm_select(x, 1:2, criterion = criteria, folds = 3, prior = prior))
+  expect_true(all(select$table$status == "ok" & is.finite(select$table$CV)))
+  one <- with_test_seed(1, gmm_select(~ a + b, as.data.frame(x), 1, "tied", prior = prior))
+  expect_equal(logLik(gmm_best(one)), logLik(gmm(x, 1, "tied", prior = prior)))
+  row <- suppressWarnings(gmm_select(cbind(3, 5), 1, "full", prior = prior))
+  expect_equal(row$table$loglik, suppressWarnings(gmm(cbind(3, 5), 1, prior = prior))$loglik)
+  expect_gm_error(gmm_select(x, 1:2, prior = gmm_prior()), "degenerate", "`b`", "gmm_select")
+})
+
 test_that("a choice with a prior says so, has criteria of the likelihood, and keeps the prior", {
   prior <- gmm_prior(kappa = 1)
   select <- with_test_seed(1, gmm_select(flowers, 2:3, c("tied", "VEV"), prior = prior))
