@@ -125,7 +125,8 @@ replicate_drawer <- function(fit, type) {
 # rows drawn at random, where weights make another number).
 simulated_data <- function(data, params, n, threads) {
   missing <- if (anyNA(data$x)) is.na(unname(data$x[!wholly_missing(data$x), , drop = FALSE]))
-  data$x <- engine_sample(n, params, threads = threads)$x
+  data$x <- engine_sample(n, params, threads = threads)
+  attr(data$x, "component") <- NULL
   if (!is.null(missing)) {
     rows <- seq_len(nrow(missing))
     if (length(rows) != n) rows <- rows[1L + floor(stats::runif(n) * length(rows))]

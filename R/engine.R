@@ -275,11 +275,12 @@ engine_score <- function(x, params, type, threads = NULL) {
   with_classes(.Call(ffi_gmm_score, x, params$covariance, params_to_c(params), type, threads))
 }
 
-# list(x (n x d), component (n))
+# n x d, with the variables' names, and an attribute "component": a factor.
 engine_sample <- function(n, params, by_component = FALSE, threads = NULL) {
   need_proper(params, "random draws")
   with_classes(.Call(ffi_gmm_sample, n, params$covariance, params_to_c(params),
-                     as.integer(by_component), threads))
+                     as.integer(by_component), colnames(params$means), class_names(params),
+                     threads))
 }
 
 # For tests: one block of rows through the stages of a kernel, and the generator itself.

@@ -9,7 +9,11 @@ density_reference <- function(fit, calibration, draws) {
     return(list(method = "exact", n = 0L, resolution = 0))
   }
   conformal <- !is.null(calibration)
-  x <- if (conformal) calibration_rows(fit, calibration) else draw_rows(draws, fit)$x
+  x <- if (conformal) {
+    calibration_rows(fit, calibration)
+  } else {
+    engine_sample(draws, fit, threads = fit$control$threads)
+  }
   list(method = if (conformal) "conformal" else "simulation", n = nrow(x),
        resolution = 1 / (nrow(x) + 1), sorted = sort(unname(score(fit, x, "logdensity"))))
 }

@@ -277,7 +277,7 @@ check_mass <- function(mass) {
 }
 
 simulated_thresholds <- function(fit, mass, n) {
-  score <- sort(score(fit, draw_rows(n, fit)$x, "logdensity"))
+  score <- sort(score(fit, engine_sample(n, fit, threads = fit$control$threads), "logdensity"))
   quantile_at <- function(p) stats::quantile(score, pmin(pmax(p, 0), 1), names = FALSE)
   p <- 1 - mass
   step <- sqrt(p * mass / n)

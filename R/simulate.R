@@ -25,16 +25,9 @@ rgmm <- function(n, fit, order = c("random", "component")) {
   check_given(n, "the number of draws")
   n <- check_whole(n, min = 0)
   order <- check_choice(order, c("random", "component"))
-  draws <- draw_rows(n, fit, order == "component")
-  structure(rows_like(draws$x, fit), component = draws$component)
-}
-
-# list(x (n x d, named columns), component (factor, n))
-draw_rows <- function(n, fit, by_component = FALSE) {
-  draws <- engine_sample(n, fit, by_component, fit$control$threads)
-  names <- class_names(fit)
-  colnames(draws$x) <- colnames(fit$means)
-  list(x = draws$x, component = factor(draws$component, seq_along(names), names))
+  draws <- engine_sample(n, fit, order == "component", fit$control$threads)
+  if (fit$blueprint$kind == "vector") dim(draws) <- NULL
+  draws
 }
 
 # The state of R's random numbers, made where there is none yet.
@@ -77,10 +70,13 @@ simulate.gaussmix <- function(object, nsim = 1, seed = NULL, ...) {
     set.seed(seed)
   }
   sims <- lapply(seq_len(nsim), function(i) {
-    draws <- draw_rows(check_whole(fit_rows(object), "the number of rows"), object)
-    rownames(draws$x) <- if (!is.null(object$x)) rownames(object$x) else names(object$logdensity)
-    structure(as_frame_kind(data_like(draws$x, object$blueprint), object$blueprint$frame),
-              component = draws$component)
+    draws <- engine_sample(check_whole(fit_rows(object), "the number of rows"), object, FALSE,
+                           object$control$threads)
+    component <- attr(draws, "component")
+    attr(draws, "component") <- NULL
+    rownames(draws) <- if (!is.null(object$x)) rownames(object$x) else names(object$logdensity)
+    structure(as_frame_kind(data_like(draws, object$blueprint), object$blueprint$frame),
+              component = component)
   })
   structure(stats::setNames(sims, paste0("sim_", seq_len(nsim))), seed = stamp)
 }

@@ -24,7 +24,8 @@ SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params, SEXP what, SEXP threads);
 SEXP ffi_gmm_certainty(SEXP x, SEXP w, SEXP family, SEXP params, SEXP threads);
 SEXP ffi_gmm_trim(SEXP x, SEXP w, SEXP labels, SEXP family, SEXP params, SEXP control,
                   SEXP threads);
-SEXP ffi_gmm_sample(SEXP n, SEXP family, SEXP params, SEXP by_component, SEXP threads);
+SEXP ffi_gmm_sample(SEXP n, SEXP family, SEXP params, SEXP by_component, SEXP columns,
+                    SEXP levels, SEXP threads);
 SEXP ffi_gmm_kernel(SEXP path, SEXP family, SEXP params, SEXP x, SEXP w, SEXP label,
                     SEXP extra, SEXP reach);
 SEXP ffi_gmm_random(SEXP key, SEXP index, SEXP stream, SEXP lane);

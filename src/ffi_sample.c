@@ -9,10 +9,15 @@ uint64_t ffi_draw_key(void) {
   return (uint64_t)(uint32_t)(high * 4294967296.0) << 32 | (uint32_t)(low * 4294967296.0);
 }
 
-/* list(x (n x d), component (n)) */
+static void need_names(SEXP names, R_xlen_t length, const char* what) {
+  if (TYPEOF(names) != STRSXP || XLENGTH(names) != length)
+    Rf_error("internal error: `%s` must be names", what);
+}
+
+/* A matrix n x d with the columns' names (or NULL), and the attribute "component": a factor with
+   these levels. */
 SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_component,
-                    SEXP threads) {
-  static const char* const names[] = {"x", "component"};
+                    SEXP columns, SEXP levels, SEXP threads) {
   const int n = ffi_count(n_rows, 0, "n");
   SEXP means = ffi_field(params_list, "means");
   if (!Rf_isMatrix(means)) Rf_error("internal error: `means` must be d x k");
@@ -23,18 +28,26 @@ SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_componen
   const struct gm_engine engine = ffi_engine(threads, &watch);
   const struct gm_factors f = ffi_factors(params_list, &params, &engine);
   if (f.noise && !f.noise->lower) Rf_error("internal error: noise without limits");
-  SEXP out = PROTECT(ffi_list(2, names));
-  SEXP x = Rf_allocMatrix(REALSXP, n, params.d);
-  SET_VECTOR_ELT(out, 0, x);
-  SEXP component = Rf_allocVector(INTSXP, n);
-  SET_VECTOR_ELT(out, 1, component);
+  need_names(levels, params.k + (f.noise != NULL), "levels");
+  SEXP x = PROTECT(Rf_allocMatrix(REALSXP, n, params.d));
+  if (!Rf_isNull(columns)) {
+    need_names(columns, params.d, "columns");
+    SEXP dimnames = PROTECT(Rf_allocVector(VECSXP, 2));
+    SET_VECTOR_ELT(dimnames, 1, columns);
+    Rf_setAttrib(x, R_DimNamesSymbol, dimnames);
+    UNPROTECT(1);
+  }
+  SEXP component = PROTECT(Rf_allocVector(INTSXP, n));
+  Rf_setAttrib(component, R_LevelsSymbol, levels);
+  Rf_setAttrib(component, R_ClassSymbol, PROTECT(Rf_mkString("factor")));
+  Rf_setAttrib(x, Rf_install("component"), component);
   double* work = ffi_alloc(gm_sample_work(&f, engine.threads));
   struct gm_error err = {0};
   if (gm_sample_rows(ffi_draw_key(), n, ffi_count(by_component, 0, "by_component"),
                      params.prop, &f, &engine, REAL(x), INTEGER(component), work, &err))
     ffi_watch_end(&watch);
-  UNPROTECT(2);
-  return out;
+  UNPROTECT(4);
+  return x;
 }
 
 /* The generator itself: 2 x length(index) uniforms. key: two numbers, high and low 32 bits. */

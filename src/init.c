@@ -12,7 +12,7 @@ static const R_CallMethodDef routines[] = {
     ROUTINE(ffi_gmm_grid, 6),
     ROUTINE(ffi_gmm_score, 5),
     ROUTINE(ffi_gmm_certainty, 5),
-    ROUTINE(ffi_gmm_sample, 5),
+    ROUTINE(ffi_gmm_sample, 7),
     ROUTINE(ffi_gmm_kernel, 8),
     ROUTINE(ffi_gmm_random, 4),
     ROUTINE(ffi_gmm_engine, 0),

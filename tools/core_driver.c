@@ -364,25 +364,38 @@ static void test_random(const struct gm_kernel* kernel, int d, int k) {
   const uint64_t key = 0xfedcba9876543210u, first = 0xfffffff0u; /* past 32 bits */
   const ptrdiff_t high = gm_root_rows(d), length = high * d;
   double got[2 * M], want[2 * M];
-  double *mean = reals((ptrdiff_t)d * k), *root = reals(length * k), *z = reals(M * d);
-  double *x = reals(M * d), *y = reals(M * d);
-  int component[ROWS];
-  kernel->uniforms(key, first, 3, 0x80000001u, M, got, got + M);
-  ref->uniforms(key, first, 3, 0x80000001u, M, want, want + M);
-  for (ptrdiff_t i = 0; i < 2 * M; i++)
-    check(got[i] == want[i], kernel->name, "uniform", got[i], want[i]);
+  double *mean = reals((ptrdiff_t)d * k), *root = reals(length * k);
+  double *z = reals(M * d + GM_PAD), *x = reals(M * d), *y = reals(M * d);
+  uint64_t row[M];
+  for (ptrdiff_t i = 0; i < M; i++) row[i] = (uint64_t)(37 * i % M);
+  for (int listed = 0; listed < 2; listed++) {
+    const uint64_t* rows = listed ? row : NULL;
+    kernel->uniforms(key, first, rows, 3, 0x80000001u, M, got, got + M);
+    ref->uniforms(key, first, rows, 3, 0x80000001u, M, want, want + M);
+    for (ptrdiff_t i = 0; i < 2 * M; i++)
+      check(got[i] == want[i], kernel->name, "uniform", got[i], want[i]);
+  }
+  const double cumulative[4] = {0.1, 0.4, 0.4, 0.9};
+  int at[M], right[M];
+  want[3] = 0.4;
+  for (int count = 0; count <= 4; count++) {
+    kernel->pick(cumulative, count, M, want, at);
+    ref->pick(cumulative, count, M, want, right);
+    for (ptrdiff_t i = 0; i < M; i++)
+      check(at[i] == right[i], kernel->name, "pick", at[i], right[i]);
+  }
   for (ptrdiff_t e = 0; e < (ptrdiff_t)d * k; e++) mean[e] = normal();
   for (ptrdiff_t e = 0; e < length * k; e++) {
     const ptrdiff_t a = e % high, b = e / high % d;
     root[e] = a >= b && a < d ? normal() : 0;
   }
-  for (ptrdiff_t e = 0; e < M * d; e++) {
-    z[e] = normal();
-    x[e] = y[e] = -7;
+  for (ptrdiff_t e = 0; e < M * d + GM_PAD; e++) z[e] = normal();
+  for (ptrdiff_t e = 0; e < M * d; e++) x[e] = y[e] = -7;
+  for (int i = 0, j = 0; i < ROWS; i += 7 + 11 * j, j = (j + 1) % k) {
+    const int rows = i + 7 + 11 * j < ROWS ? 7 + 11 * j : ROWS - i;
+    kernel->colour(d, mean + d * j, root + length * j, z + i, M, rows, row + i, x, M);
+    ref->colour(d, mean + d * j, root + length * j, z + i, M, rows, row + i, y, M);
   }
-  for (int i = 0; i < ROWS; i++) component[i] = 1 + i % (k + 1);
-  kernel->colour(d, k, mean, root, length, component, ROWS, z, M, x, M);
-  ref->colour(d, k, mean, root, length, component, ROWS, z, M, y, M);
   for (ptrdiff_t e = 0; e < M * d; e++)
     check(near(x[e], y[e], 1e-14, 1e-15 * (4 + d)), kernel->name, "colour", x[e], y[e]);
   free(mean);

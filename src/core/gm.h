@@ -337,8 +337,7 @@ struct gm_kernel {
   void (*distance[GM_N_SHAPES])(const struct gm_factors* f, const double* x, ptrdiff_t ld,
                                 int m, double* maha, double* work);
   double (*posterior)(const double* logc, int cols, int m, const double* w,
-                      const int* label, const double* reach, double* maha,
-                      double* lse);
+                      const int* label, const double* reach, double* maha, double* lse);
   void (*accumulate[GM_N_SHAPES])(const struct gm_factors* f, const double* x,
                                   ptrdiff_t ld, int m, const double* w,
                                   const double* resp, struct gm_stats* stats,
@@ -346,15 +345,16 @@ struct gm_kernel {
   /* u (2 m uniforms in (0, 1), m a multiple of GM_PAD) becomes 2 m standard normals in place, by
      Box and Muller: z[i] = sqrt(-2 log u[i]) cos(2 pi u[m + i]), z[m + i] the same with sin. */
   void (*normals)(double* u, int m);
-  /* u[i], v[i] <- the two uniforms of gm_random() at index first + i, i < m, a multiple of GM_PAD. */
-  void (*uniforms)(uint64_t key, uint64_t first, uint32_t stream, uint32_t lane, int m,
-                   double* u, double* v);
-  /* x[i + ld a] <- mean + sum over b of root[a, b] z[i + m b], with the mean (d) and the root of the
-     row's component[i], from 1; rows of others are left. A root: d columns gm_root_rows(d) apart,
-     lower triangular, with all zeros. */
-  void (*colour)(int d, int k, const double* mean, const double* root, ptrdiff_t stride,
-                 const int* component, int rows, const double* z, ptrdiff_t m, double* x,
-                 ptrdiff_t ld);
+  /* u[i], v[i] <- the two uniforms of gm_random() at index first + row[i] (NULL: first + i), i < m, a
+     multiple of GM_PAD. */
+  void (*uniforms)(uint64_t key, uint64_t first, const uint64_t* row, uint32_t stream,
+                   uint32_t lane, int m, double* u, double* v);
+  /* at[i] <- how many of the `count` increasing numbers are at most u[i], i < m, as above. */
+  void (*pick)(const double* cumulative, int count, int m, const double* u, int* at);
+  /* x[row[i] + ld a] <- mean[a] + sum over b of root[a, b] z[i + m b], i < rows. root: d columns
+     gm_root_rows(d) apart, lower triangular. GM_PAD doubles behind the last of z are read. */
+  void (*colour)(int d, const double* mean, const double* root, const double* z,
+                 ptrdiff_t m, int rows, const uint64_t* row, double* x, ptrdiff_t ld);
 };
 static inline ptrdiff_t gm_root_rows(int d) { return ((ptrdiff_t)d + 7) / 8 * 8; }
 ptrdiff_t gm_kernel_work(int d, int k);
@@ -504,7 +504,7 @@ struct gm_run { /* what a run reached */
 
 struct gm_em_control {
   int max_iter; /* from the start on */
-  int resume;   /* 1: params, stats, trace and run are what a shorter run came to, which goes on */
+  int resume; /* 1: params, stats, trace and run are what a shorter run came to, which goes on */
   double
       tol; /* of the projected remaining gain, per unit of weight; 0: all max_iter steps */
   int accelerate; /* 0, or tol = 0: plain EM */
@@ -569,7 +569,7 @@ enum gm_scan_total {
   GM_SCAN_MISSING, /* values that are NaN */
   GM_SCAN_WEIGHT,
   GM_SCAN_WEIGHT2, /* sum of the squares of the weights */
-  GM_SCAN_WRONG,   /* first row whose weight is not finite and at least 0; INFINITY: none */
+  GM_SCAN_WRONG, /* first row whose weight is not finite and at least 0; INFINITY: none */
   GM_SCAN_TOTALS
 };
 /* out (gm_scan_size()): lower and upper end of each column's values, NaN aside; the same of the rows

@@ -21,5 +21,6 @@ const struct gm_kernel gm_kernel_avx2 = {
     .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
     .normals = normals,
     .uniforms = uniforms,
+    .pick = pick,
     .colour = colour};
 #endif

@@ -23,5 +23,6 @@ const struct gm_kernel gm_kernel_avx512 = {
     .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
     .normals = normals,
     .uniforms = uniforms,
+    .pick = pick,
     .colour = colour};
 #endif

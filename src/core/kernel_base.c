@@ -21,5 +21,6 @@ const struct gm_kernel gm_kernel_baseline = {
     .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
     .normals = normals,
     .uniforms = uniforms,
+    .pick = pick,
     .colour = colour};
 #endif

@@ -10,6 +10,7 @@ typedef double vec __attribute__((vector_size(8 * GM_W)));
 typedef double vec_unaligned __attribute__((vector_size(8 * GM_W), GM_UNALIGNED));
 typedef double four_unaligned __attribute__((vector_size(32), GM_UNALIGNED));
 typedef uint64_t bits __attribute__((vector_size(8 * GM_W)));
+typedef uint64_t bits_unaligned __attribute__((vector_size(8 * GM_W), GM_UNALIGNED));
 
 /* Vectors that exp and posterior take at once: their latencies overlap. */
 enum { GROUP = 4 };
@@ -304,14 +305,22 @@ GM_TARGET static double posterior(const double* restrict logc, int cols, int m,
 
 /* As random.c does it, a word of the counter in each lane; what stands in its upper half
    does not matter before the end. */
-GM_TARGET static void uniforms(uint64_t key, uint64_t first, uint32_t stream,
-                               uint32_t lane, int m, double* u, double* v) {
+GM_TARGET static void uniforms(uint64_t key, uint64_t first, const uint64_t* row,
+                               uint32_t stream, uint32_t lane, int m, double* u,
+                               double* v) {
   const bits low = splat_bits(0xffffffff), half = splat_bits(32);
+  bits step = splat_bits(0);
+  GM_UNROLL for (int e = 0; e < GM_W; e++) step[e] = (uint64_t)e;
   for (ptrdiff_t i = 0; i < m; i += 2 * GM_W) {
     bits c[4][2];
     GM_UNROLL for (int g = 0; g < 2; g++) {
-      c[0][g] = splat_bits(first + (uint64_t)(i + g * GM_W));
-      GM_UNROLL for (int e = 0; e < GM_W; e++) c[0][g][e] += (uint64_t)e;
+      const ptrdiff_t at = i + g * GM_W;
+      c[0][g] = splat_bits(first);
+      if (row) {
+        c[0][g] += *(const bits_unaligned*)(row + at);
+      } else {
+        c[0][g] += splat_bits((uint64_t)at) + step;
+      }
       c[1][g] = c[0][g] >> half;
       c[2][g] = splat_bits(lane);
       c[3][g] = splat_bits(stream);
@@ -341,43 +350,81 @@ GM_TARGET static void uniforms(uint64_t key, uint64_t first, uint32_t stream,
   }
 }
 
-/* nv vectors of variables of one row's root z, of which z[0] to z[end - 1] count. */
-GM_INLINE void colour_row(int nv, ptrdiff_t end, const double* root, ptrdiff_t rows,
-                          const double* z, ptrdiff_t m, double* y) {
-  vec sum[2][GROUP];
-  GM_UNROLL for (int v = 0; v < nv; v++) sum[0][v] = sum[1][v] = splat(0);
-  for (ptrdiff_t b = 0; b < end; b += 2) { /* two chains of sums */
-    GM_UNROLL for (int odd = 0; odd < 2; odd++) {
-      if (b + odd >= end) break;
-      const vec zb = splat(z[m * (b + odd)]);
-      const double* column = root + rows * (b + odd);
-      GM_UNROLL for (int v = 0; v < nv; v++) sum[odd][v] += load(column + v * GM_W) * zb;
+GM_TARGET static void pick(const double* cumulative, int count, int m, const double* u,
+                           int* at) {
+  for (ptrdiff_t i = 0; i < m; i += GROUP * GM_W) {
+    bits above[GROUP];
+    GM_UNROLL for (int g = 0; g < GROUP; g++) above[g] = splat_bits(0);
+    for (ptrdiff_t j = 0; j < count; j++) {
+      GM_UNROLL for (int g = 0; g < GROUP; g++) above[g] -=
+          (bits)(load(u + i + g * GM_W) >= splat(cumulative[j]));
+    }
+    GM_UNROLL for (int g = 0; g < GROUP; g++) {
+      GM_UNROLL for (int e = 0; e < GM_W; e++) at[i + g * GM_W + e] = (int)above[g][e];
     }
   }
-  GM_UNROLL for (int v = 0; v < nv; v++) store(y + v * GM_W, sum[0][v] + sum[1][v]);
 }
 
-GM_TARGET static void colour(int d, int k, const double* mean, const double* root,
-                             ptrdiff_t stride, const int* component, int rows,
-                             const double* z, ptrdiff_t m, double* x, ptrdiff_t ld) {
-  const ptrdiff_t high = gm_root_rows(d);
-  double y[GROUP * GM_W];
-  for (ptrdiff_t i = 0; i < rows; i++) {
-    const ptrdiff_t j = component[i] - 1;
-    if (j >= k) continue;
-    for (ptrdiff_t a = 0; a < d; a += GROUP * GM_W) {
-      const ptrdiff_t left = d - a;
-      const ptrdiff_t end = left < GROUP * GM_W ? d : a + GROUP * GM_W;
-      const double* from = root + stride * j + a;
-      switch ((left + GM_W - 1) / GM_W) {
-        case 1: colour_row(1, end, from, high, z + i, m, y); break;
-        case 2: colour_row(2, end, from, high, z + i, m, y); break;
-        case 3: colour_row(3, end, from, high, z + i, m, y); break;
-        default: colour_row(4, end, from, high, z + i, m, y); break;
+/* na variables from a on of nv vectors of rows, by two chains of sums; the first `rows` of
+   them go to x. */
+GM_INLINE void colour_tile(int na, int nv, ptrdiff_t a, const double* mean,
+                           const double* root, ptrdiff_t high, const double* z,
+                           ptrdiff_t m, ptrdiff_t rows, const uint64_t* row, double* x,
+                           ptrdiff_t ld) {
+  vec sum[2][GROUP][2];
+  double out[2 * GM_W];
+  GM_UNROLL for (int s = 0; s < na; s++) {
+    GM_UNROLL for (int v = 0; v < nv; v++) sum[0][s][v] = sum[1][s][v] = splat(0);
+  }
+  for (ptrdiff_t b = 0; b < a; b += 2) {
+    GM_UNROLL for (int odd = 0; odd < 2; odd++) {
+      const double* zb = z + m * (b + odd);
+      GM_UNROLL for (int s = 0; s < na; s++) {
+        const vec c = splat(root[a + s + high * (b + odd)]);
+        GM_UNROLL for (int v = 0; v < nv; v++) sum[odd][s][v] += c * load(zb + v * GM_W);
       }
-      for (ptrdiff_t e = a; e < end; e++) x[i + ld * e] = mean[e + d * j] + y[e - a];
     }
   }
+  GM_UNROLL for (int b = 0; b < na; b++) {
+    const double* zb = z + m * (a + b);
+    GM_UNROLL for (int s = 0; s < na; s++) {
+      if (s < b) continue;
+      const vec c = splat(root[a + s + high * (a + b)]);
+      GM_UNROLL for (int v = 0; v < nv; v++) sum[b % 2][s][v] += c * load(zb + v * GM_W);
+    }
+  }
+  GM_UNROLL for (int s = 0; s < na; s++) {
+    double* to = x + ld * (a + s);
+    GM_UNROLL for (int v = 0; v < nv; v++)
+        store(out + v * GM_W, splat(mean[a + s]) + (sum[0][s][v] + sum[1][s][v]));
+    for (ptrdiff_t i = 0; i < rows; i++) to[row[i]] = out[i];
+  }
+}
+
+GM_INLINE void colour_rows(int nv, ptrdiff_t d, const double* mean, const double* root,
+                           const double* z, ptrdiff_t m, ptrdiff_t rows,
+                           const uint64_t* row, double* x, ptrdiff_t ld) {
+  const ptrdiff_t high = gm_root_rows((int)d);
+  ptrdiff_t a = 0;
+  for (; a + GROUP <= d; a += GROUP)
+    colour_tile(GROUP, nv, a, mean, root, high, z, m, rows, row, x, ld);
+  switch (d - a) {
+    case 3: colour_tile(3, nv, a, mean, root, high, z, m, rows, row, x, ld); break;
+    case 2: colour_tile(2, nv, a, mean, root, high, z, m, rows, row, x, ld); break;
+    case 1: colour_tile(1, nv, a, mean, root, high, z, m, rows, row, x, ld); break;
+  }
+}
+
+GM_TARGET static void colour(int d, const double* mean, const double* root,
+                             const double* z, ptrdiff_t m, int rows, const uint64_t* row,
+                             double* x, ptrdiff_t ld) {
+  ptrdiff_t i = 0;
+  for (; GM_REGISTERS >= 32 && i + GM_W < rows; i += 2 * GM_W)
+    colour_rows(2, d, mean, root, z + i, m, rows - i < 2 * GM_W ? rows - i : 2 * GM_W,
+                row + i, x, ld);
+  for (; i < rows; i += GM_W)
+    colour_rows(1, d, mean, root, z + i, m, rows - i < GM_W ? rows - i : GM_W, row + i, x,
+                ld);
 }
 
 /* ---- normals ----------------------------------------------------------------------- */

@@ -131,27 +131,31 @@ static void normals(double* u, int m) {
   }
 }
 
-static void uniforms(uint64_t key, uint64_t first, uint32_t stream, uint32_t lane, int m,
-                     double* u, double* v) {
+static void uniforms(uint64_t key, uint64_t first, const uint64_t* row, uint32_t stream,
+                     uint32_t lane, int m, double* u, double* v) {
   for (ptrdiff_t i = 0; i < m; i++) {
     double pair[2];
-    gm_random(key, first + (uint64_t)i, stream, lane, pair);
+    gm_random(key, first + (row ? row[i] : (uint64_t)i), stream, lane, pair);
     u[i] = pair[0];
     v[i] = pair[1];
   }
 }
 
-static void colour(int d, int k, const double* mean, const double* root, ptrdiff_t stride,
-                   const int* component, int rows, const double* z, ptrdiff_t m,
-                   double* x, ptrdiff_t ld) {
+static void pick(const double* cumulative, int count, int m, const double* u, int* at) {
+  for (ptrdiff_t i = 0; i < m; i++) {
+    at[i] = 0;
+    while (at[i] < count && u[i] >= cumulative[at[i]]) at[i]++;
+  }
+}
+
+static void colour(int d, const double* mean, const double* root, const double* z,
+                   ptrdiff_t m, int rows, const uint64_t* row, double* x, ptrdiff_t ld) {
   const ptrdiff_t high = gm_root_rows(d);
   for (ptrdiff_t i = 0; i < rows; i++) {
-    const ptrdiff_t j = component[i] - 1;
-    for (ptrdiff_t a = 0; j < k && a < d; a++) {
+    for (ptrdiff_t a = 0; a < d; a++) {
       double sum = 0;
-      for (ptrdiff_t b = 0; b <= a; b++)
-        sum += root[a + high * b + stride * j] * z[i + m * b];
-      x[i + ld * a] = mean[a + d * j] + sum;
+      for (ptrdiff_t b = 0; b <= a; b++) sum += root[a + high * b] * z[i + m * b];
+      x[(ptrdiff_t)row[i] + ld * a] = mean[a] + sum;
     }
   }
 }
@@ -163,4 +167,5 @@ const struct gm_kernel gm_kernel_reference = {
     .accumulate = {accumulate, accumulate, accumulate},
     .normals = normals,
     .uniforms = uniforms,
+    .pick = pick,
     .colour = colour};

@@ -2,15 +2,21 @@
    its d normals z from ceil(d / 2) pairs by Box and Muller, and x_i = mean_j + L_j z; noise is
    uniform in its box. So the draws depend neither on the number of threads nor on n. */
 #include <math.h>
+#include <string.h>
 
 #include "gm.h"
 #include "threads.h"
 
-enum { SAMPLE_BLOCK = 512, STREAM_COMPONENT = 0, STREAM_NORMAL = 1, STREAM_NOISE = 2 };
+/* Rows of a block: no power of 2, as columns must not share the sets of the first-level cache. */
+enum { SAMPLE_BLOCK = 480, STREAM_COMPONENT = 0, STREAM_NORMAL = 1, STREAM_NOISE = 2 };
 #define STRETCH 4e6 /* doubles drawn between two ticks */
 
-/* Rows of a block: uniforms, then normals (m x d, one column a variable); then x in place. */
-static ptrdiff_t thread_size(int d) { return (ptrdiff_t)SAMPLE_BLOCK * (d + d % 2); }
+/* Rows of a block, those of one component together: uniforms, then normals (m x d, one column a
+   variable) and what colour() reads behind them; their numbers; where the components begin. */
+static ptrdiff_t normal_size(int d) { return (ptrdiff_t)SAMPLE_BLOCK * (d + d % 2); }
+static ptrdiff_t thread_size(int d, int k) {
+  return normal_size(d) + GM_PAD + SAMPLE_BLOCK + k / 2 + 3;
+}
 
 static ptrdiff_t root_length(const struct gm_factors* f) {
   return f->shape == GM_TRIANG ? gm_root_rows(f->d) * f->d
@@ -21,23 +27,8 @@ static ptrdiff_t root_size(const struct gm_factors* f) {
   return root_length(f) * (f->stride ? f->k : 1);
 }
 
-/* At least k, a power of 2. */
-static int table_size(int k) {
-  int size = 1;
-  while (size < k) size *= 2;
-  return size;
-}
-
 ptrdiff_t gm_sample_work(const struct gm_factors* f, int threads) {
-  return table_size(f->k + 1) + root_size(f) + thread_size(f->d) * threads + 8;
-}
-
-/* The number of cumulative probabilities that are at most u, without branches. */
-static int find_component(const double* cumulative, int size, double u) {
-  int at = 0;
-  for (int step = size / 2; step > 0; step /= 2)
-    at += (cumulative[at + step - 1] <= u) * step;
-  return at;
+  return f->k + 1 + root_size(f) + thread_size(f->d, f->k) * threads + 8;
 }
 
 /* L, from which reciprocals and what is above the diagonal have gone. */
@@ -63,8 +54,9 @@ struct sample {
   ptrdiff_t n;
   const struct gm_factors* f;
   const struct gm_kernel* kernel;
-  const double* cumulative; /* Inf from the last component that can be drawn on */
-  int size;                 /* of it */
+  const double*
+      cumulative; /* probabilities, up to the last component that can be drawn */
+  int count;      /* of them, that one left out */
   double* root;
   double* x;
   int* component;
@@ -85,40 +77,70 @@ static void spread(const struct sample* s, ptrdiff_t i) {
 
 static void component_block(const struct sample* s, ptrdiff_t first, int rows) {
   double u[SAMPLE_BLOCK], unused[SAMPLE_BLOCK];
-  s->kernel->uniforms(s->key, (uint64_t)first, STREAM_COMPONENT, 0, padded(rows), u,
-                      unused);
-  for (int i = 0; i < rows; i++)
-    s->component[first + i] = 1 + find_component(s->cumulative, s->size, u[i]);
+  int at[SAMPLE_BLOCK];
+  const int m = padded(rows);
+  s->kernel->uniforms(s->key, (uint64_t)first, NULL, STREAM_COMPONENT, 0, m, u, unused);
+  s->kernel->pick(s->cumulative, s->count, m, u, at);
+  for (int i = 0; i < rows; i++) s->component[first + i] = 1 + at[i];
+}
+
+/* row <- the rows' numbers by component; those of component j, from 1, end before end[j], where
+   those of j + 1 begin. */
+static void sort_rows(const int* component, int rows, int k, uint64_t* row, int* end) {
+  for (int j = 0; j <= k + 1; j++) end[j] = 0;
+  for (int i = 0; i < rows; i++) end[component[i] + 1]++;
+  for (int j = 1; j <= k; j++) end[j + 1] += end[j];
+  for (int i = 0; i < rows; i++) row[end[component[i]]++] = (uint64_t)i;
+}
+
+/* Normals for m rows, from `first` on or the numbers given. */
+static void draw_normals(const struct sample* s, ptrdiff_t first, const uint64_t* row,
+                         int m, double* z) {
+  for (int pair = 0; pair < (s->f->d + 1) / 2; pair++) {
+    double* column = z + (ptrdiff_t)m * 2 * pair;
+    s->kernel->uniforms(s->key, (uint64_t)first, row, STREAM_NORMAL, (uint32_t)pair, m,
+                        column, column + m);
+    s->kernel->normals(column, m);
+  }
 }
 
 static void row_block(const struct sample* s, ptrdiff_t first, int rows) {
   const struct gm_factors* f = s->f;
-  const int m = padded(rows), d = f->d;
+  const int d = f->d, k = f->k;
   const int* component = s->component + first;
-  double* z = s->mem + thread_size(d) * gm_thread_id();
-  for (int pair = 0; pair < (d + 1) / 2; pair++) {
-    double* column = z + (ptrdiff_t)m * 2 * pair;
-    s->kernel->uniforms(s->key, (uint64_t)first, STREAM_NORMAL, (uint32_t)pair, m, column,
-                        column + m);
-    s->kernel->normals(column, m);
-  }
+  double* z = s->mem + thread_size(d, k) * gm_thread_id();
   if (f->shape == GM_TRIANG) {
-    s->kernel->colour(d, f->k, f->mean, s->root, f->stride ? root_length(f) : 0,
-                      component, rows, z, m, s->x + first, s->n);
+    uint64_t* row = (uint64_t*)(z + normal_size(d) + GM_PAD);
+    int* end = (int*)(row + SAMPLE_BLOCK);
+    sort_rows(component, rows, k + 1, row, end);
+    const int m = padded(end[k]);
+    for (int i = rows; i < m; i++) row[i] = 0;
+    draw_normals(s, first, row, m, z);
+    memset(z + (ptrdiff_t)m * d, 0, GM_PAD * sizeof *z);
+    for (int j = 0; j < k; j++)
+      s->kernel->colour(d, f->mean + (ptrdiff_t)d * j,
+                        s->root + (f->stride ? root_length(f) * j : 0), z + end[j], m,
+                        end[j + 1] - end[j], row + end[j], s->x + first, s->n);
   } else {
-    const int step = f->shape == GM_DIAG;
+    const int m = padded(rows), step = f->shape == GM_DIAG;
+    draw_normals(s, first, NULL, m, z);
     for (int a = 0; a < d; a++) {
       double* x = s->x + first + s->n * a;
       for (int i = 0; i < rows; i++) {
         const ptrdiff_t j = component[i] - 1;
-        if (j < f->k)
+        if (j < k)
           x[i] = f->mean[a + d * j] +
                  s->root[f->stride * j + step * a] * z[i + (ptrdiff_t)m * a];
       }
     }
   }
   for (int i = 0; i < rows && f->noise; i++)
-    if (component[i] > f->k) spread(s, first + i);
+    if (component[i] > k) spread(s, first + i);
+}
+
+static void draw_block(const struct sample* s, ptrdiff_t first, int rows) {
+  component_block(s, first, rows);
+  row_block(s, first, rows);
 }
 
 /* block() for all rows, in stretches with a tick between them. width: the work of a row, a
@@ -166,22 +188,21 @@ int gm_sample_rows(uint64_t key, ptrdiff_t n, int by_component, const double* pr
   int last = k; /* that can be drawn: rounding must not give another */
   while (last > 1 && !(prop[last - 1] > 0)) last--;
   for (int j = 0; j < k; j++) total += prop[j];
-  const int size = table_size(k);
-  for (int j = 0; j < size; j++)
-    cumulative[j] = j < last - 1 ? (sum += prop[j]) / total : INFINITY;
+  for (int j = 0; j < last - 1; j++) cumulative[j] = (sum += prop[j]) / total;
   struct sample s = {.key = key,
                      .n = n,
                      .f = f,
                      .kernel = engine->kernel,
                      .cumulative = cumulative,
-                     .size = size,
-                     .root = work + size,
+                     .count = last - 1,
+                     .root = work + k,
                      .x = x,
                      .component = component,
-                     .mem = work + size + root_size(f)};
+                     .mem = work + k + root_size(f)};
   set_root(f, s.root);
-  if (for_rows(&s, engine, 1, component_block, err)) return err->code;
-  if (by_component) sort_components(component, n, k, cumulative);
   const double width = f->shape == GM_TRIANG ? f->d * (1 + f->d / 8.0) : f->d;
+  if (!by_component) return for_rows(&s, engine, 1 + width, draw_block, err);
+  if (for_rows(&s, engine, 1, component_block, err)) return err->code;
+  sort_components(component, n, k, cumulative);
   return for_rows(&s, engine, width, row_block, err);
 }

@@ -48,7 +48,7 @@ test_that("every routine refuses what it can't use with an R error", {
   fuzz(ffi_gmm_score, c(holed[c("x", "family", "params")], list(what = "prob", threads = NULL)))
   fuzz(ffi_gmm_trim, c(good[c("x", "w")], list(NULL), good[c("family", "params", "control")],
                        list(NULL)))
-  fuzz(ffi_gmm_sample, c(list(n = 3L), good[c("family", "params")], list(FALSE + 0L, NULL)))
+  fuzz(ffi_gmm_sample, c(list(n = 3L), good[c("family", "params")], list(FALSE + 0L, c("a", "b"), c("1", "2", "3"), NULL)))
   fuzz(ffi_gmm_kernel, c(list(path = "reference"), good[c("family", "params", "x", "w")],
                          list(NULL, NULL, 0L)))
   fuzz(ffi_gmm_quantiles, list(good$x, c(.25, .75)))
