@@ -16,8 +16,8 @@
 #' Several files are read one after the other, as if they were one. Of text and Parquet only the
 #' columns that are asked for are used; the others may be of any type. Text is read strictly:
 #' numbers as R writes them, `NA` or nothing where missing, in double quotes or not; a line with
-#' another number of fields is an error. A file in Parquet is read by package nanoparquet, and is
-#' one chunk: cut large tables into several files.
+#' another number of fields is an error, and so is a packed file that was cut off. A file in Parquet
+#' is read by package nanoparquet, and is one chunk: cut large tables into several files.
 #' @export
 gmm_source.character <- function(x, ..., format = NULL, # nolint: object_name_linter.
                                  columns = NULL, weights = NULL, labels = NULL, chunk = NULL,
@@ -163,9 +163,12 @@ open_csv <- function(file, roles, chunk, separator, block = 4e6) {
   from <- 0
   line <- 1
   ended <- FALSE
+  size <- 0
   more <- function() {
-    new <- readBin(con, "raw", block)
+    new <- if (packed) read_packed(con, block, what) else readBin(con, "raw", block)
     ended <<- length(new) == 0L
+    size <<- size + length(new)
+    if (ended && packed) check_packed(file, size, what)
     bytes <<- if (from == length(bytes)) new else c(bytes[seq.int(from + 1, length(bytes))], new)
     from <<- 0
   }
@@ -213,6 +216,28 @@ open_csv <- function(file, roles, chunk, separator, block = 4e6) {
   }
   opened <- TRUE
   list(read = read, close = function() base::close(con))
+}
+
+read_packed <- function(con, bytes, what) {
+  damaged <- function(e) {
+    gmm_abort("source", sprintf("%s is cut off, or damaged: %s.", capital(what),
+                                conditionMessage(e)))
+  }
+  tryCatch(readBin(con, "raw", bytes), error = damaged, warning = damaged)
+}
+
+# gzfile() takes the end of a file that was cut off for the end of the data. A whole one ends with
+# the number of bytes that it holds, modulo 2^32 (RFC 1952); so does each member of one that was put
+# together, which bgzip ends by an empty one.
+check_packed <- function(file, size, what) {
+  con <- base::file(file, "rb")
+  on.exit(base::close(con))
+  seek(con, max(file.size(file) - 10, 0))
+  end <- readBin(con, "raw", 10L)
+  told <- sum(as.integer(utils::tail(end, 4L)) * 256^(0:3))
+  if (told == size %% 2^32 || identical(end, as.raw(c(3L, rep(0L, 9L))))) return(invisible())
+  gmm_abort("source", sprintf("%s is cut off, or put together from several gzip files.",
+                              capital(what)), "Unpack it, which also tells whether it is whole.")
 }
 
 refuse_line <- function(out, before, names, what) {

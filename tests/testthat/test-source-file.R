@@ -126,7 +126,101 @@ test_that("a fit of a text file says what is wrong with it", {
   expect_gm_error(gmm_source(file, format = "raw"), "argument", "names of all columns")
 })
 
-test_that("a file that changes between passes is an error that says how", {
+# A way to write `frame` to a file in each format, and to read it.
+formats <- function() {
+  plain <- function(frame, file) utils::write.csv(frame, file, row.names = FALSE)
+  raw <- function(by) {
+    list(ending = ".raw",
+         write = function(frame, file) {
+           x <- as.matrix(frame)
+           writeBin(as.vector(if (by == "rows") t(x) else x), file, endian = "little")
+         },
+         read = function(file) {
+           gmm_source(file, format = "raw", columns = names(faithful), chunk = 1000, by = by)
+         })
+  }
+  by_name <- function(file, ...) gmm_source(file, columns = names(faithful), ...)
+  all <- list(
+    csv = list(ending = ".csv", write = plain, read = function(file) by_name(file, chunk = 1000)),
+    gzip = list(ending = ".csv.gz", read = function(file) by_name(file, chunk = 1000),
+                write = function(frame, file) {
+                  con <- gzfile(file, "wt")
+                  on.exit(close(con))
+                  plain(frame, con)
+                }),
+    binary = list(ending = ".bin", read = gmm_source,
+                  write = function(frame, file) {
+                    gmm_write(gmm_source(as.matrix(frame), chunk = 1000), file)
+                  }),
+    "raw by rows" = raw("rows"), "raw by columns" = raw("columns")
+  )
+  if (requireNamespace("nanoparquet", quietly = TRUE)) {
+    all$parquet <- list(ending = ".parquet", read = by_name,
+                        write = function(frame, file) nanoparquet::write_parquet(frame, file))
+  }
+  all
+}
+
+test_that("files of all formats that change during a fit or before are errors that say how", {
+  frame <- faithful[rep(1:272, 20), ]
+  rownames(frame) <- NULL
+  cut_off <- function(file, share = 0.6) {
+    writeBin(readBin(file, "raw", ceiling(share * file.size(file))), file)
+  }
+  start <- gmm_params(c(.5, .5), rbind(c(2, 50), c(4, 80)), diag(c(1, 100)))
+  set.seed(1)
+  best <- gmm(frame, 2)
+  for (name in names(formats())) {
+    format <- formats()[[name]]
+    file <- withr::local_tempfile(fileext = format$ending)
+    check <- withr::local_tempfile()
+    # what `change` does to the file between the second pass and the third, or when a chunk is read
+    during <- function(change, pattern, chunk = 0) {
+      format$write(frame, file)
+      whole <- readBin(file, "raw", file.size(file))
+      source <- format$read(file)
+      control <- function(...) gmm_control(init = start, ..., tol = 0, max_iter = 8)
+      memory <- gmm(source, 2, control = control())
+      passes <- chunks <- 0
+      changing <- source
+      changing$rewind <- function() {
+        passes <<- passes + 1
+        chunks <<- 0
+        if (passes == 3 && chunk == 0) change()
+        source$rewind()
+      }
+      changing$next_chunk <- function() {
+        chunks <<- chunks + 1
+        if (passes == 3 && chunks == chunk) change()
+        source$next_chunk()
+      }
+      safe <- control(checkpoint = check, checkpoint_every = 0)
+      e <- expect_gm_error(gmm(changing, 2, control = safe), "source", pattern, call = "gmm")
+      expect_s3_class(e$parameters, "gmm")
+      # before: a fit never takes what is left of them for all rows
+      expect_error(gmm(if (file.exists(file)) format$read(file) else source, 2, control = safe),
+                   class = "gaussmix_error")
+      writeBin(whole, file)
+      expect_identical(gmm(source, 2, control = safe)[c("trace", "means", "loglik")],
+                       memory[c("trace", "means", "loglik")]) # by the checkpoint
+      on <- gmm(source, 2, control = gmm_control(init = e$parameters))
+      expect_equal(on$loglik, best$loglik, tolerance = 1e-8)
+    }
+    during(function() cut_off(file), switch(name, csv = "Line",
+                                            "raw by rows" = , "raw by columns" = "there were",
+                                            parquet = "can't be read", "is cut off"))
+    during(function() unlink(file), "There is no file")
+    if (name %in% c("binary", "raw by rows")) during(function() cut_off(file), "cut off", chunk = 3)
+    if (startsWith(name, "raw")) next # has no names, and no types
+    rename <- function() format$write(stats::setNames(frame, c("a", "waiting")), file)
+    during(rename, if (name == "binary") "columns `a`, `waiting`, not" else "no column `eruptions`")
+    if (name == "binary") next # has numbers only
+    during(function() format$write(transform(frame, waiting = "x"), file),
+           if (name == "parquet") "`waiting` is a character" else "column `waiting`, not \"x\"")
+  }
+})
+
+test_that("a text file that changes between passes is an error that says how", {
   change <- function(make, pattern) {
     file <- csv_file(faithful)
     source <- gmm_source(file, chunk = 100)
@@ -146,7 +240,24 @@ test_that("a file that changes between passes is an error that says how", {
   change(function(file) writeLines(c("a,waiting", lines[-1]), file), "columns `a`, `waiting`, not")
   change(function(file) writeLines(c(lines[1:150], "x,5", lines[152:273]), file),
          c("Line 151", "column `eruptions`, not \"x\""))
-  change(function(file) unlink(file), "There is no file")
+})
+
+test_that("a gzip file that is cut off anywhere, or damaged, is an error", {
+  file <- withr::local_tempfile(fileext = ".csv.gz")
+  formats()$gzip$write(faithful, file)
+  bytes <- readBin(file, "raw", file.size(file))
+  for (size in c(20, seq(100, length(bytes) - 1, by = 37), length(bytes) - 1)) {
+    writeBin(bytes[seq_len(size)], file)
+    expect_error(read_all(gmm_source(file)), class = "gaussmix_error_source")
+  }
+  at <- length(bytes) %/% 2
+  writeBin(replace(bytes, at, xor(bytes[at], as.raw(255))), file)
+  expect_error(read_all(gmm_source(file)), class = "gaussmix_error_source")
+  writeBin(c(bytes, bytes), file)
+  expect_error(read_all(gmm_source(file)), class = "gaussmix_error_source")
+  end <- as.raw(c(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 3, rep(0, 9))) # an empty member
+  writeBin(c(bytes, end), file)
+  expect_identical(read_all(gmm_source(file))$x, as.matrix(faithful), ignore_attr = "dimnames")
 })
 
 test_that("a binary file gives back bits, names, weights and labels", {
