@@ -255,8 +255,9 @@ on_shards <- function(pool, task, arguments, each = vector("list", length(pool$o
 check_shard <- function(value, i) {
   if (is.null(value$error)) return(invisible())
   class <- grep("^gaussmix_error_", value$class, value = TRUE)
-  gmm_abort(if (length(class)) sub("^gaussmix_error_", "", class[1L]) else "source",
-            if (length(class)) value$error else sprintf("Shard %d: %s", i, value$error),
+  text <- value$error
+  if (!grepl(sprintf("shard %d ", i), text, fixed = TRUE)) text <- sprintf("Shard %d: %s", i, text)
+  gmm_abort(if (length(class)) sub("^gaussmix_error_", "", class[1L]) else "source", text,
             shards = i)
 }
 

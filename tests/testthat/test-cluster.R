@@ -175,6 +175,66 @@ test_that("shards of a worker that dies are read by another, to the same bits", 
   expect_match(format(dying)[2], "1 worker was lost")
 })
 
+test_that("workers of every kind that die in a pass are made up for, or leave a way to go on", {
+  skip_on_cran()
+  x <- cluster_rows()
+  shards <- cut_shards(x, 4)
+  whole <- fit_seeded(gmm_source(unname(shards)), 2)
+  best <- gmm(x, 2)
+  withr::local_envvar(R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep))
+  start <- list(PSOCK = function(n) parallel::makePSOCKcluster(n))
+  if (.Platform$OS.type != "windows") start$fork <- function(n) parallel::makeForkCluster(n)
+  if (requireNamespace("mirai", quietly = TRUE)) start$mirai <- function(n) mirai::make_cluster(n)
+  for (kind in names(start)) {
+    stop_cluster <- function(cl) suppressWarnings(try(parallel::stopCluster(cl), silent = TRUE))
+    mark <- withr::local_tempfile()
+    cl <- start[[kind]](2)
+    rows <- gmm_cluster(cl, dying_shards(shards, mark), n = 4)
+    first <- fit_seeded(rows, 2)
+    expect_true(file.exists(mark))
+    expect_identical(unclass(fit_seeded(rows, 2))[same_bits], unclass(first)[same_bits])
+    expect_equal(first$loglik, whole$loglik, tolerance = 1e-9)
+    stop_cluster(cl)
+    unlink(mark) # and where it was the only one
+    file <- withr::local_tempfile()
+    control <- gmm_control(tol = 1e-7, checkpoint = file, checkpoint_every = 0)
+    cl <- start[[kind]](1)
+    set.seed(3)
+    e <- expect_gm_error(gmm(gmm_cluster(cl, dying_shards(shards, mark), n = 4), 2,
+                             control = control), "source",
+                         c("no worker of the cluster is left", "last good `parameters`"),
+                         call = "gmm")
+    stop_cluster(cl)
+    on <- gmm(x, 2, control = gmm_control(init = e$parameters))
+    expect_equal(on$loglik, best$loglik, tolerance = 1e-9)
+    cl <- start[[kind]](1)
+    again <- gmm(gmm_cluster(cl, shards), 2, control = control)
+    expect_identical(unclass(again)[same_bits], unclass(first)[same_bits])
+    expect_false(file.exists(file))
+    stop_cluster(cl)
+  }
+})
+
+test_that("a file that is cut off under its worker is an error of its shard", {
+  skip_on_cran()
+  x <- cluster_rows()
+  files <- file.path(withr::local_tempdir(), c("a.bin", "b.bin"))
+  for (i in 1:2) gmm_write(gmm_source(x[1:1500 + 1500 * (i - 1), ], chunk = 500), files[i])
+  whole <- readBin(files[2], "raw", 1e6)
+  cut_off <- function() writeBin(whole[1:15000], files[2])
+  cl <- local_workers(2)
+  begin <- gmm_params(c(.5, .5), x[1:2, ], diag(2))
+  cut_later <- gmm_control(init = function(x, k) { # after the survey
+    cut_off()
+    begin
+  })
+  e <- expect_gm_error(gmm(gmm_cluster(cl, files), 2, control = cut_later), "source",
+                       "Shard 2: The file b.bin is cut off", call = "gmm")
+  expect_identical(e$shards, 2L)
+  e <- expect_gm_error(gmm(gmm_cluster(cl, files), 2), "source", "is cut off", call = "gmm")
+  expect_identical(e$shards, 2L)
+})
+
 test_that("where no worker is left, or a shard can't be read, the error says which", {
   skip_on_cran()
   x <- cluster_rows()
@@ -323,4 +383,35 @@ test_that("MPI: the same bits; a worker that is killed is an error and no hang",
     "say('done')"
   ), "done")
   expect_identical(said, c("gaussmix", "gaussmix_error_source", "done"))
+})
+
+test_that("MPI: a worker that is killed in a pass leaves parameters and a checkpoint", {
+  skip_on_cran()
+  skip_on_os("windows")
+  skip_if_not_installed("Rmpi")
+  skip_if_not_installed("snow")
+  file <- withr::local_tempfile()
+  mark <- withr::local_tempfile()
+  safe <- c(sprintf("file <- \"%s\"", file), sprintf("mark <- \"%s\"", mark),
+            "control <- gaussmix::gmm_control(checkpoint = file, checkpoint_every = 0)",
+            "set.seed(1)")
+  dying <- deparse(dying_shards)
+  said <- mpi_run(c(
+    safe, paste("dying <-", dying[1]), dying[-1],
+    "rows <- gaussmix::gmm_cluster(cl, dying(shards, mark), n = 3)",
+    "e <- tryCatch(gaussmix::gmm(rows, 2, control = control), error = identity)",
+    "say(class(e)[1], class(e$parameters)[1], file.exists(mark), file.exists(file))",
+    "say(sub('\\n.*', '', conditionMessage(e)))",
+    "say('done')"
+  ), "done")
+  expect_identical(said[1], "gaussmix_error_source gaussmix TRUE TRUE")
+  expect_match(said[2], "no worker of the cluster is left")
+  expect_identical(said[3], "done")
+  said <- mpi_run(c(
+    safe, "rows <- gaussmix::gmm_cluster(cl, shards)",
+    "again <- gaussmix::gmm(rows, 2, control = control)",
+    "say(file.exists(file), identical(again$trace, fit(rows)$trace))",
+    "say('done')"
+  ), "done")
+  expect_identical(said, c("FALSE TRUE", "done"))
 })
