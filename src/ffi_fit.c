@@ -150,8 +150,8 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
                   struct gm_error* err) {
   const struct gm_rows* rows = seeder->rows;
   const struct gm_params* params = &pool->spare.params;
-  double* work = ffi_alloc(
-      gm_search_work(params->family, params->d, params->k, seeder->engine->threads));
+  const struct gm_family* family = params->family;
+  const int k = params->k;
   if (sample < rows->n) {
     struct gm_rows some;
     if (ffi_subsample(rows, seeder->key, seeder->engine, sample, &some, err))
@@ -161,14 +161,18 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
         ffi_thin_bounds(seeder->bounds, weight_of(&some) / weight_of(rows));
     few.rows = &some;
     few.bounds = &bounds;
-    if (prepare(&few, quest->kind, params->family, params->k, err) ||
-        gm_search(quest, &few, pool, records, work, err))
+    if (prepare(&few, quest->kind, family, k, err) ||
+        gm_search(quest, &few, pool, records,
+                  ffi_alloc((double)gm_search_work(quest, &few, family, k)), err))
       return err->code;
     seeder->weight = weight_of(rows);
+    double* work =
+        ffi_alloc((double)gm_refine_work(family, rows->d, k, seeder->engine->threads));
     if (gm_refine(quest, seeder, pool, work, err) || pool->count) return err->code;
   }
-  if (prepare(seeder, quest->kind, params->family, params->k, err)) return err->code;
-  return gm_search(quest, seeder, pool, records, work, err);
+  if (prepare(seeder, quest->kind, family, k, err)) return err->code;
+  return gm_search(quest, seeder, pool, records,
+                   ffi_alloc((double)gm_search_work(quest, seeder, family, k)), err);
 }
 
 /* control: list(n_starts, n_finish, proposals, give_up, sample, max_iter, tol, floor, ratio, spurious (3),

@@ -736,11 +736,13 @@ struct gm_quest { /* what to search for, and how far */
 /* Starts, the best of them converged, then proposals around the best two optima: see search.c.
    pool: gets the optima; with GM_SEED_GIVEN the start is its spare.params. records: one a start.
    Fails only when stopped. work: gm_search_work(). */
-ptrdiff_t gm_search_work(const struct gm_family* family, int d, int k, int threads);
+ptrdiff_t gm_search_work(const struct gm_quest* quest, const struct gm_seeder* seeder,
+                         const struct gm_family* family, int k);
 int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder,
               struct gm_pool* pool, struct gm_record* records, double* work,
               struct gm_error* err) GM_MUST_CHECK;
-/* Goes on with the optima of a sample's search on the seeder's rows. */
+/* Goes on with the optima of a sample's search on the seeder's rows. work: gm_refine_work(). */
+ptrdiff_t gm_refine_work(const struct gm_family* family, int d, int k, int threads);
 int gm_refine(const struct gm_quest* quest, const struct gm_seeder* seeder,
               struct gm_pool* pool, double* work, struct gm_error* err) GM_MUST_CHECK;
 

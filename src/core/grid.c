@@ -22,9 +22,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "crew.h"
 #include "matrix.h"
 #include "search.h"
-#include "threads.h"
 
 enum {
   LOOK_STEPS = 4,   /* of all that a cell might start from */
@@ -40,7 +40,6 @@ enum {
 #define HASTY 6.0       /* reach of the races between what a cell might start from */
 #define SPLIT 0.6       /* reach of a split, in standard deviations */
 #define SMALL_SPLIT 0.1 /* of one that hardly changes the density */
-#define CELLS_MAX 1e8   /* operations of an E-step below which cells go over threads */
 #define RUMOUR \
   0.5 /* components of solutions that neighbours hear of as one, see alike.c */
 
@@ -59,7 +58,7 @@ struct news {              /* a solution that neighbours hear of */
 
 struct worker {
   struct run_of_grid* run;
-  int caller; /* 1: on the caller's thread */
+  struct gm_hand hand;
   struct gm_engine engine;
   struct gm_bounds bounds;
   struct gm_rows rows;
@@ -82,7 +81,7 @@ struct run_of_grid {
   const struct gm_grid* grid;
   const struct gm_seeder* seeder;
   struct worker* worker;
-  int workers, stop;
+  struct gm_crew crew;
   const struct gm_stock* stock; /* of the current k, and its starts: */
   double* starts;
   struct gm_error* start_err;
@@ -98,61 +97,20 @@ static ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
 /* ---- cells over threads ---- */
 
-static int stopped(struct run_of_grid* run) {
-  int stop;
-#ifdef _OPENMP
-#pragma omp atomic read
-#endif
-  stop = run->stop;
-  return stop;
+struct items {
+  struct run_of_grid* run;
+  void (*task)(struct worker*, int);
+};
+
+static void one_item(void* data, int thread, int item) {
+  const struct items* items = data;
+  items->task(items->run->worker + thread, item);
 }
 
-static int worker_tick(void* data) {
-  struct worker* w = data;
-  const struct gm_engine* engine = w->run->seeder->engine;
-  if (w->caller && engine->tick && !stopped(w->run) && engine->tick(engine->tick_data)) {
-#ifdef _OPENMP
-#pragma omp atomic write
-#endif
-    w->run->stop = 1;
-  }
-  return stopped(w->run);
-}
-
-/* Does the items, one after the other as threads come free; the caller's thread ticks while it
-   waits for the others. */
 static int each(struct run_of_grid* run, int items, void (*task)(struct worker*, int),
                 struct gm_error* err) {
-  int next = 0, done = 0;
-  const int threads = run->workers < items ? run->workers : items;
-  if (threads <= 1) {
-    for (int i = 0; i < items && !stopped(run); i++) task(run->worker, i);
-  } else {
-#ifdef _OPENMP
-#pragma omp parallel num_threads(threads)
-    {
-      struct worker* w = run->worker + gm_thread_id();
-      for (int i; !stopped(run);) {
-#pragma omp atomic capture
-        i = next++;
-        if (i >= items) break;
-        task(w, i);
-#pragma omp atomic
-        done++;
-      }
-      for (int all = 0; w->caller && !all && !worker_tick(w);) {
-#pragma omp atomic read
-        all = done;
-        all = all >= items;
-      }
-    }
-#endif
-  }
-  (void)next;
-  (void)done;
-  if (!stopped(run)) return GM_OK;
-  *err = (struct gm_error){.code = GM_STOPPED};
-  return err->code;
+  struct items all = {.run = run, .task = task};
+  return gm_crew_each(&run->crew, items, one_item, &all, err);
 }
 
 /* ---- memory ---- */
@@ -200,7 +158,7 @@ static struct parts worker_parts(const struct gm_grid* grid, const struct gm_row
     const struct gm_factors f = {.shape = family->shape, .d = d, .k = cell->k};
     p.pool = max_size(p.pool, (GM_POOL + 1) * (gm_params_size(family, d, cell->k) +
                                                gm_stats_size(family, d, cell->k)));
-    p.search = max_size(p.search, gm_search_work(family, d, cell->k, threads));
+    p.search = max_size(p.search, gm_refine_work(family, d, cell->k, threads));
     p.search = max_size(
         p.search, gm_factors_size(family, d, cell->k) + gm_certainty_work(&f, threads));
   }
@@ -247,7 +205,7 @@ static struct shared shared_parts(const struct gm_grid* grid, int d) {
 static int count_workers(const struct gm_grid* grid, const struct gm_rows* rows,
                          int threads) {
   const struct gm_plan plan = gm_plan_make(GM_TRIANG, rows->d, most_k(grid));
-  return (double)rows->n * plan.cost < CELLS_MAX ? threads : 1;
+  return gm_crew_threads(threads, (double)rows->n * plan.cost);
 }
 
 ptrdiff_t gm_grid_work(const struct gm_grid* grid, const struct gm_rows* rows,
@@ -268,8 +226,9 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
     grid->cell[i].note = GM_NOTE_NONE;
     grid->cell[i].changed = 1;
   }
-  run->workers = count_workers(grid, seeder->rows, threads);
-  const int own = run->workers > 1 ? 1 : threads;
+  run->crew = (struct gm_crew){.engine = seeder->engine,
+                               .threads = count_workers(grid, seeder->rows, threads)};
+  const int own = run->crew.threads > 1 ? 1 : threads;
   const struct parts p = worker_parts(grid, seeder->rows, refine, own);
   run->starts = work;
   run->start_err = (struct gm_error*)(run->starts + shared.start);
@@ -278,14 +237,12 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
   run->item = (int*)(run->news_mem + shared.news_mem);
   run->worker = (struct worker*)(run->news_mem + shared.news_mem + grid->cells + 1);
   work = run->news_mem + shared.news_mem + grid->cells + 1 +
-         run->workers * doubles(sizeof(struct worker));
-  for (int i = 0; i < run->workers; i++) {
+         run->crew.threads * doubles(sizeof(struct worker));
+  for (int i = 0; i < run->crew.threads; i++) {
     struct worker* w = run->worker + i;
-    *w = (struct worker){.run = run, .caller = i == 0, .seeder = *seeder};
-    w->engine = *seeder->engine;
-    w->engine.threads = own;
-    w->engine.tick = worker_tick;
-    w->engine.tick_data = w;
+    *w = (struct worker){
+        .run = run, .hand = {.crew = &run->crew, .caller = i == 0}, .seeder = *seeder};
+    w->engine = gm_hand_engine(&w->hand);
     w->quest = (struct gm_quest){.reach = PATIENT,
                                  .give_up = grid->give_up,
                                  .em = grid->em,

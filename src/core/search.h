@@ -2,6 +2,7 @@
 #ifndef GM_SEARCH_H
 #define GM_SEARCH_H
 
+#include "crew.h"
 #include "gm.h"
 
 #define SAME 1e-6     /* objectives of one optimum differ by less, per unit of weight */
@@ -26,9 +27,13 @@ struct gm_searcher {
   struct gm_matrix_home home;
   struct gm_params optimum[OPTIMA]; /* that a batch of proposals sees */
   double* step;                     /* of M-step, verdict or proposal */
+  struct gm_result* slot;           /* what runs of a batch come to: `slots` of them */
+  int slots;                        /* 1: the pool's spare */
+  struct gm_crew crew;              /* that makes them */
+  struct gm_worker* worker; /* one a thread; NULL: this searcher makes them itself */
 };
 
-/* For the family, d and k of the pool's spare. work: gm_search_work(). */
+/* For the family, d and k of the pool's spare. work: gm_refine_work(). */
 void gm_searcher_init(struct gm_searcher* s, const struct gm_quest* quest,
                       const struct gm_seeder* seeder, struct gm_pool* pool, double* work);
 /* The verdict on the result's components, and its counts. */
