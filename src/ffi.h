@@ -118,6 +118,9 @@ int ffi_grow(struct gm_seeder* seeder, struct gm_error* err);
 /* R_alloc()ed; an R error where it is too large. At a multiple of 64 bytes: some of LAPACK rounds by
    where its memory lies. */
 double* ffi_alloc(double doubles);
+/* x, of doubles not yet written. Linux gives memory out in pages of 4 KB, at the first write of each,
+   which takes longer than to draw what is written there: asks for pages of 2 MB. */
+SEXP ffi_large_pages(SEXP x);
 
 /* ---- running the core ---- */
 struct ffi_watch { /* lets Ctrl-C and time limits through between stretches of work */

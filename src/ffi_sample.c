@@ -29,7 +29,7 @@ SEXP ffi_gmm_sample(SEXP n_rows, SEXP family, SEXP params_list, SEXP by_componen
   const struct gm_factors f = ffi_factors(params_list, &params, &engine);
   if (f.noise && !f.noise->lower) Rf_error("internal error: noise without limits");
   need_names(levels, params.k + (f.noise != NULL), "levels");
-  SEXP x = PROTECT(Rf_allocMatrix(REALSXP, n, params.d));
+  SEXP x = PROTECT(ffi_large_pages(Rf_allocMatrix(REALSXP, n, params.d)));
   if (!Rf_isNull(columns)) {
     need_names(columns, params.d, "columns");
     SEXP dimnames = PROTECT(Rf_allocVector(VECSXP, 2));

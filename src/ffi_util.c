@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #ifndef _WIN32
+#include <sys/mman.h>
 #include <unistd.h>
 #endif
 #ifdef _OPENMP
@@ -412,6 +413,16 @@ double* ffi_alloc(double doubles) {
     Rf_error("cannot allocate so much memory");
   const uintptr_t mem = (uintptr_t)R_alloc((size_t)doubles + 8, sizeof(double));
   return (double*)((mem + 63) / 64 * 64);
+}
+
+SEXP ffi_large_pages(SEXP x) {
+#ifdef MADV_HUGEPAGE
+  const uintptr_t page = 2097152, begin = (uintptr_t)REAL(x);
+  const uintptr_t end = (begin + (uintptr_t)XLENGTH(x) * sizeof(double)) / page * page;
+  const uintptr_t first = (begin + page - 1) / page * page;
+  if (end > first + page) madvise((void*)first, end - first, MADV_HUGEPAGE);
+#endif
+  return x;
 }
 
 /* ---- threads ---- */

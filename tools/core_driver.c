@@ -365,7 +365,7 @@ static void test_random(const struct gm_kernel* kernel, int d, int k) {
   const ptrdiff_t high = gm_root_rows(d), length = high * d;
   double got[2 * M], want[2 * M];
   double *mean = reals((ptrdiff_t)d * k), *root = reals(length * k);
-  double *z = reals(M * d + GM_PAD), *x = reals(M * d), *y = reals(M * d);
+  double *x = reals(M * d + GM_PAD), *y = reals(M * d);
   uint64_t row[M];
   for (ptrdiff_t i = 0; i < M; i++) row[i] = (uint64_t)(37 * i % M);
   for (int listed = 0; listed < 2; listed++) {
@@ -389,18 +389,17 @@ static void test_random(const struct gm_kernel* kernel, int d, int k) {
     const ptrdiff_t a = e % high, b = e / high % d;
     root[e] = a >= b && a < d ? normal() : 0;
   }
-  for (ptrdiff_t e = 0; e < M * d + GM_PAD; e++) z[e] = normal();
-  for (ptrdiff_t e = 0; e < M * d; e++) x[e] = y[e] = -7;
+  for (ptrdiff_t e = 0; e < M * d + GM_PAD; e++) x[e] = normal();
+  memcpy(y, x, (size_t)M * d * sizeof *y);
   for (int i = 0, j = 0; i < ROWS; i += 7 + 11 * j, j = (j + 1) % k) {
     const int rows = i + 7 + 11 * j < ROWS ? 7 + 11 * j : ROWS - i;
-    kernel->colour(d, mean + d * j, root + length * j, z + i, M, rows, row + i, x, M);
-    ref->colour(d, mean + d * j, root + length * j, z + i, M, rows, row + i, y, M);
+    kernel->colour(d, mean + d * j, root + length * j, rows, x + i, M);
+    ref->colour(d, mean + d * j, root + length * j, rows, y + i, M);
   }
   for (ptrdiff_t e = 0; e < M * d; e++)
     check(near(x[e], y[e], 1e-14, 1e-15 * (4 + d)), kernel->name, "colour", x[e], y[e]);
   free(mean);
   free(root);
-  free(z);
   free(x);
   free(y);
 }

@@ -351,10 +351,10 @@ struct gm_kernel {
                    uint32_t lane, int m, double* u, double* v);
   /* at[i] <- how many of the `count` increasing numbers are at most u[i], i < m, as above. */
   void (*pick)(const double* cumulative, int count, int m, const double* u, int* at);
-  /* x[row[i] + ld a] <- mean[a] + sum over b of root[a, b] z[i + m b], i < rows. root: d columns
-     gm_root_rows(d) apart, lower triangular. GM_PAD doubles behind the last of z are read. */
-  void (*colour)(int d, const double* mean, const double* root, const double* z,
-                 ptrdiff_t m, int rows, const uint64_t* row, double* x, ptrdiff_t ld);
+  /* Row i of z, z[i + m a], i < rows, becomes mean + root z. root: d columns gm_root_rows(d) apart,
+     lower triangular. GM_PAD doubles behind the last of z are read. */
+  void (*colour)(int d, const double* mean, const double* root, int rows, double* z,
+                 ptrdiff_t m);
 };
 static inline ptrdiff_t gm_root_rows(int d) { return ((ptrdiff_t)d + 7) / 8 * 8; }
 ptrdiff_t gm_kernel_work(int d, int k);

@@ -365,14 +365,12 @@ GM_TARGET static void pick(const double* cumulative, int count, int m, const dou
   }
 }
 
-/* na variables from a on of nv vectors of rows, by two chains of sums; the first `rows` of
-   them go to x. */
+/* na variables from a on of nv vectors of rows, of which `rows` are stored, by two chains of
+   sums. */
 GM_INLINE void colour_tile(int na, int nv, ptrdiff_t a, const double* mean,
-                           const double* root, ptrdiff_t high, const double* z,
-                           ptrdiff_t m, ptrdiff_t rows, const uint64_t* row, double* x,
-                           ptrdiff_t ld) {
+                           const double* root, ptrdiff_t high, ptrdiff_t rows, double* z,
+                           ptrdiff_t m) {
   vec sum[2][GROUP][2];
-  double out[2 * GM_W];
   GM_UNROLL for (int s = 0; s < na; s++) {
     GM_UNROLL for (int v = 0; v < nv; v++) sum[0][s][v] = sum[1][s][v] = splat(0);
   }
@@ -394,37 +392,41 @@ GM_INLINE void colour_tile(int na, int nv, ptrdiff_t a, const double* mean,
     }
   }
   GM_UNROLL for (int s = 0; s < na; s++) {
-    double* to = x + ld * (a + s);
-    GM_UNROLL for (int v = 0; v < nv; v++)
-        store(out + v * GM_W, splat(mean[a + s]) + (sum[0][s][v] + sum[1][s][v]));
-    for (ptrdiff_t i = 0; i < rows; i++) to[row[i]] = out[i];
+    double* to = z + m * (a + s);
+    GM_UNROLL for (int v = 0; v < nv; v++) {
+      const vec out = splat(mean[a + s]) + (sum[0][s][v] + sum[1][s][v]);
+      const ptrdiff_t left = rows - v * GM_W;
+      if (left >= GM_W) {
+        store(to + v * GM_W, out);
+      } else {
+        for (ptrdiff_t e = 0; e < left; e++) to[v * GM_W + e] = out[e];
+      }
+    }
   }
 }
 
+/* From the last variable to the first: none is overwritten before it is used. */
 GM_INLINE void colour_rows(int nv, ptrdiff_t d, const double* mean, const double* root,
-                           const double* z, ptrdiff_t m, ptrdiff_t rows,
-                           const uint64_t* row, double* x, ptrdiff_t ld) {
+                           ptrdiff_t rows, double* z, ptrdiff_t m) {
   const ptrdiff_t high = gm_root_rows((int)d);
-  ptrdiff_t a = 0;
-  for (; a + GROUP <= d; a += GROUP)
-    colour_tile(GROUP, nv, a, mean, root, high, z, m, rows, row, x, ld);
+  ptrdiff_t a = d / GROUP * GROUP;
   switch (d - a) {
-    case 3: colour_tile(3, nv, a, mean, root, high, z, m, rows, row, x, ld); break;
-    case 2: colour_tile(2, nv, a, mean, root, high, z, m, rows, row, x, ld); break;
-    case 1: colour_tile(1, nv, a, mean, root, high, z, m, rows, row, x, ld); break;
+    case 3: colour_tile(3, nv, a, mean, root, high, rows, z, m); break;
+    case 2: colour_tile(2, nv, a, mean, root, high, rows, z, m); break;
+    case 1: colour_tile(1, nv, a, mean, root, high, rows, z, m); break;
+  }
+  while (a > 0) {
+    a -= GROUP;
+    colour_tile(GROUP, nv, a, mean, root, high, rows, z, m);
   }
 }
 
-GM_TARGET static void colour(int d, const double* mean, const double* root,
-                             const double* z, ptrdiff_t m, int rows, const uint64_t* row,
-                             double* x, ptrdiff_t ld) {
+GM_TARGET static void colour(int d, const double* mean, const double* root, int rows,
+                             double* z, ptrdiff_t m) {
   ptrdiff_t i = 0;
   for (; GM_REGISTERS >= 32 && i + GM_W < rows; i += 2 * GM_W)
-    colour_rows(2, d, mean, root, z + i, m, rows - i < 2 * GM_W ? rows - i : 2 * GM_W,
-                row + i, x, ld);
-  for (; i < rows; i += GM_W)
-    colour_rows(1, d, mean, root, z + i, m, rows - i < GM_W ? rows - i : GM_W, row + i, x,
-                ld);
+    colour_rows(2, d, mean, root, rows - i, z + i, m);
+  for (; i < rows; i += GM_W) colour_rows(1, d, mean, root, rows - i, z + i, m);
 }
 
 /* ---- normals ----------------------------------------------------------------------- */

@@ -148,14 +148,14 @@ static void pick(const double* cumulative, int count, int m, const double* u, in
   }
 }
 
-static void colour(int d, const double* mean, const double* root, const double* z,
-                   ptrdiff_t m, int rows, const uint64_t* row, double* x, ptrdiff_t ld) {
+static void colour(int d, const double* mean, const double* root, int rows, double* z,
+                   ptrdiff_t m) {
   const ptrdiff_t high = gm_root_rows(d);
   for (ptrdiff_t i = 0; i < rows; i++) {
-    for (ptrdiff_t a = 0; a < d; a++) {
+    for (ptrdiff_t a = d - 1; a >= 0; a--) {
       double sum = 0;
       for (ptrdiff_t b = 0; b <= a; b++) sum += root[a + high * b] * z[i + m * b];
-      x[(ptrdiff_t)row[i] + ld * a] = mean[a] + sum;
+      z[i + m * a] = mean[a] + sum;
     }
   }
 }

@@ -119,8 +119,12 @@ static void row_block(const struct sample* s, ptrdiff_t first, int rows) {
     memset(z + (ptrdiff_t)m * d, 0, GM_PAD * sizeof *z);
     for (int j = 0; j < k; j++)
       s->kernel->colour(d, f->mean + (ptrdiff_t)d * j,
-                        s->root + (f->stride ? root_length(f) * j : 0), z + end[j], m,
-                        end[j + 1] - end[j], row + end[j], s->x + first, s->n);
+                        s->root + (f->stride ? root_length(f) * j : 0),
+                        end[j + 1] - end[j], z + end[j], m);
+    for (int a = 0; a < d; a++) {
+      double* x = s->x + first + s->n * a;
+      for (int i = 0; i < end[k]; i++) x[row[i]] = z[i + (ptrdiff_t)m * a];
+    }
   } else {
     const int m = padded(rows), step = f->shape == GM_DIAG;
     draw_normals(s, first, NULL, m, z);
