@@ -1,7 +1,7 @@
 # New data, let in by the blueprint of a fit.
 
-# By `object$blueprint`: x (m x d, columns in the fit's order), ok (which rows have no missing
-# value), rows (which of the rows given they are), na.action.
+# By `object$blueprint`: x (m x d, columns in the fit's order), rows (which of the rows given they
+# are), na.action.
 #   Columns with names are taken by name, in any order. Further columns of a data frame are
 #   ignored; a matrix must have as many columns as the fit.
 #   Columns without names, or for a fit on data without names, are taken by position (with a
@@ -18,7 +18,7 @@ new_data <- function(object, newdata, na.action = stats::na.pass, arg = "newdata
   policy <- na_policy(na.action)
   known <- handle_missing(x, policy, arg)
   rows <- if (is.null(known$rows)) seq_len(nrow(x)) else known$rows
-  list(x = known$x, ok = !missing_rows(known$x), rows = rows, na.action = known$na.action)
+  list(x = known$x, rows = rows, na.action = known$na.action)
 }
 
 new_by_formula <- function(newdata, blueprint, arg) {

@@ -77,9 +77,13 @@ dgmm <- function(x, fit, log = FALSE) {
   check_given(x, "the points")
   log <- check_flag(log)
   new <- new_data(fit, one_row(x, fit), arg = "x")
-  density <- stats::setNames(rep(NA_real_, nrow(new$x)), rownames(new$x))
-  # Others are NA, as of other densities; predict() gives that of what is there.
-  density[new$ok] <- score(fit, new$x[new$ok, , drop = FALSE], if (log) "logdensity" else "density")
+  type <- if (log) "logdensity" else "density"
+  known <- score(fit, new$x, type, marginal = FALSE)
+  if (!is.null(known)) return(known)
+  # Of others NA, as of other densities; predict() gives that of what is there.
+  ok <- !missing_rows(new$x)
+  density <- stats::setNames(rep(NA_real_, length(ok)), rownames(new$x))
+  density[ok] <- score(fit, new$x[ok, , drop = FALSE], type)
   density
 }
 

@@ -443,7 +443,7 @@ classify <- function(fit, x, type, rows = seq_len(nrow(x))) {
   prob <- out %*% members
   dimnames(prob) <- list(rownames(x), fit$classes)
   if (type == "prob") return(prob)
-  stats::setNames(factor(most_probable(prob), seq_along(fit$classes), fit$classes), rownames(x))
+  stats::setNames(factor_of(most_probable(prob), fit$classes), rownames(x))
 }
 
 # The number of its class, for each component of the whole mixture.

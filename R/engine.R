@@ -270,9 +270,11 @@ engine_trim <- function(x, w, params, labels, trim, scale, threads = NULL) {
                             list(trim = trim, units = as.double(scale)), threads))
 }
 
-# x: double matrix without NA. type: "logdensity" (n), "prob", "component", "mahalanobis" (n x k).
-engine_score <- function(x, params, type, threads = NULL) {
-  with_classes(.Call(ffi_gmm_score, x, params$covariance, params_to_c(params), type, threads))
+# x: double matrix. type: "logdensity", "density", "class" (numbers of components), "uncertainty"
+# (n), "prob", "component", "mahalanobis" (n x k). marginal: FALSE for NULL where values are missing.
+engine_score <- function(x, params, type, threads = NULL, marginal = TRUE) {
+  with_classes(.Call(ffi_gmm_score, x, params$covariance, params_to_c(params), type,
+                     as.integer(marginal), threads))
 }
 
 # n x d, with the variables' names, and an attribute "component": a factor.

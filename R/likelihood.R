@@ -161,17 +161,17 @@ check_theta <- function(theta) {
 
 # -> matrix of n rows
 likelihood_rows <- function(x, mixture) {
-  rows <- new_data(mixture, one_row(x, mixture), arg = "x")
-  if (length(rows$ok) == 0L) gmm_abort("dimension", "`x` has no rows.")
-  if (!all(rows$ok)) {
-    lacking <- which(!rows$ok)
+  x <- new_data(mixture, one_row(x, mixture), arg = "x")$x
+  if (nrow(x) == 0L) gmm_abort("dimension", "`x` has no rows.")
+  lacking <- which(missing_rows(x))
+  if (length(lacking) > 0L) {
     gmm_abort("missing", sprintf("`x` must not have missing values, as in %s %s.",
                                  if (length(lacking) == 1L) "row" else "rows",
-                                 some(row_label(rows$x, lacking))),
+                                 some(row_label(x, lacking))),
               "Leave such rows out, by na.omit().")
   }
-  check_finite(rows$x, "x")
-  rows$x
+  check_finite(x, "x")
+  x
 }
 
 # What the model gives at one number, checked. `problem$variables`: those that it must be in.

@@ -184,7 +184,7 @@ predict.gmm_merge <- function(object, newdata, type = c("class", "prob", "uncert
   switch(type,
     prob = prob,
     uncertainty = uncertainty(prob),
-    stats::setNames(factor(most_probable(prob), seq_along(names), names), rownames(prob))
+    stats::setNames(factor_of(most_probable(prob), names), rownames(prob))
   )
 }
 

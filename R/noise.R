@@ -81,9 +81,9 @@ refuse_bare_volume <- function(what) {
   ), "Give the limits of its box: noise = TRUE, or a matrix of lower and upper limits.")
 }
 
-need_proper <- function(params, what) {
-  if (!is.null(params$noise) && is.null(params$noise$limits)) refuse_bare_volume(what)
-}
+is_proper <- function(params) is.null(params$noise) || !is.null(params$noise$limits)
+
+need_proper <- function(params, what) if (!is_proper(params)) refuse_bare_volume(what)
 
 refuse_noise <- function(fit, what, why) {
   if (is.null(fit$noise)) return(invisible())

@@ -347,8 +347,9 @@ check_covariances <- function(params, about) {
       refuse(about, "covariances", "positive definite",
              sprintf("with a variance of %s in component %d", number_text(min(variances)), j))
     }
-    unit <- tcrossprod(sqrt(variances))
-    differ <- function(a, b) any(abs(a - b) > 1e-8 * unit)
+    differ <- function(a, b) {
+      !identical(a, b) && any(abs(a - b) > 1e-8 * tcrossprod(sqrt(variances)))
+    }
     if (differ(s, t(s))) refuse(about, "covariances", "symmetric", of_component(j))
     if (is.null(try_chol(s))) {
       refuse(about, "covariances", "positive definite", of_component(j))
@@ -372,6 +373,7 @@ check_covariances <- function(params, about) {
 unshared_part <- function(a, b, code, differ) {
   letters <- family_letters(code)
   if (families[[code]]$shared) return(if (differ(a, b)) "equal")
+  if (!"E" %in% letters) return(NULL)
   size <- function(s) exp(2 * mean(log(diag(chol(s)))))
   if (letters[["size"]] == "E" && abs(size(a) / size(b) - 1) > 1e-7) return("of one size")
   a <- a * (size(b) / size(a)) # sizes no longer matter

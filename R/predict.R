@@ -138,31 +138,33 @@ score_names <- function(object, type) {
 }
 
 # x: double matrix -> the value of predict(): where values are missing, of the marginal mixture of
-# the variables that are there. Of a row that is wholly missing nothing is known: log-density 0, and
-# the proportions. `rows`: the user's numbers of these rows.
-score <- function(object, x, type, rows = seq_len(nrow(x))) {
-  if (type != "mahalanobis" && anyNA(x)) need_proper(object, "rows with missing values")
+# the variables that are there; or with marginal = FALSE NULL. Of a row that is wholly missing
+# nothing is known: log-density 0, and the proportions. `rows`: the user's numbers of these rows.
+score <- function(object, x, type, rows = seq_len(nrow(x)), marginal = TRUE) {
+  whole <- is_proper(object) || type == "mahalanobis"
+  out <- engine_score(x, object, type, object$control$threads, marginal && whole)
+  if (is.null(out)) {
+    if (!marginal) return(NULL)
+    need_proper(object, "rows with missing values")
+  }
+  if (type %in% c("prob", "class", "uncertainty")) out <- without_limits(out, rows)
   names <- score_names(object, type)
-  engine_type <- switch(type, class = , uncertainty = "prob", density = "logdensity", type)
-  out <- engine_score(x, object, engine_type, object$control$threads)
-  if (engine_type == "prob") out <- without_limits(out, rows)
+  if (type == "class") out <- factor_of(as.integer(out), names)
   if (is.matrix(out)) dimnames(out) <- list(rownames(x), names) else names(out) <- rownames(x)
-  switch(type,
-    class = stats::setNames(factor(most_probable(out), seq_along(names), names), rownames(x)),
-    uncertainty = uncertainty(out),
-    density = exp(out),
-    out
-  )
+  out
 }
 
+# factor() matches strings, which takes longer than to find the classes.
+factor_of <- function(codes, levels) structure(codes, levels = levels, class = "factor")
+
 # Infinite rows have no posterior.
-without_limits <- function(prob, rows) {
-  lost <- which(is.nan(prob[, 1L]))
-  if (length(lost)) {
-    prob[lost, ] <- NA
-    warn_infinite(rows[lost])
-  }
-  prob
+without_limits <- function(out, rows) {
+  first <- if (is.matrix(out)) out[, 1L] else out
+  if (!anyNA(first)) return(out)
+  lost <- which(is.nan(first))
+  if (is.matrix(out)) out[lost, ] <- NA else out[lost] <- NA
+  warn_infinite(rows[lost])
+  out
 }
 
 warn_infinite <- function(rows) {

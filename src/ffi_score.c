@@ -4,33 +4,40 @@
 #include "ffi.h"
 
 static enum gm_score read_score(SEXP what) {
-  static const char* const names[] = {"logdensity", "prob", "component", "mahalanobis"};
-  static const enum gm_score scores[] = {GM_LOGDENS, GM_PROB, GM_COMPONENT,
-                                         GM_MAHALANOBIS};
+  static const char* const names[] = {"logdensity",  "density",   "prob",       "class",
+                                      "uncertainty", "component", "mahalanobis"};
   const char* name = ffi_string(what, "what");
-  for (int i = 0; i < 4; i++)
-    if (!strcmp(name, names[i])) return scores[i];
+  for (int i = GM_LOGDENS; i <= GM_MAHALANOBIS; i++)
+    if (!strcmp(name, names[i])) return (enum gm_score)i;
   Rf_error("internal error: no such score");
 }
 
-SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP threads) {
+/* marginal: 1 for the marginal results of rows with missing values; 0: NULL where there are some. */
+SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP marginal,
+                   SEXP threads) {
   const struct gm_rows given = ffi_rows(x, R_NilValue);
-  const struct gm_rows rows = ffi_group(&given, NULL, 1);
-  const struct gm_params params = ffi_params(params_list, ffi_family(family), rows.d);
+  const struct gm_params params = ffi_params(params_list, ffi_family(family), given.d);
   const enum gm_score what = read_score(what_name);
   struct ffi_watch watch = {0};
   ffi_watch_start(&watch);
   const struct gm_engine engine = ffi_engine(threads, &watch);
   const struct gm_factors f = ffi_factors(params_list, &params, &engine);
-  const int columns = params.k + (f.noise && what != GM_MAHALANOBIS);
-  SEXP out = PROTECT(what == GM_LOGDENS ? Rf_allocVector(REALSXP, given.n)
-                                        : Rf_allocMatrix(REALSXP, (int)given.n, columns));
+  const int columns = gm_score_columns(what, &f);
+  SEXP out = PROTECT(columns ? Rf_allocMatrix(REALSXP, (int)given.n, columns)
+                             : Rf_allocVector(REALSXP, given.n));
+  ffi_large_pages(out);
   double* work = ffi_alloc(gm_score_work(&f, engine.threads));
   struct gm_error err = {0};
-  if (gm_score_rows(what, &rows, &f, &engine, REAL(out), work, &err))
-    ffi_watch_end(&watch);
+  int gaps = 0,
+      status = gm_score_rows(what, &given, &f, &engine, REAL(out), &gaps, work, &err);
+  if (!status && gaps && ffi_count(marginal, 0, "marginal")) {
+    const struct gm_rows rows = ffi_group(&given, NULL, 1);
+    gaps = 0;
+    status = gm_score_rows(what, &rows, &f, &engine, REAL(out), NULL, work, &err);
+  }
+  if (status) ffi_watch_end(&watch);
   UNPROTECT(2);
-  return out;
+  return gaps ? R_NilValue : out;
 }
 
 /* What trimming keeps of the weight of each row; all of one that says nothing. control: list(trim,

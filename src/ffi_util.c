@@ -70,23 +70,10 @@ static struct gm_rows group(const struct gm_rows* given, const int* row, ptrdiff
   return rows;
 }
 
-/* In eights, of which compilers make vectors. */
-static int has_gaps(const double* x, ptrdiff_t n) {
-  ptrdiff_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    int gap = 0;
-    for (int b = 0; b < 8; b++) gap |= x[i + b] != x[i + b];
-    if (gap) return 1;
-  }
-  for (; i < n; i++)
-    if (x[i] != x[i]) return 1;
-  return 0;
-}
-
 struct gm_rows ffi_group(const struct gm_rows* given, const int* label, int all) {
   int missing = 0;
   for (int a = 0; a < given->d && !missing; a++)
-    missing = has_gaps(given->x + given->ld * a, given->n);
+    missing = gm_has_gaps(given->x + given->ld * a, given->n);
   struct gm_rows rows = *given;
   rows.label = label;
   if (!missing) return rows;

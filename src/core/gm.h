@@ -230,6 +230,8 @@ struct gm_rows {
   struct gm_trimming* trimming;       /* NULL: none; GM_POSTERIOR only */
 };
 
+/* Is any of the n values missing? */
+int gm_has_gaps(const double* x, ptrdiff_t n);
 /* row (2 n, the second half scratch) <- 0 to n - 1, grouped: complete rows first, wholly missing
    ones last, the order kept within a pattern. */
 void gm_patterns_sort(const struct gm_rows* given, int* row);
@@ -816,13 +818,24 @@ int gm_grid_refine(const struct gm_grid* grid, const struct gm_seeder* seeder,
 
 /* ---- use ----------------------------------------------------------------------------- */
 
-enum gm_score { GM_LOGDENS, GM_PROB, GM_COMPONENT, GM_MAHALANOBIS };
+enum gm_score {
+  GM_LOGDENS,
+  GM_DENSITY,
+  GM_PROB,
+  GM_CLASS,       /* of the largest posterior, from 1, the first of equal ones; NaN: there is none */
+  GM_UNCERTAINTY, /* the sum of the other posteriors */
+  GM_COMPONENT,
+  GM_MAHALANOBIS
+};
+/* The columns of what comes out, where it is one for each component; else 0. */
+int gm_score_columns(enum gm_score what, const struct gm_factors* f);
 ptrdiff_t gm_score_work(const struct gm_factors* f, int threads);
-/* out: n doubles (GM_LOGDENS) or n x k; for GM_PROB and GM_COMPONENT with noise n x (k + 1). Of a row
-   with a label, GM_LOGDENS is the log of that term; else labels are not used, and weights never. */
+/* out: n x gm_score_columns(), or n. Of a row with a label, GM_LOGDENS is the log of that term; else labels
+   are not used, and weights never. gaps (NULL: not asked) <- 1, and out of no use, where the rows are
+   not grouped by pattern and a value is missing. */
 int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
                   const struct gm_factors* f, const struct gm_engine* engine, double* out,
-                  double* work, struct gm_error* err) GM_MUST_CHECK;
+                  int* gaps, double* work, struct gm_error* err) GM_MUST_CHECK;
 
 /* value <- sum_i w_i log(largest posterior probability of row i), which is 1 where its label is
    known. work: gm_certainty_work(). */

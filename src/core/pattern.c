@@ -15,6 +15,19 @@
 
 /* ---- grouping ---- */
 
+/* In eights, of which compilers make vectors. */
+int gm_has_gaps(const double* x, ptrdiff_t n) {
+  ptrdiff_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    int gap = 0;
+    for (int b = 0; b < 8; b++) gap |= x[i + b] != x[i + b];
+    if (gap) return 1;
+  }
+  for (; i < n; i++)
+    if (x[i] != x[i]) return 1;
+  return 0;
+}
+
 static int misses(const struct gm_rows* given, ptrdiff_t i, int a) {
   return isnan(given->x[i + given->ld * a]);
 }

@@ -20,7 +20,28 @@ struct score {
   const struct gm_kernel* kernel;
   ptrdiff_t n;
   double* out;
+  int* gaps; /* all threads write it */
 };
+
+static int flag_of(const int* flag) {
+  int value;
+#ifdef _OPENMP
+#pragma omp atomic read
+#endif
+  value = *flag;
+  return value;
+}
+static void set_flag(int* flag) {
+#ifdef _OPENMP
+#pragma omp atomic write
+#endif
+  *flag = 1;
+}
+
+int gm_score_columns(enum gm_score what, const struct gm_factors* f) {
+  if (what == GM_MAHALANOBIS) return f->k;
+  return what == GM_PROB || what == GM_COMPONENT ? f->k + (f->noise != NULL) : 0;
+}
 
 /* Squared distance of x / scale from mean / scale, one row: for rows so far out that the distance
    itself overflows. */
@@ -81,40 +102,79 @@ static const struct gm_factors* block_factors(const struct gm_factors* f,
   return &marginal->f;
 }
 
+/* Is a value missing? The block's rows come into the cache by it. */
+static int block_gaps(const struct gm_block* block, int d) {
+  for (int a = 0; a < d; a++)
+    if (gm_has_gaps(block->x + block->ld * a, block->rows)) return 1;
+  return 0;
+}
+
+/* Where all densities are 0 in double precision, or no value is known, as exact as can be. */
+static void mend_posterior(const struct gm_factors* f, const struct gm_block* block,
+                           int columns) {
+  const ptrdiff_t m = block->m;
+  for (int j = 0; j < columns && f->d == 0; j++)
+    for (int i = 0; i < block->rows; i++) block->maha[i + m * j] = f->prop[j];
+  for (int i = 0; i < block->rows && f->d > 0; i++)
+    if (block->lse[i] == -INFINITY)
+      far_posterior(f, block, i, block->maha + i, m, block->work);
+}
+
+/* lse <- the number of the largest posterior, or the sum of the others. */
+static void sum_up(enum gm_score what, const struct gm_block* block, int columns) {
+  const ptrdiff_t m = block->m;
+  for (int i = 0; i < block->rows; i++) {
+    const double* post = block->maha + i;
+    int best = 0;
+    double others = 0;
+    for (int j = 1; j < columns; j++)
+      if (post[m * j] > post[m * best]) best = j;
+    for (int j = 0; j < columns; j++)
+      if (j != best) others += post[m * j];
+    block->lse[i] = isnan(post[0]) ? NAN : what == GM_CLASS ? best + 1 : others;
+  }
+}
+
 static void score_block(void* data, const struct gm_block* block, int slot) {
-  const struct score* s = data;
+  struct score* s = data;
   const struct gm_factors* f = block_factors(s->f, s->patterns, block);
   const int* row = s->patterns ? s->patterns->row + block->first : NULL;
-  const int m = block->m;
-  double* lse = block->lse;
+  const enum gm_score what = s->what;
+  const int m = block->m, columns = gm_score_columns(what, f);
+  double *lse = block->lse, *maha = block->maha;
   (void)slot;
-  gm_block_distance(s->kernel, f, block);
-  const int columns = s->what == GM_MAHALANOBIS ? f->k : gm_noise_column(f, block);
-  if (s->what == GM_LOGDENS || s->what == GM_PROB)
-    s->kernel->posterior(f->logc, columns, m, NULL,
-                         s->what == GM_LOGDENS ? block->label : NULL, NULL, block->maha,
-                         lse);
-  for (int j = 0; j < columns; j++) {
-    const double* from = s->what == GM_LOGDENS ? lse : block->maha + (ptrdiff_t)m * j;
-    double* to = s->out + s->n * j;
-    if (s->what == GM_LOGDENS && j > 0) break;
-    for (int i = 0; i < block->rows; i++)
-      to[row ? row[i] : block->first + i] =
-          s->what == GM_COMPONENT ? f->logc[j] - 0.5 * from[i] : from[i];
+  if (s->gaps && (flag_of(s->gaps) || block_gaps(block, f->d))) {
+    set_flag(s->gaps);
+    return;
   }
-  if (f->d == 0 &&
-      s->what != GM_MAHALANOBIS) /* a row that is wholly missing, to the bit */
-    for (int i = 0; i < block->rows; i++)
-      for (int j = 0;
-           j < (s->what == GM_LOGDENS ? !block->label || !block->label[i] : columns); j++)
-        s->out[row[i] + s->n * j] = s->what == GM_LOGDENS ? 0
-                                    : s->what == GM_PROB  ? f->prop[j]
-                                                          : f->logc[j];
-  if (s->what == GM_PROB)
-    for (int i = 0; i < block->rows; i++)
-      if (lse[i] == -INFINITY)
-        far_posterior(f, block, i, s->out + (row ? row[i] : block->first + i), s->n,
-                      block->work);
+  gm_block_distance(s->kernel, f, block);
+  if (what != GM_MAHALANOBIS) {
+    const int terms = gm_noise_column(f, block);
+    const int* label = what == GM_LOGDENS ? block->label : NULL;
+    if (what == GM_COMPONENT) {
+      for (int j = 0; j < terms; j++)
+        for (ptrdiff_t i = m * (ptrdiff_t)j; i < m * (ptrdiff_t)(j + 1); i++)
+          maha[i] = f->logc[j] - 0.5 * maha[i];
+    } else {
+      s->kernel->posterior(f->logc, terms, m, NULL, label, NULL, maha, lse);
+    }
+    if (what == GM_PROB || what == GM_CLASS || what == GM_UNCERTAINTY)
+      mend_posterior(f, block, terms);
+    if (what == GM_CLASS || what == GM_UNCERTAINTY) sum_up(what, block, terms);
+    for (int i = 0; i < block->rows && f->d == 0; i++) /* wholly missing: to the bit */
+      if (!label || !label[i])
+        lse[i] = what == GM_LOGDENS || what == GM_DENSITY ? 0 : lse[i];
+    for (int i = 0; i < block->rows && what == GM_DENSITY; i++) lse[i] = exp(lse[i]);
+  }
+  const double* from = columns ? maha : lse;
+  for (int j = 0; j < (columns ? columns : 1); j++, from += m) {
+    double* to = s->out + s->n * j;
+    if (row) {
+      for (int i = 0; i < block->rows; i++) to[row[i]] = from[i];
+    } else {
+      memcpy(to + block->first, from, (size_t)block->rows * sizeof *to);
+    }
+  }
 }
 
 ptrdiff_t gm_score_work(const struct gm_factors* f, int threads) {
@@ -124,14 +184,15 @@ ptrdiff_t gm_score_work(const struct gm_factors* f, int threads) {
 
 int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
                   const struct gm_factors* f, const struct gm_engine* engine, double* out,
-                  double* work, struct gm_error* err) {
+                  int* gaps, double* work, struct gm_error* err) {
   const struct gm_plan plan = score_plan(f);
   struct score score = {.what = what,
                         .patterns = rows->patterns,
                         .f = f,
                         .kernel = engine->kernel,
                         .n = rows->patterns ? rows->patterns->given->n : rows->n,
-                        .out = out};
+                        .out = out,
+                        .gaps = gaps};
   const struct gm_job job = {.block = score_block, .data = &score};
   return gm_blocks(rows, f->k, &plan, engine, &job, work, err);
 }

@@ -71,7 +71,7 @@ int gm_trim(const struct gm_rows* rows, const struct gm_factors* f,
   const struct gm_patterns* patterns = rows->patterns;
   struct gm_trimming* trimming = rows->trimming;
   double left = 0;
-  if (gm_score_rows(GM_LOGDENS, rows, f, engine, trimming->density, work, err))
+  if (gm_score_rows(GM_LOGDENS, rows, f, engine, trimming->density, NULL, work, err))
     return err->code;
   for (int p = 0; patterns && p < patterns->count; p++) {
     const double more = constant(rows, p);

@@ -469,7 +469,7 @@ test_that("new data may have no rows, one row, integers", {
     out <- new_data(fit, none)
     expect_identical(dim(out$x), c(0L, 2L))
     expect_identical(colnames(out$x), c("a", "b"))
-    expect_identical(out$ok, logical())
+    expect_null(out$na.action)
     expect_identical(dim(new_data(transformed, none)$x), c(0L, 3L))
   }
   expect_identical(unname(new_data(fit, data.frame(b = 1L, a = TRUE))$x), cbind(1, 1))
@@ -514,11 +514,11 @@ test_that("missing values of new data are kept, dropped or refused as asked", {
   x[6, "b"] <- Inf
   kept <- new_data(fit, x)
   expect_identical(kept$x, x)
-  expect_identical(kept$ok, c(TRUE, FALSE, TRUE, TRUE, FALSE, TRUE))
+  expect_identical(kept$rows, 1:6)
   expect_null(kept$na.action)
   dropped <- new_data(fit, x, na.omit)
   expect_identical(unname(dropped$x), unname(x[c(1, 3, 4, 6), ]))
-  expect_identical(dropped$ok, rep(TRUE, 4))
+  expect_identical(dropped$rows, c(1L, 3L, 4L, 6L))
   expect_identical(dropped$na.action, structure(c("2" = 2L, "5" = 5L), class = "omit"))
   expect_s3_class(new_data(fit, x, "na.exclude")$na.action, "exclude")
   expect_gm_error(new_data(fit, x, na.fail), "missing", c("`newdata`", "rows 2, 5"))
