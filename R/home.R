@@ -114,7 +114,7 @@ home_data <- function(s, what, k, make_estep) {
 }
 
 check_home_labels <- function(s, levels, k, what) {
-  check_label_counts(levels, s$labels$counts[levels], k)
+  check_label_counts(levels, of_names(s$labels$counts, levels), k)
   lacking <- setdiff(levels, s$sample$labels)
   if (length(lacking)) {
     gmm_abort("labels", sprintf(

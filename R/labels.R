@@ -72,3 +72,6 @@ fit_posterior <- function(fit) {
   prob[cbind(known, as.integer(fit$labels)[known])] <- 1
   prob
 }
+
+# values[names], where a name may be "", which R's own indexing never finds.
+of_names <- function(values, names) values[match(names, names(values))]

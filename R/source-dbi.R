@@ -114,10 +114,17 @@ check_column <- function(name, arg = deparse1(substitute(name))) {
   gmm_abort("argument", must_be(arg, "the name of a column, or NULL", name))
 }
 
-# By what the driver makes of no rows. SQLite has types by value: the survey looks at those.
+# By what the driver makes of no rows. SQLite has types by value: the survey looks at those. Engines
+# that cut long names off, or take no notice of case, may find one column under two names.
 check_column_types <- function(db) {
   numbers <- c(db$columns, db$weights)
   none <- db_query(db, select_sql(quote_name(numbers, db$dialect), db$table, "1 = 0"))
+  twice <- which(duplicated(names(none)))
+  if (length(twice)) {
+    same <- numbers[names(none) == names(none)[twice[1L]]]
+    gmm_abort("argument", sprintf("%s of %s are one column: %s.", and_text(backtick(same)), db$what,
+                                  backtick(names(none)[twice[1L]])), "Name each column once.")
+  }
   numeric <- vapply(none, function(v) is.numeric(v) && (!is.object(v) || is_int64(v)), NA)
   if (is.null(db$dialect$number) && !all(numeric)) {
     first <- which(!numeric)[1L]
@@ -149,8 +156,11 @@ dbi_data <- function(db, k, na.action, threads) {
     ))
   }
   check_column_types(db)
+  if (policy == "pass") { # the survey is a pass, as patterns of missing values are counted
+    check_text(db)
+    return(source_data(db, k, na.action, threads))
+  }
   s <- survey_table(db, policy)
-  if (policy == "pass") return(source_data(db, k, na.action, threads))
   d <- length(db$columns)
   s$seed <- random_state()
   s$sample <- sample_table(db, s, home_sample_size(k, d))
@@ -325,11 +335,10 @@ survey_table <- function(db, policy) {
   d <- length(db$columns)
   x <- column_grid("x", d)
   w <- if (!is.null(db$weights)) "w"
-  text <- if (!is.null(dialect$number)) column_grid("t", d + length(w))
-  numbers <- quote_name(c(db$columns, db$weights), dialect)
+  is_text <- text_sql(db)
+  text <- if (length(is_text)) column_grid("t", length(is_text))
   columns <- c(as_columns(x, double_columns(db)), w = if (length(w)) double_sql(db, db$weights),
-               if (length(text)) as_columns(text, sprintf("CASE WHEN %s THEN 0 ELSE 1 END",
-                                                          sprintf(dialect$number, numbers))))
+               if (length(text)) as_columns(text, is_text))
   from <- sub_select(columns, db$table, dialect)
   ok <- sprintf("CASE WHEN %s THEN 1 ELSE 0 END", complete_sql(x))
   from <- sub_select(c(x, w, text, ok = ok), from, dialect)
@@ -365,22 +374,43 @@ survey_table <- function(db, policy) {
   s
 }
 
+# Of each column: 1 where a value is text, as it may be in SQLite, else 0.
+text_sql <- function(db) {
+  if (is.null(db$dialect$number)) return(NULL)
+  numbers <- quote_name(c(db$columns, db$weights), db$dialect)
+  sprintf("CASE WHEN %s THEN 0 ELSE 1 END", sprintf(db$dialect$number, numbers))
+}
+
+# What survey_table() looks for, where it is not asked.
+check_text <- function(db) {
+  is_text <- text_sql(db)
+  if (is.null(is_text)) return(invisible())
+  asked <- aggregate_sql(sprintf("SUM(%s)", is_text), db$table, db$dialect)
+  refuse_text(db, db_aggregate(db, asked)$values)
+}
+
+refuse_text <- function(db, counts) {
+  refuse_counts(db, counts, "type", "textual", "Leave it out, or CAST it in a view.")
+}
+
+# counts: of bad values, of each column.
+refuse_counts <- function(db, counts, class, kind, hint = NULL) {
+  bad <- which(counts > 0)
+  if (length(bad) == 0L) return(invisible())
+  numbers <- c(db$columns, db$weights)
+  gmm_abort(class, sprintf("Column %s of %s has %s.", backtick(numbers[bad[1L]]), db$what,
+                           plural(counts[bad[1L]], paste(kind, "value"))), hint,
+            columns = numbers[bad], counts = counts[bad])
+}
+
 check_survey <- function(db, s, n, policy) {
   if (n == 0) gmm_abort("dimension", sprintf("There are no rows in %s.", db$what))
-  numbers <- c(db$columns, db$weights)
-  refuse <- function(counts, class, kind, hint = NULL) {
-    bad <- which(counts > 0)
-    if (length(bad) == 0L) return(invisible())
-    gmm_abort(class, sprintf("Column %s of %s has %s.", backtick(numbers[bad[1L]]), db$what,
-                             plural(counts[bad[1L]], paste(kind, "value"))), hint,
-              columns = numbers[bad], counts = counts[bad])
-  }
-  refuse(s$text, "type", "textual", "Leave it out, or CAST it in a view.")
-  refuse(s$infinite, "nonfinite", "infinite")
+  refuse_text(db, s$text)
+  refuse_counts(db, s$infinite, "nonfinite", "infinite")
   if (policy == "fail") {
-    refuse(s$missing, "missing", "missing", "`na.action = na.omit` drops such rows.")
+    refuse_counts(db, s$missing, "missing", "missing", "`na.action = na.omit` drops such rows.")
   }
-  if (s$complete == 0 && policy != "pass") {
+  if (s$complete == 0) {
     gmm_abort("dimension", sprintf("There are no rows without missing values in %s.", db$what))
   }
   if (length(s$wrong) && s$wrong > 0) {
@@ -453,7 +483,7 @@ push_estep <- function(db, s, unit, levels) {
   variables <- sprintf("(%s - %s) * %s", double_columns(db), number_sql(centre),
                        number_sql(1 / scale))
   rows <- table_rows(db, variables, counted_sql(db, s), unit)
-  literals <- unname(s$labels$literals[levels])
+  literals <- unname(of_names(s$labels$literals, levels))
   function(params) {
     std <- wider_box(params)
     std$means <- sweep(sweep(params$means, 2L, centre), 2L, scale, "/")

@@ -411,7 +411,10 @@ merge_surveys <- function(a, b) {
 merge_labels <- function(a, b) {
   if (is.null(a) || is.null(b)) return(if (is.null(a)) b else a)
   names <- union(names(a$counts), names(b$counts))
-  add <- function(counts) ifelse(is.na(counts[names]), 0, counts[names])
+  add <- function(counts) {
+    counts <- of_names(counts, names)
+    ifelse(is.na(counts), 0, counts)
+  }
   list(counts = stats::setNames(add(a$counts) + add(b$counts), names),
        levels = union(a$levels, b$levels), values = unique(c(a$values, b$values)))
 }

@@ -3,6 +3,14 @@ both_ways <- c("push", "fetch")
 
 steps <- function(start, n = 5) gmm_control(init = start, tol = 0, max_iter = n)
 
+# A start that does something to the table between the survey and the first pass.
+meanwhile <- function(start, action) {
+  gmm_control(tol = 0, max_iter = 3, init = function(x, k) {
+    action()
+    start
+  })
+}
+
 # A start of every family from a few rows.
 start_of <- function(x, k, code) {
   suppressWarnings(gmm(x, k, code, control = gmm_control(max_iter = 2, n_init = 1,
@@ -258,7 +266,14 @@ test_that("what the survey finds is refused by name, or left out", {
       if (how == "push") {
         expect_gm_error(gmm(db, 2, na.action = na.pass), "missing", "`how = \"fetch\"`")
       } else {
-        kept <- gmm(db, 2, na.action = na.pass, control = steps(start))
+        passes <- 0
+        counted <- db
+        counted$rewind <- function() {
+          passes <<- passes + 1
+          db$rewind()
+        }
+        kept <- gmm(counted, 2, na.action = na.pass, control = steps(start))
+        expect_equal(passes, kept$passes + 1) # one looks at the rows before the first step
         expect_equal(kept$trace, gmm(x[c("a", "b")], 2, na.action = na.pass,
                                      control = steps(start))$trace, tolerance = 1e-11)
         expect_equal(unname(kept$missing["rows"]), 3)
@@ -334,6 +349,51 @@ test_that("hostile names, schemas and sub-selects are fitted", {
   DBI::dbDisconnect(con)
 })
 
+test_that("names and labels of any kind are names and labels", {
+  x <- as.matrix(faithful)
+  long <- strrep("y", 63) # as long as PostgreSQL lets it be
+  names <- list(c("select", "order"), c("100%", "%s%d"), c("a\\b", "\\n"), c("a\nb", "t\tt"),
+                c(" ", " x "), c("''", "\"\""), c("a`b", "[c]"), c("?1", ":x"), c("a.b", "c$1"),
+                c("\u6f22\u5b57", "\u00df\u0301"), c("\U1F600", "1"), c(long, "x1"), c("x2", "x1"),
+                c("w", "g"), c("q", "c1_1"))
+  tables <- c("table", "100% \\ of %s", "group by", "a\nb", "x`y\"z'", " ", long, "q",
+              strrep("t", 80))
+  labels <- c("a\\b%s'\n\"; --", "", "\u6f22", NA)[c(1:4, rep(4, 268))]
+  start <- gmm_params(rep(1, 3) / 3, rbind(c(2, 50), c(4, 80), c(3, 60)), diag(c(1, 100)))
+  memory <- gmm(unname(x), 3, control = steps(start, 2))$trace
+  labelled <- gmm(faithful, 3, labels = labels, control = steps(start, 2))
+  for_each_engine(function(con) for (how in both_ways) {
+    fit <- function(...) gmm(gmm_dbi(con, ..., how = how), 3, control = steps(start, 2))
+    for (i in seq_along(names)) {
+      table <- rep_len(tables, i)[i]
+      write_table(con, table, stats::setNames(faithful, names[[i]]))
+      one <- fit(table, names[[i]])
+      expect_equal(one$trace, memory, tolerance = 1e-11)
+      expect_identical(colnames(one$means), names[[i]])
+      expect_identical(colnames(gmm_dbi(con, table)), names[[i]])
+    }
+    write_table(con, "rows", cbind(faithful, label = labels))
+    one <- fit("rows", colnames(x), labels = "label")
+    expect_equal(one$trace, labelled$trace, tolerance = 1e-11)
+    expect_setequal(levels(one$labels), levels(labelled$labels))
+    expect_gm_error(gmm_dbi(con, ""), "argument", "`table`", call = "gmm_dbi")
+    expect_gm_error(gmm_dbi(con, NA_character_), "argument", "`table`")
+    expect_gm_error(gmm_dbi(con, "rows", ""), "argument", "`columns`")
+    expect_gm_error(gmm_dbi(con, "rows", "waiting", weights = ""), "argument", "`weights`")
+    expect_gm_error(gmm_dbi(con, "rows", c("waiting", "waiting")), "names", "`waiting`")
+  })
+  con <- sqlite_connect()
+  write_table(con, "rows", faithful)
+  expect_gm_error(gmm_dbi(con, "rows", c("waiting", "WAITING")), "argument", "are one column")
+  DBI::dbDisconnect(con)
+  for (driver in postgres_drivers()) {
+    con <- postgres_connect(driver = driver)
+    write_table(con, "rows", stats::setNames(faithful, c(long, "b")))
+    expect_gm_error(gmm_dbi(con, "rows", paste0(long, 1:2)), "argument", "are one column")
+    DBI::dbDisconnect(con)
+  }
+})
+
 test_that("a table partitioned over two servers is one table", {
   con <- postgres_connect()
   other <- postgres_connect(postgres(2L))
@@ -357,20 +417,22 @@ test_that("a table partitioned over two servers is one table", {
   for (how in both_ways) {
     fit <- gmm(gmm_dbi(con, "parted", names(faithful), how = how), 2, control = steps(start))
     expect_equal(fit$trace, memory$trace, tolerance = 1e-11)
+    kill <- function() { # no sum of the part that is left
+      DBI::dbDisconnect(other)
+      postgres(2L)$stop()
+    }
+    expect_gm_error(gmm(gmm_dbi(con, "parted", names(faithful), how = how), 2,
+                        control = meanwhile(start, kill)), "source", "failed", call = "gmm")
+    postgres(2L)$start()
+    other <- postgres_connect(postgres(2L))
+    fit <- gmm(gmm_dbi(con, "parted", names(faithful), how = how), 2, control = steps(start))
+    expect_equal(fit$trace, memory$trace, tolerance = 1e-11)
   }
   DBI::dbDisconnect(con)
   DBI::dbDisconnect(other)
 })
 
 # ---- what can go wrong during a fit ----------------------------------------------------
-
-# A start that does something to the table between the survey and the first pass.
-meanwhile <- function(start, action) {
-  gmm_control(tol = 0, max_iter = 3, init = function(x, k) {
-    action()
-    start
-  })
-}
 
 test_that("a fit sees one state of the data, or says that they changed", {
   start <- start_of(as.matrix(faithful), 2, "VVV")
@@ -435,6 +497,34 @@ test_that("a column that is renamed, retyped or gone is an error of its name", {
     expect_gm_error(gmm(db, 2), "source", "rows")
   }
   DBI::dbDisconnect(con)
+})
+
+test_that("SQLite: a column renamed or made text, rows or a connection gone, between two passes", {
+  start <- gmm_params(c(.5, .5), rbind(c(2, 50), c(4, 80)), diag(c(1, 100)))
+  for (how in both_ways) {
+    con <- sqlite_connect()
+    fails <- function(sql, pattern) { # before the third pass
+      write_table(con, "rows", faithful)
+      data <- dbi_data(gmm_dbi(con, "rows", how = how, snapshot = FALSE), 2L, na.fail, 1L)
+      estep <- data$home$estep
+      passes <- 0
+      data$home$estep <- function(params) {
+        passes <<- passes + 1
+        if (passes == 3) if (is.null(sql)) DBI::dbDisconnect(con) else DBI::dbExecute(con, sql)
+        estep(params)
+      }
+      options <- list(proportions = "free", noise = FALSE, prior = NULL)
+      e <- expect_gm_error(gmm_bridge(data, 2L, "full", options, check_control(steps(start)),
+                                      quote(gmm())), "source", pattern)
+      expect_s3_class(e$parameters, "gmm")
+    }
+    fails("ALTER TABLE rows RENAME waiting TO w", "no such column: waiting")
+    fails("UPDATE rows SET waiting = 'x' WHERE eruptions = 3.6", "changed")
+    fails("UPDATE rows SET waiting = 'x'", "")
+    fails("DELETE FROM rows WHERE eruptions > 4", "")
+    fails("DROP TABLE rows", "no such table")
+    fails(NULL, "A query of the table")
+  }
 })
 
 test_that("a server that is killed leaves the last good parameters and a checkpoint", {
