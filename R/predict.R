@@ -142,20 +142,20 @@ score_names <- function(object, type) {
 # nothing is known: log-density 0, and the proportions. `rows`: the user's numbers of these rows.
 score <- function(object, x, type, rows = seq_len(nrow(x)), marginal = TRUE) {
   whole <- is_proper(object) || type == "mahalanobis"
-  out <- engine_score(x, object, type, object$control$threads, marginal && whole)
+  names <- score_names(object, type)
+  out <- engine_score(x, object, type, object$control$threads, marginal && whole, names)
   if (is.null(out)) {
     if (!marginal) return(NULL)
     need_proper(object, "rows with missing values")
   }
   if (type %in% c("prob", "class", "uncertainty")) out <- without_limits(out, rows)
-  names <- score_names(object, type)
-  if (type == "class") out <- factor_of(as.integer(out), names)
-  if (is.matrix(out)) dimnames(out) <- list(rownames(x), names) else names(out) <- rownames(x)
-  out
+  if (type == "class") factor_of(as.integer(out), names, rownames(x)) else out
 }
 
 # factor() matches strings, which takes longer than to find the classes.
-factor_of <- function(codes, levels) structure(codes, levels = levels, class = "factor")
+factor_of <- function(codes, levels, names = NULL) {
+  structure(codes, levels = levels, class = "factor", names = names)
+}
 
 # Infinite rows have no posterior.
 without_limits <- function(out, rows) {

@@ -21,7 +21,7 @@ SEXP ffi_gmm_stats(SEXP x, SEXP w, SEXP family, SEXP params, SEXP labels, SEXP t
 SEXP ffi_gmm_layout(SEXP family, SEXP d, SEXP k);
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control);
 SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params, SEXP what, SEXP marginal,
-                   SEXP threads);
+                   SEXP names, SEXP threads);
 SEXP ffi_gmm_certainty(SEXP x, SEXP w, SEXP family, SEXP params, SEXP threads);
 SEXP ffi_gmm_trim(SEXP x, SEXP w, SEXP labels, SEXP family, SEXP params, SEXP control,
                   SEXP threads);

@@ -12,9 +12,25 @@ static enum gm_score read_score(SEXP what) {
   Rf_error("internal error: no such score");
 }
 
-/* marginal: 1 for the marginal results of rows with missing values; 0: NULL where there are some. */
+/* The rows' names of x, and these of columns. */
+static void set_names(SEXP out, SEXP x, SEXP columns) {
+  SEXP given = Rf_getAttrib(x, R_DimNamesSymbol);
+  SEXP rows = TYPEOF(given) == VECSXP ? VECTOR_ELT(given, 0) : R_NilValue;
+  if (Rf_isMatrix(out)) {
+    SEXP dimnames = PROTECT(Rf_allocVector(VECSXP, 2));
+    SET_VECTOR_ELT(dimnames, 0, rows);
+    SET_VECTOR_ELT(dimnames, 1, columns);
+    Rf_setAttrib(out, R_DimNamesSymbol, dimnames);
+    UNPROTECT(1);
+  } else if (!Rf_isNull(rows)) {
+    Rf_setAttrib(out, R_NamesSymbol, rows);
+  }
+}
+
+/* marginal: 1 for the marginal results of rows with missing values; 0: NULL where there are some.
+   names: of the columns, where there are some, and with the rows' own; NULL: none of either. */
 SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP marginal,
-                   SEXP threads) {
+                   SEXP names, SEXP threads) {
   const struct gm_rows given = ffi_rows(x, R_NilValue);
   const struct gm_params params = ffi_params(params_list, ffi_family(family), given.d);
   const enum gm_score what = read_score(what_name);
@@ -26,6 +42,7 @@ SEXP ffi_gmm_score(SEXP x, SEXP family, SEXP params_list, SEXP what_name, SEXP m
   SEXP out = PROTECT(columns ? Rf_allocMatrix(REALSXP, (int)given.n, columns)
                              : Rf_allocVector(REALSXP, given.n));
   ffi_large_pages(out);
+  if (!Rf_isNull(names)) set_names(out, x, names);
   double* work = ffi_alloc(gm_score_work(&f, engine.threads));
   struct gm_error err = {0};
   int gaps = 0,

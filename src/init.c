@@ -10,7 +10,7 @@
 static const R_CallMethodDef routines[] = {
     ROUTINE(ffi_gmm_fit, 7),
     ROUTINE(ffi_gmm_grid, 6),
-    ROUTINE(ffi_gmm_score, 6),
+    ROUTINE(ffi_gmm_score, 7),
     ROUTINE(ffi_gmm_certainty, 5),
     ROUTINE(ffi_gmm_sample, 7),
     ROUTINE(ffi_gmm_kernel, 8),

@@ -41,11 +41,11 @@ fuzz <- function(routine, arguments) {
 
 test_that("every routine refuses what it can't use with an R error", {
   fuzz(ffi_gmm_fit, good[c("x", "w", "family", "k", "scale", "start", "control")])
-  fuzz(ffi_gmm_score, c(good[c("x", "family", "params")], list(what = "prob", marginal = 1L, threads = NULL)))
+  fuzz(ffi_gmm_score, c(good[c("x", "family", "params")], list(what = "prob", marginal = 1L, names = c("1", "2", "3"), threads = NULL)))
   holed <- good
   holed$x[c(2, 3, 9)] <- NaN
   fuzz(ffi_gmm_fit, holed[c("x", "w", "family", "k", "scale", "start", "control")])
-  fuzz(ffi_gmm_score, c(holed[c("x", "family", "params")], list(what = "prob", marginal = 1L, threads = NULL)))
+  fuzz(ffi_gmm_score, c(holed[c("x", "family", "params")], list(what = "prob", marginal = 1L, names = c("1", "2", "3"), threads = NULL)))
   fuzz(ffi_gmm_trim, c(good[c("x", "w")], list(NULL), good[c("family", "params", "control")],
                        list(NULL)))
   fuzz(ffi_gmm_sample, c(list(n = 3L), good[c("family", "params")], list(FALSE + 0L, c("a", "b"), c("1", "2", "3"), NULL)))
@@ -124,7 +124,7 @@ test_that("fields of lists are checked as arguments are", {
     for (value in strange) {
       params <- good$params
       params[name] <- list(value)
-      got <- tryCatch(.Call(ffi_gmm_score, good$x, "VVV", params, "prob", 1L, NULL), error = identity)
+      got <- tryCatch(.Call(ffi_gmm_score, good$x, "VVV", params, "prob", 1L, NULL, NULL), error = identity)
       expect_true(inherits(got, "error") || is.double(got))
     }
   }
