@@ -1,10 +1,11 @@
 /* A grid of models: each number of components with each family, fitted together.
 
    For each k, the smallest first:
-   1. Starts are made once, as parameters of the widest family, and every family takes its own from
-      them: the M-step of their moments (carry()). Short runs rank them; the best goes some way.
-   2. Each family is also started from what the others came to at the same k, of solutions that are
-      about the same from one, and from its own solution with a component less, each of whose
+   1. Starts are made once, as parameters of the widest family, go a few steps as such (where a
+      family is fitted whose steps cost as much), and every family takes its own from them: the
+      M-step of their moments (carry()). Short runs rank them; the best goes some way.
+   2. Each family is also started from what the others came to at the same k, after a few such steps;
+      of what is then about the same, from one. And from its own solution with a component less, each of whose
       components is split along its longest axis. Short runs again; of those that are about the
       same the better stays. The best goes on to convergence, the next ones go on as races against
       it, and end where they can't become better or come to an optimum that is known.
@@ -27,10 +28,11 @@
 #include "search.h"
 
 enum {
-  LOOK_STEPS = 4,   /* of all that a cell might start from */
-  FINAL = 3,        /* the best of its starts */
+  SHARED_STEPS = 1, /* of the widest family, before every family takes its own */
+  LOOK_STEPS = 3,   /* of all that a cell might start from */
+  FINAL = 2,        /* the best of its starts */
   FINAL_STEPS = 6,  /* that they are given more */
-  FIRST_STEPS = 25, /* and the best of these, in all */
+  FIRST_STEPS = 20, /* and the best of these, in all */
   RESCUE = 40,      /* starts of a cell that has come to nothing */
   FAMILIES = 5,     /* that a start is tried in */
   RESCUED = 5,      /* of which so many are finished */
@@ -40,8 +42,7 @@ enum {
 #define HASTY 6.0       /* reach of the races between what a cell might start from */
 #define SPLIT 0.6       /* reach of a split, in standard deviations */
 #define SMALL_SPLIT 0.1 /* of one that hardly changes the density */
-#define RUMOUR \
-  0.5 /* components of solutions that neighbours hear of as one, see alike.c */
+#define RUMOUR 2.0      /* components of solutions that are told once, see alike.c */
 
 static const struct gm_family* widest(void) { return gm_family_find("VVV"); }
 
@@ -51,9 +52,9 @@ struct entry { /* what a cell might go on from */
   struct gm_record record;
 };
 
-struct news {              /* a solution that neighbours hear of */
+struct news {              /* what an item's solution tells its neighbours */
   struct gm_params params; /* of the widest family */
-  int item;                /* whose */
+  int same_as;             /* the first that is about the same: this one, or an earlier */
 };
 
 struct worker {
@@ -87,29 +88,30 @@ struct run_of_grid {
   struct gm_error* start_err;
   int items;
   int* item;         /* cells of the current step */
-  struct news* news; /* of the current k */
+  struct news* news; /* of the current k: one an item and turn */
   double* news_mem;
-  int old, told; /* those that are new in this turn: from, up to */
-  int last_turn;
+  int turn, last_turn; /* from 0 */
+  int shared;          /* 1: steps of the widest family are worth what they cost */
 };
 
 static ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
 /* ---- cells over threads ---- */
 
-struct items {
+struct items { /* the last first: the wider a family, the longer it takes */
   struct run_of_grid* run;
+  int count;
   void (*task)(struct worker*, int);
 };
 
 static void one_item(void* data, int thread, int item) {
   const struct items* items = data;
-  items->task(items->run->worker + thread, item);
+  items->task(items->run->worker + thread, items->count - 1 - item);
 }
 
 static int each(struct run_of_grid* run, int items, void (*task)(struct worker*, int),
                 struct gm_error* err) {
-  struct items all = {.run = run, .task = task};
+  struct items all = {.run = run, .count = items, .task = task};
   return gm_crew_each(&run->crew, items, one_item, &all, err);
 }
 
@@ -132,35 +134,44 @@ static int most_entries(const struct gm_grid* grid, const struct gm_stock* stock
   return count;
 }
 
+/* Are the widest family's steps no dearer than those of a family that is fitted? */
+static int shares(const struct gm_grid* grid) {
+  int full = 0;
+  for (int i = 0; i < grid->cells; i++) full |= grid->cell[i].family->shape == GM_TRIANG;
+  return full;
+}
+
 static ptrdiff_t entry_size(int d, int k) {
   return gm_params_size(widest(), d, k) + gm_stats_size(widest(), d, k);
 }
 
 static struct parts worker_parts(const struct gm_grid* grid, const struct gm_rows* rows,
                                  int refine, int threads) {
-  const int k = most_k(grid), d = rows->d;
+  const int most = most_k(grid), d = rows->d;
   const ptrdiff_t n = refine ? 0 : rows->n;
   struct parts p = {
       .trace = (ptrdiff_t)grid->em.max_iter + 1,
-      .verdict = (GM_POOL + 1) * doubles((size_t)k * sizeof(struct gm_verdict)),
-      .wide = gm_params_size(widest(), d, k),
+      .verdict = (GM_POOL + 1) * doubles((size_t)most * sizeof(struct gm_verdict)),
+      .wide = gm_params_size(widest(), d, most),
       .spare =
-          gm_stats_size(widest(), d, k) + 2 * (ptrdiff_t)d * d + d + gm_eigen_work(d),
+          gm_stats_size(widest(), d, most) + 2 * (ptrdiff_t)d * d + d + gm_eigen_work(d),
       .label = doubles((size_t)n * sizeof(int)),
       .dist = n,
       .rescued = refine ? 0 : doubles(RESCUE * sizeof(struct gm_record)),
       .kept = rows->trimming
                   ? rows->n + (rows->patterns ? rows->patterns->given : rows)->n
                   : 0};
-  for (int i = 0; i < grid->cells; i++) {
-    const struct gm_cell* cell = grid->cell + i;
-    const struct gm_family* family = cell->family;
-    const struct gm_factors f = {.shape = family->shape, .d = d, .k = cell->k};
-    p.pool = max_size(p.pool, (GM_POOL + 1) * (gm_params_size(family, d, cell->k) +
-                                               gm_stats_size(family, d, cell->k)));
-    p.search = max_size(p.search, gm_refine_work(family, d, cell->k, threads));
-    p.search = max_size(
-        p.search, gm_factors_size(family, d, cell->k) + gm_certainty_work(&f, threads));
+  for (int i = 0; i < grid->cells + grid->stocks; i++) { /* the widest family, too */
+    const int own = i < grid->cells;
+    if (!own && !shares(grid)) break;
+    const struct gm_family* family = own ? grid->cell[i].family : widest();
+    const int k = own ? grid->cell[i].k : grid->stock[i - grid->cells].k;
+    const struct gm_factors f = {.shape = family->shape, .d = d, .k = k};
+    p.pool = max_size(p.pool, (GM_POOL + 1) * (gm_params_size(family, d, k) +
+                                               gm_stats_size(family, d, k)));
+    p.search = max_size(p.search, gm_refine_work(family, d, k, threads));
+    p.search = max_size(p.search,
+                        gm_factors_size(family, d, k) + gm_certainty_work(&f, threads));
   }
   for (int i = 0; i < grid->stocks; i++) {
     const struct gm_stock* stock = grid->stock + i;
@@ -221,7 +232,7 @@ static void run_init(struct run_of_grid* run, const struct gm_grid* grid,
                      const struct gm_seeder* seeder, int refine, double* work) {
   const int d = seeder->rows->d, threads = seeder->engine->threads;
   const struct shared shared = shared_parts(grid, d);
-  *run = (struct run_of_grid){.grid = grid, .seeder = seeder};
+  *run = (struct run_of_grid){.grid = grid, .seeder = seeder, .shared = shares(grid)};
   for (int i = 0; i < grid->cells; i++) {
     grid->cell[i].note = GM_NOTE_NONE;
     grid->cell[i].changed = 1;
@@ -401,6 +412,20 @@ static int run_spare(struct worker* w, int steps) {
   return gm_searcher_run(&w->s, &w->pool.spare, &em);
 }
 
+/* A few steps as the widest family, which all families have in common then. Nothing known yet of
+   the cell. */
+static void share_steps(struct worker* w, struct gm_params* params) {
+  const struct run_of_grid* run = w->run;
+  const struct gm_stock* stock = run->stock;
+  const struct gm_cell any = {
+      .family = widest(), .k = stock->k, .stock = (int)(stock - run->grid->stock)};
+  if (!run->shared || stock->kind != GM_SEED_MIXED) return;
+  open_cell(w, &any);
+  new_record(w, GM_SEED_MIXED, GM_SHORT);
+  gm_params_copy(&w->pool.spare.params, params);
+  if (!run_spare(w, SHARED_STEPS)) gm_params_copy(params, &w->pool.spare.params);
+}
+
 /* EM from the wide parameters to its end, and into the pool. */
 static void attempt(struct worker* w, enum gm_seed kind, struct gm_record* record) {
   new_record(w, kind, GM_FINISHED);
@@ -434,7 +459,7 @@ static void enter(struct worker* w) {
 /* A few steps from the wide parameters, among the entries. */
 static void try_wide(struct worker* w, enum gm_seed kind, struct gm_record* record) {
   new_record(w, kind, GM_SHORT);
-  if (!carry(w)) run_spare(w, LOOK_STEPS);
+  if (!carry(w)) run_spare(w, LOOK_STEPS + (kind == GM_SEED_SPLIT ? SHARED_STEPS : 0));
   if (record) *record = w->pool.spare.record;
   if (!w->pool.spare.record.err.code) enter(w);
 }
@@ -509,8 +534,9 @@ static void make_start(struct worker* w, int i) {
   w->seeder.given_label = stock->label;
   w->seeder.given_resp = stock->resp;
   w->seeder.work = gm_stats_init(&stats, widest(), params.d, params.k, w->seed_mem);
-  (void)!gm_seed_params(start_kind(stock, i), &w->seeder, (uint32_t)i, &params, &stats,
-                        err);
+  if (!gm_seed_params(start_kind(stock, i), &w->seeder, (uint32_t)i, &params, &stats,
+                      err))
+    share_steps(w, &params);
 }
 
 /* Of the starts that are drawn a cell takes some, the next cell others, each start FAMILIES of them:
@@ -572,14 +598,14 @@ static void try_neighbours(struct worker* w, int item) {
   struct gm_cell* cell = grid->cell + run->item[item];
   open_cell(w, cell);
   enter_own(w, cell);
-  for (int i = run->old; i < run->told; i++) {
-    const struct gm_params* params = &run->news[i].params;
-    if (run->news[i].item == item) continue;
+  const int told = run->items * run->turn, own = run->news[told + item].same_as;
+  for (int i = told; i < told + run->items; i++) {
+    if (run->news[i].same_as != i || i == own) continue;
     init_wide(w, cell->k, 0);
-    gm_params_copy(&w->wide, params);
+    gm_params_copy(&w->wide, &run->news[i].params);
     try_wide(w, GM_SEED_FAMILY, NULL);
   }
-  if (cell->parent >= 0 && solved(grid->cell + cell->parent) && run->old == 0)
+  if (cell->parent >= 0 && solved(grid->cell + cell->parent) && run->turn == 0)
     for (int c = 0; c < cell->k - 1; c++) {
       split(w, &grid->cell[cell->parent].params, c, SPLIT);
       try_wide(w, GM_SEED_SPLIT, NULL);
@@ -800,26 +826,36 @@ static int search_finalists(struct run_of_grid* run, struct gm_error* err) {
 
 /* ---- the door ---- */
 
-/* What the cells of this k have come to, that is not about the same as another has or as has been
-   told before. */
-static void gather_news(struct run_of_grid* run) {
-  struct worker* w = run->worker;
-  const int d = run->seeder->rows->d, k = run->stock->k;
-  run->old = run->told;
-  for (int i = 0; i < run->items; i++) {
-    const struct gm_cell* cell = run->grid->cell + run->item[i];
-    if (!solved(cell)) continue;
-    widen_all(w, &cell->params);
-    int known = 0;
-    for (int j = 0; j < run->told && !known; j++)
-      known = gm_alike(&w->wide, &run->news[j].params, RUMOUR, w->spare);
-    if (known) continue;
-    struct news* news = run->news + run->told;
-    news->item = i;
-    gm_params_init(&news->params, widest(), d, k,
-                   run->news_mem + run->told++ * gm_params_size(widest(), d, k));
-    gm_params_copy(&news->params, &w->wide);
+static void tell_news(struct worker* w, int item) {
+  const struct run_of_grid* run = w->run;
+  const struct gm_cell* cell = run->grid->cell + run->item[item];
+  const int at = run->items * run->turn + item;
+  struct news* news = run->news + at;
+  const int d = w->seeder.rows->d;
+  gm_params_init(&news->params, widest(), d, cell->k,
+                 run->news_mem + at * gm_params_size(widest(), d, cell->k));
+  news->same_as = solved(cell) ? at : -1;
+  if (news->same_as < 0) return;
+  widen_all(w, &cell->params);
+  gm_params_copy(&news->params, &w->wide);
+  share_steps(w, &news->params);
+}
+
+/* What the cells of this k have come to; of what is about the same, the first is told. */
+static int gather_news(struct run_of_grid* run, struct gm_error* err) {
+  struct news* news = run->news;
+  const int told = run->items * run->turn;
+  if (each(run, run->items, tell_news, err)) return err->code;
+  for (int i = told; i < told + run->items; i++) {
+    if (news[i].same_as < 0) continue;
+    for (int j = 0; j < i; j++)
+      if (news[j].same_as == j &&
+          gm_alike(&news[i].params, &news[j].params, RUMOUR, run->worker->spare)) {
+        news[i].same_as = j;
+        break;
+      }
   }
+  return GM_OK;
 }
 
 static void tell(const struct gm_grid* grid, const char* what, int at, int of) {
@@ -843,11 +879,10 @@ int gm_grid_search(const struct gm_grid* grid, const struct gm_seeder* seeder,
         each(&run, items, try_starts, err))
       return err->code;
     const int turns = run.stock->k <= CHEAP ? TURNS : 1;
-    run.told = 0;
-    for (int turn = 1; turn <= turns; turn++) {
-      run.last_turn = turn == turns;
-      gather_news(&run);
-      if (each(&run, items, try_neighbours, err)) return err->code;
+    for (run.turn = 0; run.turn < turns; run.turn++) {
+      run.last_turn = run.turn == turns - 1;
+      if (gather_news(&run, err) || each(&run, items, try_neighbours, err))
+        return err->code;
     }
     if (raise_all(&run, run.stock->k, err)) return err->code;
   }
