@@ -161,6 +161,9 @@ static struct parts worker_parts(const struct gm_grid* grid, const struct gm_row
       .kept = rows->trimming
                   ? rows->n + (rows->patterns ? rows->patterns->given : rows)->n
                   : 0};
+  const struct gm_engine engine = {.threads = threads};
+  const struct gm_seeder seeder = {.rows = rows, .engine = &engine};
+  const struct gm_quest rescue = {.kind = GM_SEED_MIXED, .em = grid->em};
   for (int i = 0; i < grid->cells + grid->stocks; i++) { /* the widest family, too */
     const int own = i < grid->cells;
     if (!own && !shares(grid)) break;
@@ -169,7 +172,8 @@ static struct parts worker_parts(const struct gm_grid* grid, const struct gm_row
     const struct gm_factors f = {.shape = family->shape, .d = d, .k = k};
     p.pool = max_size(p.pool, (GM_POOL + 1) * (gm_params_size(family, d, k) +
                                                gm_stats_size(family, d, k)));
-    p.search = max_size(p.search, gm_refine_work(family, d, k, threads));
+    p.search = max_size(p.search, refine ? gm_refine_work(family, d, k, threads)
+                                         : gm_search_work(&rescue, &seeder, family, k));
     p.search = max_size(p.search,
                         gm_factors_size(family, d, k) + gm_certainty_work(&f, threads));
   }
