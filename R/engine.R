@@ -281,6 +281,9 @@ engine_score <- function(x, params, type, threads = NULL, marginal = TRUE, names
 # n x d, with the variables' names, and an attribute "component": a factor.
 engine_sample <- function(n, params, by_component = FALSE, threads = NULL) {
   need_proper(params, "random draws")
+  if (is.null(rownames(params$means))) { # of a model that is no fit yet
+    rownames(params$means) <- seq_len(nrow(params$means))
+  }
   with_classes(.Call(ffi_gmm_sample, n, params$covariance, params_to_c(params),
                      as.integer(by_component), colnames(params$means), class_names(params),
                      threads))
