@@ -1,7 +1,7 @@
 /* Tests and times the kernels of src/core without R.
 
      cc -O2 -Wall -Wextra -Wpedantic -o driver tools/core_driver.c src/core/kernel*.c \
-        src/core/block.c src/core/random.c -lm
+        src/core/block.c src/core/reach.c src/core/random.c -lm
      ./driver                       tests every path that runs here against the reference
                                     and long double; exit status 1 on a failure
      ./driver time                  ms per pass of each stage, one thread, P1 to P4
@@ -188,6 +188,80 @@ static void test_stages(const struct gm_kernel* kernel, enum gm_shape shape, int
     }
   }
   free(want.nk);
+  problem_free(&p);
+}
+
+/* Bounds and distances of some rows, and what the screen leaves out: the others' bits stay. */
+static void test_screen(const struct gm_kernel* kernel, int shared, ptrdiff_t m, int d,
+                        int k, double sep) {
+  struct problem p = problem(GM_TRIANG, shared, m, 3, d, k, sep);
+  double* prop = reals(k + 1);
+  for (int j = 0; j <= k; j++) prop[j] = j < k ? 1.0 / k : 0;
+  p.f.prop = prop;
+  p.f.screen = (float*)reals(p.cov * k);
+  p.f.trust = reals(k + 2 * d);
+  for (int j = 0; j < k; j++) gm_screen_set(&p.f, j, p.f.trust + k);
+  kernel->distance[GM_TRIANG](&p.f, p.x, p.ld, (int)m, p.maha, p.work);
+  for (int depth = 0; depth <= d; depth += d / 4 + 1) {
+    kernel->least(&p.f, depth, p.x, p.ld, (int)m, p.resp, p.work);
+    for (ptrdiff_t e = 0; e < m * k; e++) {
+      check(p.resp[e] >= 0 && p.resp[e] <= p.maha[e], kernel->name, "bound", p.resp[e],
+            p.maha[e]);
+    }
+  }
+  kernel->least(&p.f, d, p.x, p.ld, (int)m, p.resp, p.work);
+  for (ptrdiff_t e = 0; e < m * k; e++) { /* most of it, too */
+    check(p.resp[e] >= 0.25 * p.maha[e], kernel->name, "tight bound", p.resp[e],
+          p.maha[e]);
+  }
+  int* row = calloc((size_t)m, sizeof *row);
+  for (ptrdiff_t i = 0; i < m; i++) row[i] = (int)((7 * i + 3) % m);
+  for (int j = 0; j < k; j++) {
+    kernel->some(&p.f, j, p.x, p.ld, row, (int)m, p.resp, p.work);
+    for (ptrdiff_t i = 0; i < m; i++) {
+      check(p.resp[i] == p.maha[row[i] + m * j], kernel->name, "distance of some",
+            p.resp[i], p.maha[row[i] + m * j]);
+    }
+  }
+  double* reach = reals(k + 1);
+  const struct gm_block block = {.pattern = -1,
+                                 .rows = (int)m,
+                                 .m = (int)m,
+                                 .x = p.x,
+                                 .ld = p.ld,
+                                 .maha = p.resp,
+                                 .reach = reach,
+                                 .lse = p.lse,
+                                 .component = row,
+                                 .work = p.work};
+  const struct gm_rows rows = {
+      .n = m, .ld = p.ld, .d = d, .x = p.x, .source = GM_POSTERIOR};
+  double* work = reals(gm_screen_work(d, k));
+  const int chosen = gm_screen_depth(&rows, &p.f, kernel, work);
+  check(m < 2048 || (sep >= 3 ? chosen > 0 : chosen == 0), kernel->name, "depth", chosen,
+        sep);
+  ptrdiff_t left_out = 0;
+  for (int depth = d / 3; depth <= d; depth += d / 3) {
+    gm_block_reach(kernel, &p.f, depth, &block);
+    for (ptrdiff_t i = 0; i < m; i++) {
+      double most = -INFINITY;
+      for (int j = 0; j < k; j++) most = fmax(most, p.f.logc[j] - p.maha[i + m * j] / 2);
+      for (int j = 0; j < k; j++) {
+        const double got = p.resp[i + m * j], want = p.maha[i + m * j];
+        const int out = !(want * GM_REACH <= reach[j] - most);
+        check(got == want || (got == INFINITY && out), kernel->name, "screened", got,
+              want);
+        left_out += got != want;
+      }
+    }
+  }
+  check(sep < 3 || left_out > m, kernel->name, "left out", (double)left_out, (double)m);
+  free(prop);
+  free(p.f.screen);
+  free(p.f.trust);
+  free(row);
+  free(reach);
+  free(work);
   problem_free(&p);
 }
 
@@ -584,6 +658,13 @@ static void test_all(void) {
           }
         }
         test_invariance(kernel, (enum gm_shape)shape, d[a], 3);
+      }
+      for (int shared = 0; shape == GM_TRIANG && shared < 2; shared++) {
+        test_screen(kernel, shared, 32, 24, 3, 4);
+        test_screen(kernel, shared, 96, 25, 2, 4);
+        test_screen(kernel, shared, 2048, 51, 5, 3);
+        test_screen(kernel, shared, 2048, 50, 4, 0.1);
+        test_screen(kernel, shared, 544, 201, 2, 4);
       }
       test_stages(kernel, (enum gm_shape)shape, 0, 64, 201, 2, 1);
       test_far(kernel, (enum gm_shape)shape);

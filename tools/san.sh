@@ -6,7 +6,7 @@ lib=$(mktemp -d)
 trap 'rm -rf "$lib"' EXIT
 
 gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -o "$lib/driver" \
-  tools/core_driver.c src/core/kernel*.c src/core/block.c src/core/random.c -lm
+  tools/core_driver.c src/core/kernel*.c src/core/block.c src/core/reach.c src/core/random.c -lm
 "$lib/driver"
 rm "$lib/driver"
 

@@ -68,7 +68,7 @@ static ptrdiff_t pack_size(const struct gm_plan* plan, int d) {
 }
 static ptrdiff_t thread_size(const struct gm_plan* plan, int d, int k) {
   const ptrdiff_t size = plan->own + pack_size(plan, d) +
-                         (ptrdiff_t)plan->block * (k + 3) + gm_kernel_work(d, k);
+                         (ptrdiff_t)plan->block * (k + 3) + k + 1 + gm_kernel_work(d, k);
   return (size + 7) / 8 * 8;
 }
 
@@ -146,7 +146,8 @@ static void run_group(const struct gm_rows* rows, int k, const struct gm_plan* p
     block.component = (int*)(block.lse + plan->block);
     block.maha = block.lse + 2 * (ptrdiff_t)plan->block;
     block.work = block.maha + (ptrdiff_t)plan->block * (k + 1);
-    block.own = block.work + gm_kernel_work(rows->d, k);
+    block.reach = block.work + gm_kernel_work(rows->d, k);
+    block.own = block.reach + k + 1;
     first += block.rows;
     block.closes = first == stop;
     pattern += block.closes && patterns;

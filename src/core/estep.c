@@ -15,6 +15,7 @@ struct estep {
   struct gm_stats* stats;
   double* slots; /* statistics of each slot, one after the other */
   int* labels;
+  int depth; /* of the bounds, see gm_screen_depth() */
 };
 
 static struct gm_stats slot_stats(const struct estep* e, int slot) {
@@ -60,15 +61,6 @@ static void given(const struct gm_block* block, int columns, const struct gm_row
   }
 }
 
-/* With t = 2^-54 and log(1 + maha) below its tangent at 63, log(64) + (maha - 63) / 64, a row counts
-   where logc_j - maha / 2 - largest term + log(64) + (maha - 63) / 64 >= log(t prop_j). */
-void gm_reach(const struct gm_factors* f, double* reach) {
-  const double level = 54 * 0.6931471805599453 + 4.1588830833596715 - 63. / 64;
-  for (int j = 0; j < f->k; j++)
-    reach[j] = f->prop[j] > 0 ? f->logc[j] - log(f->prop[j]) + level : -INFINITY;
-  reach[f->k] = INFINITY;
-}
-
 /* A thread's own: the marginal density and the statistics of the pattern that it is at. */
 struct part {
   struct gm_marginal marginal;
@@ -97,14 +89,12 @@ static void estep_block(void* data, const struct gm_block* block, int slot) {
   struct part* part = block->pattern < 0 ? NULL : open_part(e, block, &stats);
   const struct gm_factors* f = part ? &part->marginal.f : e->f;
   int columns = k;
-  double* reach = NULL;
+  const double* reach;
 
   switch (e->rows->source) {
     case GM_POSTERIOR:
-      gm_block_distance(e->kernel, f, block);
+      reach = gm_block_reach(e->kernel, f, e->depth, block);
       columns = gm_noise_column(f, block);
-      /* few columns make the scatter too cheap for it to pay */
-      if (f->shape == GM_TRIANG && f->d > 4) gm_reach(f, reach = block->work);
       stats.total[GM_LOGLIK] += e->kernel->posterior(
           f->logc, columns, m, block->w, block->label, reach, block->maha, NULL);
       break;
@@ -150,7 +140,8 @@ static struct gm_plan estep_plan(enum gm_shape shape, int d, int k, ptrdiff_t st
 ptrdiff_t gm_estep_work(const struct gm_family* family, int d, int k, int threads) {
   const struct gm_plan plan =
       estep_plan(family->shape, d, k, gm_stats_size(family, d, k));
-  return gm_stats_size(family, d, k) * plan.slots + gm_blocks_work(&plan, d, k, threads);
+  return gm_stats_size(family, d, k) * plan.slots + gm_screen_work(d, k) +
+         gm_blocks_work(&plan, d, k, threads);
 }
 
 int gm_estep(const struct gm_rows* rows, const struct gm_factors* f,
@@ -168,10 +159,12 @@ int gm_estep(const struct gm_rows* rows, const struct gm_factors* f,
                     .stats = stats,
                     .slots = work,
                     .labels = labels};
+  work += stats->size * plan.slots;
+  e.depth = gm_screen_depth(&counted, f, engine->kernel, work);
   const struct gm_job job = {
       .zero = estep_zero, .block = estep_block, .fold = estep_fold, .data = &e};
   gm_stats_zero(stats);
   if (counted.w != rows->w) stats->total[GM_CONSTANT] = rows->trimming->constant;
-  return gm_blocks(&counted, f->k, &plan, engine, &job, work + stats->size * plan.slots,
+  return gm_blocks(&counted, f->k, &plan, engine, &job, work + gm_screen_work(f->d, f->k),
                    err);
 }

@@ -147,7 +147,10 @@ double gm_log_prior(const struct gm_bounds* bounds, const struct gm_params* para
    factor of component j at factor + stride * j:
      GM_TRIANG  d x d, column-major: strict lower triangle of L, and 1 / L[a, a] on the diagonal
      GM_DIAG    d reciprocal standard deviations
-     GM_SPHER   1 reciprocal standard deviation */
+     GM_SPHER   1 reciprocal standard deviation
+   screen: from GM_SCREEN variables on the GM_TRIANG factors once more, laid out alike, in single
+   precision, for lower bounds of distances (reach.c); NULL: none. With y of ||y||^2 = maha so computed, trust[j]
+   ||y||^2 is not above maha. */
 struct gm_factors {
   enum gm_shape shape;
   int d, k;
@@ -155,9 +158,12 @@ struct gm_factors {
   double* logc;     /* k + 1 */
   const double* mean;
   double* factor;
+  float* screen;
+  double* trust;                /* k */
   const double *prop, *cov;     /* of the parameters, as mean is */
   const struct gm_noise* noise; /* NULL: none */
 };
+enum { GM_SCREEN = 24 };
 ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k);
 /* Without noise, which the caller sets. */
 double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d,
@@ -323,7 +329,8 @@ void gm_marginal_fill(const struct gm_marginal* m, ptrdiff_t n, const double* x,
                density is that one term. lse (NULL: not wanted) gets the m log densities, weights
                aside. Returns sum_i w_i lse_i over rows with w_i > 0. Responsibilities below
                exp(-GM_CUT) are exactly 0; with reach (cols doubles; NULL: none) also those
-               where GM_REACH maha exceeds reach[j] - the row's largest term, see gm_reach().
+               where GM_REACH maha exceeds reach[j] - the row's largest term, see gm_reach(),
+               which then add nothing to the row's density either.
                w, label NULL: 1, all unknown.
                A row whose terms are all -Inf has lse -Inf and resp 0.
    accumulate  adds the block's statistics (nk, nk2, sum, scatter; not total) to stats.
@@ -338,6 +345,13 @@ struct gm_kernel {
   const char* name; /* "reference", "baseline", "avx2", "avx512" */
   void (*distance[GM_N_SHAPES])(const struct gm_factors* f, const double* x, ptrdiff_t ld,
                                 int m, double* maha, double* work);
+  /* Where there is a screen. least: maha (m x k) <- lower bounds of the distances, by no more than
+     the first `depth` variables; 0 where there is none. some: maha[c] <- the distance of row[c],
+     c < m, from component j, the same bits as by distance. Both NULL in the textbook kernel. */
+  void (*least)(const struct gm_factors* f, int depth, const double* x, ptrdiff_t ld,
+                int m, double* maha, double* work);
+  void (*some)(const struct gm_factors* f, int j, const double* x, ptrdiff_t ld,
+               const int* row, int m, double* maha, double* work);
   double (*posterior)(const double* logc, int cols, int m, const double* w,
                       const int* label, const double* reach, double* maha, double* lse);
   void (*accumulate[GM_N_SHAPES])(const struct gm_factors* f, const double* x,
@@ -362,11 +376,6 @@ static inline ptrdiff_t gm_root_rows(int d) { return ((ptrdiff_t)d + 7) / 8 * 8;
 ptrdiff_t gm_kernel_work(int d, int k);
 /* The best path that this processor runs; or the one named (NULL where it can't run here). */
 const struct gm_kernel* gm_kernel_find(const char* name);
-
-/* Which rows are too far from a component to matter to its statistics: where r_ij (1 + maha_ij) <
-   2^-54 prop_j, so that what is left out of all rows is below rounding, in its weight and in its
-   scatter, measured in its own metric. reach: k + 1; the noise reaches everywhere. */
-void gm_reach(const struct gm_factors* f, double* reach);
 
 /* ---- blocks -------------------------------------------------------------------------- */
 
@@ -411,6 +420,7 @@ struct gm_block {
   const double* w;
   const int* label;
   double* maha;   /* m x (k + 1), then resp */
+  double* reach;  /* k + 1 */
   double* lse;    /* m */
   int* component; /* m */
   double* work;   /* gm_kernel_work() */
@@ -433,6 +443,25 @@ int gm_blocks(const struct gm_rows* rows, int k, const struct gm_plan* plan,
 /* Lays the noise's column behind the k of block->maha, where there is noise: 0 inside the box, Inf
    outside. Returns how many columns there are. */
 int gm_noise_column(const struct gm_factors* f, const struct gm_block* block);
+
+/* ---- which rows matter to which components ------------------------------------------- */
+
+/* Too far from a component to matter are rows where r_ij (1 + maha_ij) < 2^-54 prop_j: what is left
+   out of all rows is below rounding, of their densities as of the component's weight and of its scatter,
+   measured in its own metric. reach: k + 1; the noise reaches everywhere. */
+void gm_reach(const struct gm_factors* f, double* reach);
+
+/* Makes the screen of component j, and its trust. work: 2 d doubles. */
+void gm_screen_set(struct gm_factors* f, int j, double* work);
+/* The variables that tell most cheaply, for the bounds of kernel->least: by a sample of the rows. 0:
+   bounds do not pay. work: gm_screen_work(). Never changes a result. */
+ptrdiff_t gm_screen_work(int d, int k);
+int gm_screen_depth(const struct gm_rows* rows, const struct gm_factors* f,
+                    const struct gm_kernel* kernel, double* work);
+/* The block's maha, and reach where that is wanted (returned; else NULL): distances of rows that are
+   out of reach may be left at Inf. depth: as above. */
+const double* gm_block_reach(const struct gm_kernel* kernel, const struct gm_factors* f,
+                             int depth, const struct gm_block* block);
 
 /* ---- E-step -------------------------------------------------------------------------- */
 

@@ -19,6 +19,8 @@
 const struct gm_kernel gm_kernel_avx512 = {
     .name = "avx512",
     .distance = {distance_triang, distance_diag, distance_spher},
+    .least = least_triang,
+    .some = some_triang,
     .posterior = posterior,
     .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
     .normals = normals,

@@ -17,6 +17,8 @@
 const struct gm_kernel gm_kernel_baseline = {
     .name = "baseline",
     .distance = {distance_triang, distance_diag, distance_spher},
+    .least = least_triang,
+    .some = some_triang,
     .posterior = posterior,
     .accumulate = {accumulate_triang, accumulate_diag, accumulate_diag},
     .normals = normals,

@@ -231,8 +231,9 @@ GM_INLINE double posterior_rows(const double* restrict logc, int cols, ptrdiff_t
       }
       exp_cut(e);
       GM_UNROLL for (int g = 0; g < GROUP; g++) {
+        if (reach) e[g] = keep(e[g], near[g]);
         sum[g] += e[g];
-        store(column + g * GM_W, reach ? keep(e[g], near[g]) : e[g]);
+        store(column + g * GM_W, e[g]);
       }
     }
     if (row_logs) {

@@ -80,14 +80,13 @@ static double posterior(const double* restrict logc, int cols, int m,
     for (ptrdiff_t j = 0; j < cols; j++) {
       double* r = &maha[i + m * j];
       const double below = logc[j] - *r / 2 - most;
-      const int far = reach && !known && !(*r * GM_REACH <= reach[j] - most);
+      const int far = reach && !(*r * GM_REACH <= reach[j] - most);
       if (known) {
         *r = j == known - 1;
       } else {
-        *r = below >= -GM_CUT ? exp(below) : 0;
+        *r = below >= -GM_CUT && !far ? exp(below) : 0;
       }
       sum += *r;
-      if (far) *r = 0;
     }
     for (ptrdiff_t j = 0; sum > 0 && j < cols; j++) maha[i + m * j] *= weight / sum;
     const double logf = sum > 0 ? most + log(sum) : -INFINITY;

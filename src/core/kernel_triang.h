@@ -21,18 +21,24 @@ enum {
 
 /* ---- distance ---------------------------------------------------------------------- */
 
-/* y[a], ..., y[a + na - 1] of NV vectors of rows from those before; adds their squares to
-   sum. Variable b of y at y + b * NV * GM_W; the last tile's are not stored. */
-GM_INLINE void substitute(int na, int last, ptrdiff_t a, ptrdiff_t d, const double* l,
-                          const double* mean, const double* x, ptrdiff_t ld, double* y,
-                          vec* sum) {
+/* y[a], ..., y[a + na - 1] of NV vectors of rows (gathered: those of the numbers `row`) from
+   those before; adds their squares to sum. Variable b of y at y + b * NV * GM_W; the last tile's
+   are not stored. */
+GM_INLINE void substitute(int na, int last, int gathered, ptrdiff_t a, ptrdiff_t d,
+                          const double* l, const double* mean, const double* x,
+                          ptrdiff_t ld, const int* row, double* y, vec* sum) {
   vec t[HEIGHT][NV];
   GM_UNROLL for (int s = 0; s < na; s++) {
     const vec center = splat(mean[a + s]);
     const double* column = x + ld * (a + s);
-    GM_UNROLL for (int v = 0; v < NV; v++) t[s][v] = load(column + v * GM_W) - center;
+    GM_UNROLL for (int v = 0; v < NV; v++) {
+      const vec xv =
+          gathered ? GM_GATHER(column, row + v * GM_W) : load(column + v * GM_W);
+      t[s][v] = xv - center;
+    }
   }
-  if (!last) { /* the next tile's columns: strides that the processor does not foresee */
+  /* the next tile's columns: strides that the processor does not foresee */
+  if (!last && !gathered) {
     GM_UNROLL for (int s = na; s < 2 * na; s++) {
       for (int i = 0; i < NV * GM_W; i += 8) __builtin_prefetch(x + ld * (a + s) + i);
     }
@@ -73,10 +79,34 @@ GM_INLINE void distance_small(int d, const struct gm_factors* f, const double* r
     for (ptrdiff_t i = 0; i < m; i += NV * GM_W) {
       vec sum[NV];
       GM_UNROLL for (int v = 0; v < NV; v++) sum[v] = splat(0);
-      substitute(d, 1, 0, d, l, mean, x + i, ld, NULL, sum);
+      substitute(d, 1, 0, 0, d, l, mean, x + i, ld, NULL, NULL, sum);
       store_distance(maha + i + m * j, sum);
     }
   }
+}
+
+/* NV vectors of rows, from d = 5 on. */
+GM_INLINE void distance_rows(int gathered, const struct gm_factors* f, ptrdiff_t j,
+                             const double* x, ptrdiff_t ld, const int* row, double* maha,
+                             double* work) {
+  const ptrdiff_t d = f->d;
+  const double* mean = f->mean + d * j;
+  const double* l = f->factor + f->stride * j;
+  vec sum[NV];
+  GM_UNROLL for (int v = 0; v < NV; v++) sum[v] = splat(0);
+  ptrdiff_t a = 0;
+  for (; a + HEIGHT <= d; a += HEIGHT) {
+    substitute(HEIGHT, 0, gathered, a, d, l, mean, x, ld, row, work, sum);
+  }
+  switch (d - a) {
+    case 4: /* with HEIGHT 5 only */
+      substitute(MIN(4, HEIGHT - 1), 1, gathered, a, d, l, mean, x, ld, row, work, sum);
+      break;
+    case 3: substitute(3, 1, gathered, a, d, l, mean, x, ld, row, work, sum); break;
+    case 2: substitute(2, 1, gathered, a, d, l, mean, x, ld, row, work, sum); break;
+    case 1: substitute(1, 1, gathered, a, d, l, mean, x, ld, row, work, sum); break;
+  }
+  store_distance(maha, sum);
 }
 
 GM_TARGET static void distance_triang(const struct gm_factors* f,
@@ -91,26 +121,141 @@ GM_TARGET static void distance_triang(const struct gm_factors* f,
   }
   for (ptrdiff_t i = 0; i < m; i += NV * GM_W) {
     for (ptrdiff_t j = 0; j < f->k; j++) {
-      const double* mean = f->mean + d * j;
-      const double* l = f->factor + f->stride * j;
-      vec sum[NV];
-      GM_UNROLL for (int v = 0; v < NV; v++) sum[v] = splat(0);
-      ptrdiff_t a = 0;
-      for (; a + HEIGHT <= d; a += HEIGHT) {
-        substitute(HEIGHT, 0, a, d, l, mean, x + i, ld, work, sum);
-      }
-      const double* xi = x + i;
-      switch (d - a) {
-        case 4: /* with HEIGHT 5 only */
-          substitute(MIN(4, HEIGHT - 1), 1, a, d, l, mean, xi, ld, work, sum);
-          break;
-        case 3: substitute(3, 1, a, d, l, mean, xi, ld, work, sum); break;
-        case 2: substitute(2, 1, a, d, l, mean, xi, ld, work, sum); break;
-        case 1: substitute(1, 1, a, d, l, mean, xi, ld, work, sum); break;
-      }
-      store_distance(maha + i + m * j, sum);
+      distance_rows(0, f, j, x + i, ld, NULL, maha + i + m * j, work);
     }
   }
+}
+
+GM_TARGET static void some_triang(const struct gm_factors* f, int j,
+                                  const double* restrict x, ptrdiff_t ld, const int* row,
+                                  int m, double* restrict maha, double* restrict work) {
+  for (ptrdiff_t i = 0; i < m; i += NV * GM_W) {
+    distance_rows(1, f, j, x, ld, row + i, maha + i, work);
+  }
+}
+
+/* ---- lower bounds, in single precision --------------------------------------------- */
+
+typedef float wide __attribute__((vector_size(8 * GM_W)));
+typedef float wide_unaligned
+    __attribute__((vector_size(8 * GM_W), aligned(4), may_alias));
+typedef float narrow __attribute__((vector_size(4 * GM_W)));
+
+#if defined(__clang__) || __GNUC__ >= 9
+#define GM_NARROW(x) __builtin_convertvector(x, narrow)
+#define GM_WIDEN(x) __builtin_convertvector(x, vec)
+#else
+GM_INLINE narrow to_narrow(vec x) {
+  narrow y;
+  for (int lane = 0; lane < GM_W; lane++) y[lane] = (float)x[lane];
+  return y;
+}
+GM_INLINE vec to_wide(narrow x) {
+  vec y;
+  for (int lane = 0; lane < GM_W; lane++) y[lane] = x[lane];
+  return y;
+}
+#define GM_NARROW(x) to_narrow(x)
+#define GM_WIDEN(x) to_wide(x)
+#endif
+
+#if !defined(__clang__) && __GNUC__ < 12
+GM_INLINE wide join(narrow low, narrow high) {
+  union {
+    narrow half[2];
+    wide whole;
+  } both = {{low, high}};
+  return both.whole;
+}
+#define GM_JOIN(low, high) join(low, high)
+#elif GM_W == 8
+#define GM_JOIN(low, high) \
+  __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#elif GM_W == 4
+#define GM_JOIN(low, high) __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7)
+#else
+#define GM_JOIN(low, high) __builtin_shufflevector(low, high, 0, 1, 2, 3)
+#endif
+
+GM_INLINE wide wide_splat(float x) { return x - (wide){0}; }
+
+/* 2 GM_W rows of x - center. */
+GM_INLINE wide wide_less(const double* x, vec center) {
+  const narrow low = GM_NARROW(load(x) - center);
+  const narrow high = GM_NARROW(load(x + GM_W) - center);
+  return GM_JOIN(low, high);
+}
+
+/* As substitute(), HEIGHT variables of nv wide vectors of rows. */
+GM_INLINE void wide_substitute(int nv, ptrdiff_t a, ptrdiff_t d, const float* l,
+                               const double* mean, const double* x, ptrdiff_t ld,
+                               float* y, wide* sum) {
+  enum { ROWS = 2 * GM_W };
+  wide t[HEIGHT][NV];
+  GM_UNROLL for (int s = 0; s < HEIGHT; s++) {
+    const vec center = splat(mean[a + s]);
+    GM_UNROLL for (int v = 0; v < nv; v++) {
+      t[s][v] = wide_less(x + ld * (a + s) + v * ROWS, center);
+    }
+  }
+  for (ptrdiff_t b = 0; b < a; b++) {
+    GM_UNROLL for (int s = 0; s < HEIGHT; s++) {
+      const wide c = wide_splat(l[a + s + d * b]);
+      GM_UNROLL for (int v = 0; v < nv; v++) {
+        t[s][v] -= c * *(const wide_unaligned*)(y + (b * nv + v) * ROWS);
+      }
+    }
+  }
+  GM_UNROLL for (int s = 0; s < HEIGHT; s++) {
+    GM_UNROLL for (int q = 0; q < HEIGHT; q++) {
+      if (q >= s) continue;
+      const wide c = wide_splat(l[a + s + d * (a + q)]);
+      GM_UNROLL for (int v = 0; v < nv; v++) t[s][v] -= c * t[q][v];
+    }
+    const wide reciprocal = wide_splat(l[a + s + d * (a + s)]);
+    GM_UNROLL for (int v = 0; v < nv; v++) {
+      t[s][v] *= reciprocal;
+      *(wide_unaligned*)(y + ((a + s) * nv + v) * ROWS) = t[s][v];
+      sum[v] += t[s][v] * t[s][v];
+    }
+  }
+}
+
+/* Bounds of nv wide vectors of rows. What is not finite in single precision tells nothing. */
+GM_INLINE void least_rows(int nv, const struct gm_factors* f, int depth, const double* x,
+                          ptrdiff_t ld, ptrdiff_t m, double* maha, float* y) {
+  const ptrdiff_t d = f->d;
+  for (ptrdiff_t j = 0; j < f->k; j++) {
+    const double* mean = f->mean + d * j;
+    const float* l = f->screen + f->stride * j;
+    const vec trust = splat(f->trust[j]);
+    wide sum[NV];
+    GM_UNROLL for (int v = 0; v < nv; v++) sum[v] = wide_splat(0);
+    for (ptrdiff_t a = 0; a + HEIGHT <= depth; a += HEIGHT) {
+      wide_substitute(nv, a, d, l, mean, x, ld, y, sum);
+    }
+    GM_UNROLL for (int v = 0; v < nv; v++) {
+      union {
+        wide whole;
+        narrow half[2];
+      } found = {sum[v]};
+      GM_UNROLL for (int h = 0; h < 2; h++) {
+        const vec squares = GM_WIDEN(found.half[h]);
+        const bits finite = (bits)(squares <= splat(FLT_MAX));
+        store(maha + m * j + (2 * v + h) * GM_W, keep(trust * squares, finite));
+      }
+    }
+  }
+}
+
+GM_TARGET static void least_triang(const struct gm_factors* f, int depth,
+                                   const double* restrict x, ptrdiff_t ld, int m,
+                                   double* restrict maha, double* restrict work) {
+  enum { ROWS = 2 * GM_W * NV };
+  float* y = (float*)work;
+  ptrdiff_t i = 0;
+  for (; i + ROWS <= m; i += ROWS) least_rows(NV, f, depth, x + i, ld, m, maha + i, y);
+  for (; i < m; i += ROWS / 2) least_rows(NV / 2, f, depth, x + i, ld, m, maha + i, y);
 }
 
 /* ---- accumulate -------------------------------------------------------------------- */

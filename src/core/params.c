@@ -57,8 +57,13 @@ void gm_params_noise(struct gm_params* params, double share) {
   params->prop[params->k] = share;
 }
 
+static int screened(enum gm_shape shape, int d) {
+  return shape == GM_TRIANG && d >= GM_SCREEN;
+}
+
 ptrdiff_t gm_factors_size(const struct gm_family* family, int d, int k) {
-  return k + 1 + cov_size(family, d, k);
+  const ptrdiff_t cov = cov_size(family, d, k);
+  return k + 1 + cov + (screened(family->shape, d) ? k + 2 * d + (cov + 1) / 2 : 0);
 }
 
 double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, int d,
@@ -69,6 +74,8 @@ double* gm_factors_init(struct gm_factors* f, const struct gm_family* family, in
   f->stride = gm_cov_stride(family, d);
   f->logc = mem;
   f->factor = mem + k + 1;
+  f->trust = f->factor + cov_size(family, d, k);
+  f->screen = screened(f->shape, d) ? (float*)(f->trust + k + 2 * d) : NULL;
   f->mean = f->prop = f->cov = NULL;
   f->noise = NULL;
   return mem + gm_factors_size(family, d, k);
@@ -122,6 +129,7 @@ int gm_factors_fill(struct gm_factors* f, const struct gm_params* params,
       return err->code;
     }
     f->logc[j] += gm_log_constant(f->d, logdet);
+    if (f->screen) gm_screen_set(f, j, f->trust + f->k);
     if (f->shape == GM_TRIANG && f->stride && gm_stop(engine, gm_cube(f->d) / 3)) {
       *err = (struct gm_error){.code = GM_STOPPED};
       return err->code;

@@ -120,6 +120,7 @@ void gm_marginal_set(struct gm_marginal* m, const struct gm_factors* f,
   m->f.logc = work;
   m->f.mean = mean;
   m->f.factor = mean + (ptrdiff_t)q * k;
+  m->f.screen = NULL;
   if (f->stride) m->f.stride = gm_cov_length(f->shape, q);
   m->work = m->f.factor + gm_cov_length(f->shape, q) * k;
   double logdet = 0;

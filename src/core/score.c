@@ -21,6 +21,7 @@ struct score {
   ptrdiff_t n;
   double* out;
   int* gaps; /* all threads write it */
+  int depth; /* of the bounds, see gm_screen_depth() */
 };
 
 static int flag_of(const int* flag) {
@@ -135,6 +136,11 @@ static void sum_up(enum gm_score what, const struct gm_block* block, int columns
   }
 }
 
+/* Then terms below rounding need not be known. */
+static int is_density(enum gm_score what) {
+  return what == GM_LOGDENS || what == GM_DENSITY;
+}
+
 static void score_block(void* data, const struct gm_block* block, int slot) {
   struct score* s = data;
   const struct gm_factors* f = block_factors(s->f, s->patterns, block);
@@ -147,7 +153,12 @@ static void score_block(void* data, const struct gm_block* block, int slot) {
     set_flag(s->gaps);
     return;
   }
-  gm_block_distance(s->kernel, f, block);
+  const double* reach = NULL;
+  if (is_density(what)) {
+    reach = gm_block_reach(s->kernel, f, s->depth, block);
+  } else {
+    gm_block_distance(s->kernel, f, block);
+  }
   if (what != GM_MAHALANOBIS) {
     const int terms = gm_noise_column(f, block);
     const int* label = what == GM_LOGDENS ? block->label : NULL;
@@ -156,7 +167,7 @@ static void score_block(void* data, const struct gm_block* block, int slot) {
         for (ptrdiff_t i = m * (ptrdiff_t)j; i < m * (ptrdiff_t)(j + 1); i++)
           maha[i] = f->logc[j] - 0.5 * maha[i];
     } else {
-      s->kernel->posterior(f->logc, terms, m, NULL, label, NULL, maha, lse);
+      s->kernel->posterior(f->logc, terms, m, NULL, label, reach, maha, lse);
     }
     if (what == GM_PROB || what == GM_CLASS || what == GM_UNCERTAINTY)
       mend_posterior(f, block, terms);
@@ -179,7 +190,7 @@ static void score_block(void* data, const struct gm_block* block, int slot) {
 
 ptrdiff_t gm_score_work(const struct gm_factors* f, int threads) {
   const struct gm_plan plan = score_plan(f);
-  return gm_blocks_work(&plan, f->d, f->k, threads);
+  return gm_screen_work(f->d, f->k) + gm_blocks_work(&plan, f->d, f->k, threads);
 }
 
 int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
@@ -194,7 +205,9 @@ int gm_score_rows(enum gm_score what, const struct gm_rows* rows,
                         .out = out,
                         .gaps = gaps};
   const struct gm_job job = {.block = score_block, .data = &score};
-  return gm_blocks(rows, f->k, &plan, engine, &job, work, err);
+  if (is_density(what)) score.depth = gm_screen_depth(rows, f, engine->kernel, work);
+  return gm_blocks(rows, f->k, &plan, engine, &job, work + gm_screen_work(f->d, f->k),
+                   err);
 }
 
 /* ---- certainty ---- */

@@ -126,10 +126,11 @@ test_that("rows out of reach of a component are left out of its statistics, to r
     for (path in paths()) {
       all <- engine_kernel(path, case$x, case$params, case$w, case$label)
       few <- engine_kernel(path, case$x, case$params, case$w, case$label, reach = 1L)
-      expect_identical(few[c("maha", "lse", "lse_loglik")], all[c("maha", "lse", "lse_loglik")])
-      expect_equal(few$loglik, all$loglik, tolerance = 1e-14)
+      expect_identical(few$maha, all$maha)
+      sums <- c("lse", "loglik", "lse_loglik")
+      expect_equal(few[sums], all[sums], tolerance = 1e-14)
       kept <- few$resp > 0
-      expect_identical(few$resp[kept], all$resp[kept])
+      expect_equal(few$resp[kept], all$resp[kept], tolerance = 1e-15)
       left_out <- left_out + sum(all$resp[!kept] > 0)
       prop <- rep(case$params$proportions, each = nrow(case$x))
       w <- if (is.null(case$w)) 1 else case$w
