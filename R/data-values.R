@@ -15,8 +15,8 @@ na_policy <- function(na.action) {
 }
 
 # -> x, and where rows were dropped rows (those kept) and na.action.
-handle_missing <- function(x, policy, arg) {
-  if (policy == "pass" || !anyNA(x)) return(list(x = x))
+handle_missing <- function(x, policy, arg, gaps = anyNA(x)) {
+  if (policy == "pass" || !gaps) return(list(x = x))
   missing <- missing_rows(x)
   if (policy == "fail") refuse_missing(x, missing, arg)
   dropped <- which(missing)
@@ -68,7 +68,8 @@ missing_counts <- function(data, labels) {
   if (!is.null(m)) c(rows = m$rows, patterns = length(m$patterns), empty = m$empty)
 }
 
-has_gaps <- function(data) anyNA(data$x) || !is.null(data$home$missing)
+# Parts of complete data are complete.
+has_gaps <- function(data) !isFALSE(data$gaps) && anyNA(data$x) || !is.null(data$home$missing)
 
 # Rows of which neither values nor the component are known.
 says_nothing <- function(x, labels = NULL) {
@@ -122,9 +123,9 @@ row_label <- function(x, i) {
   ifelse(grepl("^[0-9]+$", names), names, encodeString(names, quote = "\""))
 }
 
-# A finite sum has finite terms: details are looked at only where it isn't.
-check_finite <- function(x, arg) {
-  if (!anyNA(x) && is.finite(sum(x))) return(invisible()) # NaN is slow to add
+# reach: the columns' ranges; details are looked at only where they are not finite.
+check_finite <- function(x, arg, reach = engine_scan(x)$reach) {
+  if (!any(reach[1L, ] == -Inf | reach[2L, ] == Inf)) return(invisible())
   count <- sum(is.infinite(x))
   if (count == 0) return(invisible())
   first <- which(is.infinite(x))[1L]
@@ -168,10 +169,10 @@ check_weights <- function(w, x) {
 # Refuses columns without variation, and numbers whose squares leave the range of a double;
 # returns the columns' scales. instead: those of columns without variation, by a prior with which
 # they do no harm; NULL: there is none.
-check_scale <- function(x, w, arg, instead = NULL) {
+check_scale <- function(x, w, arg, instead = NULL, scan = engine_scan(x, w)) {
   counts <- if (!is.null(w) && any(w == 0)) w > 0
-  refuse_unobserved(x, counts, arg)
-  scan <- engine_scan(x, w)
+  gaps <- scan$missing > 0
+  if (gaps) refuse_unobserved(x, counts, arg)
   ranges <- scan$reach
   counted <- scan$ranges
   names <- colnames(x)
@@ -179,8 +180,7 @@ check_scale <- function(x, w, arg, instead = NULL) {
   rows <- if (is.null(counts)) nrow(x) else sum(counts)
   constant <- counted[1L, ] == counted[2L, ]
   if (is.null(instead)) {
-    refuse_constant(names[constant], rows, ncol(x), sprintf("`%s`", arg), !is.null(counts),
-                    anyNA(x))
+    refuse_constant(names[constant], rows, ncol(x), sprintf("`%s`", arg), !is.null(counts), gaps)
   }
   scale <- column_scale(x, w)
   scale[constant] <- instead[constant]
@@ -213,7 +213,6 @@ check_spread <- function(scale, spread) {
 }
 
 refuse_unobserved <- function(x, counts, arg) {
-  if (!anyNA(x)) return(invisible())
   lost <- apply_columns(x, function(v) all(is.na(if (is.null(counts)) v else v[counts])), NA)
   refuse_empty(colnames(x)[lost], backtick(arg), !is.null(counts))
 }

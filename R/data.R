@@ -5,6 +5,7 @@
 #   rows       which of the rows given these are (their numbers), or NULL: all
 #   given      number of rows given, before `subset` and `na.action`
 #   scale      the columns' scales, d
+#   gaps       whether values are missing
 #   terms      of a formula, else NULL
 #   blueprint  what new data have to look like: kind ("vector", "matrix", "data.frame", "formula"),
 #              names (d), named (FALSE: the names were made up), terms, variables (what a
@@ -90,21 +91,25 @@ admit <- function(x, weights, na.action, blueprint, arg, prior = NULL) {
   given <- nrow(x)
   weights <- check_weights(weights, x)
   policy <- na_policy(na.action)
-  known <- handle_missing(x, policy, arg)
+  scan <- engine_scan(x, weights)
+  known <- handle_missing(x, policy, arg, scan$missing > 0)
   x <- known$x
   if (nrow(x) == 0L) {
     gmm_abort("missing", sprintf("`%s` has no row without missing values.", arg),
               "Leave out the columns that are missing most.")
   }
-  if (!is.null(known$rows)) weights <- weights[known$rows]
-  check_finite(x, arg)
+  if (!is.null(known$rows)) {
+    weights <- weights[known$rows]
+    scan <- engine_scan(x, weights)
+  }
+  check_finite(x, arg, scan$reach)
   if (!is.null(weights) && all(weights == 0)) {
     gmm_abort("weights", "`weights` must be positive for a row that is used; they are all 0.")
   }
-  scale <- check_scale(x, weights, arg, prior_scale(prior, colnames(x), blueprint$named))
+  scale <- check_scale(x, weights, arg, prior_scale(prior, colnames(x), blueprint$named), scan)
   blueprint$names <- colnames(x)
   list(x = x, weights = weights, na.action = known$na.action, rows = known$rows, given = given,
-       scale = scale, terms = NULL, blueprint = blueprint)
+       scale = scale, terms = NULL, blueprint = blueprint, gaps = scan$missing > 0)
 }
 
 # ---- matrices --------------------------------------------------------------------------

@@ -388,6 +388,7 @@ fit_model <- function(data, k, code, control, title = "gmm()", options = list())
 
 # Rows with a weight, of which something is known.
 rows_counted <- function(data) {
+  if (is.null(data$weights) && !has_gaps(data)) return(nrow(data$x))
   counts <- !wholly_missing(data$x)
   sum(if (is.null(data$weights)) counts else counts & data$weights > 0)
 }

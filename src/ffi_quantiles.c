@@ -8,8 +8,11 @@
 
 enum {
   SAMPLE = 4096,
-  ROOM = 16
-}; /* a ROOM-th of a column at most is gathered: 5 % are */
+  ROOM = 16,  /* a ROOM-th of a column at most is gathered: 5 % are */
+  STEP = 256, /* rows between two looks at whether there is room */
+  THREADS = 16,
+  SHARED = 200000 /* rows that are worth threads */
+};
 
 struct column {
   const double* v;
@@ -18,12 +21,17 @@ struct column {
   int size;
   double* near;
   ptrdiff_t room;
+  int threads;
 };
 
 static void look(struct column* c, const double* v) {
   c->v = v;
-  c->there = 0;
-  for (ptrdiff_t i = 0; i < c->n; i++) c->there += v[i] == v[i];
+  ptrdiff_t there = 0;
+#ifdef _OPENMP
+#pragma omp parallel for reduction(+ : there) num_threads(c->threads) if (c->n > SHARED)
+#endif
+  for (ptrdiff_t i = 0; i < c->n; i++) there += v[i] == v[i];
+  c->there = there;
   c->size = 0;
   if (c->there <= c->room) return;
   const double step = (double)c->n / SAMPLE;
@@ -34,19 +42,46 @@ static void look(struct column* c, const double* v) {
   R_rsort(c->sample, c->size);
 }
 
-/* Those in [low, high] -> near, as far as there is room; returns how many. */
-static ptrdiff_t gather(const struct column* c, double low, double high, double* near,
-                        ptrdiff_t room, ptrdiff_t* below) {
+/* Those in [low, high], of rows from to end -> near, as far as there is room, without a branch a
+   value; returns how many, or room where there may be more. */
+static ptrdiff_t gather_part(const double* v, ptrdiff_t from, ptrdiff_t end, double low,
+                             double high, double* near, ptrdiff_t room,
+                             ptrdiff_t* below) {
   ptrdiff_t count = 0, under = 0;
-  for (ptrdiff_t i = 0; i < c->n; i++) {
-    const double v = c->v[i];
-    under += v < low;
-    if (!(v >= low && v <= high)) continue;
-    if (count < room) near[count] = v;
-    count++;
+  while (from < end) {
+    const ptrdiff_t stop = from + STEP < end ? from + STEP : end;
+    if (count + (stop - from) >= room) return room;
+    for (; from < stop; from++) {
+      near[count] = v[from];
+      count += (v[from] >= low) & (v[from] <= high);
+      under += v[from] < low;
+    }
   }
   *below = under;
   return count;
+}
+
+/* The same of the column, a part a thread; c->room or more: there may be more. */
+static ptrdiff_t gather(const struct column* c, double low, double high,
+                        ptrdiff_t* below) {
+  ptrdiff_t count[THREADS], under[THREADS] = {0}, all = 0;
+  const int parts = c->n > SHARED ? c->threads : 1;
+  const ptrdiff_t room = c->room / parts;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(parts)
+#endif
+  for (int p = 0; p < parts; p++)
+    count[p] =
+        gather_part(c->v, c->n / parts * p, p + 1 < parts ? c->n / parts * (p + 1) : c->n,
+                    low, high, c->near + room * p, room, under + p);
+  *below = 0;
+  for (int p = 0; p < parts; p++) {
+    if (count[p] >= room) return c->room;
+    memmove(c->near + all, c->near + room * p, (size_t)count[p] * sizeof *c->near);
+    all += count[p];
+    *below += under[p];
+  }
+  return all;
 }
 
 /* The value of that rank, from 1, among those that are there. */
@@ -59,12 +94,13 @@ static double of_rank(const struct column* c, ptrdiff_t rank) {
     if (at - margin >= 0) low = c->sample[(int)(at - margin)];
     if (at + margin < c->size) high = c->sample[(int)(at + margin)];
   }
-  ptrdiff_t count = gather(c, low, high, near, c->room, &below);
-  if (rank > below && rank <= below + count && low == high) return low;
-  if (rank <= below || rank > below + count ||
-      count > c->room) { /* many ties, or an order */
-    near = ffi_alloc((double)c->there);
-    count = gather(c, -INFINITY, INFINITY, near, c->there, &below);
+  ptrdiff_t count = gather(c, low, high, &below);
+  const int whole = count < c->room;
+  if (whole && rank > below && rank <= below + count && low == high) return low;
+  if (!whole || rank <= below || rank > below + count) { /* many ties, or an order */
+    const ptrdiff_t room = c->there + STEP + 1;
+    near = ffi_alloc((double)room);
+    count = gather_part(c->v, 0, c->n, -INFINITY, INFINITY, near, room, &below);
   }
   rPsort(near, (int)count, (int)(rank - below - 1));
   return near[rank - below - 1];
@@ -81,7 +117,9 @@ SEXP ffi_gmm_quantiles(SEXP x, SEXP p) {
       Rf_error("internal error: `p` must be above 0 and at most 1.");
   struct column* c = (struct column*)R_alloc(1, sizeof *c);
   c->n = rows.n;
-  c->room = rows.n <= 4 * SAMPLE ? rows.n : rows.n / ROOM;
+  c->room = rows.n <= 4 * SAMPLE ? rows.n + STEP + 1 : rows.n / ROOM;
+  c->threads = ffi_threads(R_NilValue);
+  if (c->threads > THREADS) c->threads = THREADS;
   c->near = ffi_alloc((double)c->room);
   SEXP out = PROTECT(Rf_allocMatrix(REALSXP, shares, rows.d));
   for (int a = 0; a < rows.d; a++) {

@@ -42,13 +42,15 @@ double gm_random_factor(double u) { return exp(log(.02) * u); }
 ptrdiff_t gm_subsample(const struct gm_rows* rows, uint64_t key,
                        const struct gm_engine* engine, ptrdiff_t m, int* row, double* w) {
   enum { STRETCH = 1000000 }; /* rows between two ticks */
-  double total = 0, sum = 0;
+  double total = rows->w ? 0 : (double)rows->n, sum = 0;
   ptrdiff_t count = 0, part = 0;
-  for (ptrdiff_t i = 0; i < rows->n; i++) total += rows->w ? rows->w[i] : 1;
+  for (ptrdiff_t i = 0; i < rows->n && rows->w; i++) total += rows->w[i];
   double u[2], next = -1;
   for (ptrdiff_t i = 0; i < rows->n && part < m; i++) {
     double drawn = 0;
-    sum += rows->w ? rows->w[i] : 1;
+    if (!rows->w && next > (double)i)
+      i = (ptrdiff_t)fmin(ceil(next), total) - 1; /* whose turn is next */
+    sum = rows->w ? sum + rows->w[i] : (double)(i + 1);
     while (part < m) {
       if (next < 0) {
         gm_random(key, (uint64_t)part, UINT32_MAX, 0, u);
