@@ -102,8 +102,7 @@
 #'
 #' Where there are more than twice as many rows as max(4000, 20 k (d + 1)), all this is done on a
 #' sample of that size, which follows the weights, and the best three distinct optima go on
-#' from there on all rows. The optima of the sample are found to 1e-7 a row whatever `tol` is, which
-#' is that of all rows. `starts` of the fit then tells of the sample, scaled to all rows.
+#' from there on all rows. `starts` of the fit then tells of the sample, scaled to all rows.
 #'
 #' `"kmeans++"` and `"random"` run all of their `n_init` starts to convergence on all rows and
 #' propose nothing; a start that was drawn before is not run again, and `starts` of the fit says so.

@@ -145,9 +145,6 @@ static int prepare(struct gm_seeder* seeder, enum gm_seed kind,
   return kind == GM_SEED_HIER ? ffi_grow(seeder, err) : GM_OK;
 }
 
-/* Of the optima of a sample, per row: close enough to tell them apart, whatever all rows are asked. */
-#define SAMPLE_TOL 1e-7
-
 /* The search; on a sample of the rows first where they are many. */
 static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
                   ptrdiff_t sample, struct gm_pool* pool, struct gm_record* records,
@@ -161,15 +158,13 @@ static int search(const struct gm_quest* quest, struct gm_seeder* seeder,
     if (ffi_subsample(rows, seeder->key, seeder->engine, sample, &some, err))
       return err->code;
     struct gm_seeder few = *seeder;
-    struct gm_quest wide = *quest;
-    if (wide.em.tol > 0) wide.em.tol = SAMPLE_TOL;
     const struct gm_bounds bounds =
         ffi_thin_bounds(seeder->bounds, weight_of(&some) / weight_of(rows));
     few.rows = &some;
     few.bounds = &bounds;
     if (prepare(&few, quest->kind, family, k, err) ||
-        gm_search(&wide, &few, pool, records,
-                  ffi_alloc((double)gm_search_work(&wide, &few, family, k)), err))
+        gm_search(quest, &few, pool, records,
+                  ffi_alloc((double)gm_search_work(quest, &few, family, k)), err))
       return err->code;
     seeder->weight = weight_of(rows);
     double* work =
