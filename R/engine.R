@@ -124,22 +124,28 @@ split_stats <- function(stats, code, d, k) {
 # EM from `start` (a parameter list) over rows that live elsewhere. estep(params): a function of a
 # list of proportions, means (k x d), covariances and the family's code (`covariance`) that returns
 # their statistics, in the order of engine_layout(), about these means; the weights in them are
-# divided by `unit`. What it raises goes through. Value: as that of engine_fit(), without starts,
-# reached, seen and weight; where the run failed only its record, `best`, whose status is not 0.
-engine_em <- function(estep, code, start, scale, control, options = list(), unit = 1) {
+# divided by `unit`. What it raises goes through. leap(params, stats): NULL, or better parameters,
+# with the gain that they promise, see `struct gm_home` in src/core/gm.h. Value: as that of
+# engine_fit(), without starts, reached, seen and weight; where the run failed only its record,
+# `best`, whose status is not 0.
+engine_em <- function(estep, code, start, scale, control, options = list(), unit = 1,
+                      leap = NULL) {
   k <- nrow(start$means)
   length <- sum(engine_layout(code, length(scale), k))
+  read <- function(params) c(read_params_c(params, options$noise), list(covariance = code))
   call <- function(params) {
-    params <- read_params_c(params, options$noise)
-    params$covariance <- code
-    stats <- estep(params)
+    stats <- estep(read(params))
     if (!is.double(stats) || length(stats) != length) {
       gmm_abort("source", sprintf("An E-step must return %d statistics, not %s.", length,
                                   describe(stats)))
     }
     stats
   }
-  out <- with_classes(.Call(ffi_gmm_home, call, code, params_to_c(start),
+  ahead <- if (!is.null(leap)) function(params, stats) {
+    to <- leap(read(params), stats)
+    if (!is.null(to)) c(params_to_c(to), gain = to$gain / unit)
+  }
+  out <- with_classes(.Call(ffi_gmm_home, call, ahead, code, params_to_c(start),
                             bound_scale(scale, control), em_control(control, options, k, unit)))
   if (is.null(out$total)) return(list(best = read_records(out$best, unit)))
   read_result(out, unit, code, options$noise)

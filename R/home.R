@@ -23,7 +23,7 @@ home_fit <- function(data, code, k, start, control, title, options) {
   steps <- recorded(remembering(home$estep, colnames(data$x)), record, control)
   on.exit(steps$save())
   out <- engine_em(told(steps$estep, title, control$verbose), code, from$params, data$scale,
-                   control, options, home$unit)
+                   control, options, home$unit, make_leap(data, code, k, control, options))
   on.exit(if (!is.null(control$checkpoint)) unlink(control$checkpoint))
   out$best$kind <- from$kind
   out$starts <- if (is.null(from$starts)) out$best else from$starts
@@ -50,6 +50,39 @@ find_start <- function(data, code, k, start, control, title, options) {
 
 # Of the weight of all rows.
 sample_share <- function(data) sum(case_weights(data)) / data$home$weight
+
+# Leaps ahead of EM (see engine_em()), by the sample. The statistics of all rows differ from those
+# of the sample, taken for as many; with the difference held, as rows of which only statistics are
+# left (freeze() in online.R), EM over the sample ends at the maximum of an objective that has the
+# value and the gradient of that of all rows, and the curvature of the sample's: Newton's step, but
+# for that (cf. Shamir, Srebro & Zhang 2014). NULL: where the E-step takes more than the parameters.
+make_leap <- function(data, code, k, control, options) {
+  if (!is.null(options$variational)) return(NULL)
+  home <- data$home
+  d <- ncol(data$x)
+  unit <- weight_unit(data$weights)
+  w <- if (!is.null(data$weights)) data$weights / unit
+  labels <- labels_to_c(options$labels)
+  lengths <- engine_layout(code, d, k)
+  times <- home$weight / sum(case_weights(data)) * unit / home$unit
+  times <- rep(times^ifelse(names(lengths) %in% c("nk2", "lost2"), 2, 1), lengths)
+  sample_stats <- function(params) {
+    times * engine_stats(data$x, w, params, labels, control$threads)
+  }
+  control[c("tol", "max_iter")] <- list(control$tol / 10, 1000L)
+  function(params, stats) {
+    apart <- split_stats(stats - sample_stats(params), code, d, k)
+    apart <- freeze(c(apart, unit = home$unit), params, seq_len(k))
+    near <- function(now) {
+      stats <- sample_stats(now) + apart(now, home$unit)
+      if (any(stats[seq_len(k)] <= 0)) stats[] <- NaN # too far for the difference to hold
+      stats
+    }
+    out <- engine_em(near, code, params, data$scale, control, options, home$unit)
+    if (out$best$status > 0L || !out$best$converged) return(NULL)
+    c(reorder_gaussians(out, seq_len(k)), gain = out$best$objective - out$trace[[1L]])
+  }
+}
 
 # An E-step whose errors carry the parameters of the last pass that ended well.
 remembering <- function(estep, names) {

@@ -355,12 +355,13 @@ expected_loglik <- function(stats, params) {
   d <- nrow(stats$sum)
   k <- length(stats$nk)
   noise <- stats$total[3L]
-  value <- if (noise > 0) noise * log(params$proportions[[k + 1L]]) else 0 # but for its constant
-  for (j in which(stats$nk > 0)) {
+  value <- if (noise != 0) noise * log(params$proportions[[k + 1L]]) else 0 # but for its constant
+  there <- which(stats$nk != 0)
+  for (j in there) {
     root <- chol(component_covariance(params, j))
     value <- value + stats$nk[j] *
       (log(params$proportions[[j]]) - d / 2 * log(2 * pi) - sum(log(diag(root))))
-    at <- if (ncol(stats$scatter) > 1L) j else if (j == which(stats$nk > 0)[1L]) 1L else next
+    at <- if (ncol(stats$scatter) > 1L) j else if (j == there[1L]) 1L else next
     value <- value - spread_over(stats$scatter[, at], chol2inv(root)) / 2
   }
   value

@@ -15,8 +15,13 @@
 #' The first pass counts the rows, checks every value and draws a sample (by R's random numbers; it
 #' depends on the number of a row, not on how rows are cut into chunks). Scales of the columns come
 #' from the sample, and so does the start: [gmm()] searches on the sample as it does on rows in
-#' memory. From the best optimum EM goes on over all rows, one pass an iteration, until it has
-#' converged. With parameters or a fit as start, `gmm_control(init = )`, no search is made.
+#' memory. From the best optimum it goes on over all rows, one pass an iteration, until it has
+#' converged. The sample also tells how the likelihood bends: each pass says how all rows differ
+#' from it, and the next parameters are the optimum of the sample with that made up for, so that
+#' three or four passes are enough as a rule. Where the sample says too little (components that
+#' overlap so much that samples disagree on them), accelerated EM does the rest;
+#' `gmm_control(accelerate = FALSE)` is plain EM from the start. With parameters or a fit as start,
+#' `gmm_control(init = )`, no search is made.
 #'
 #' A table that is kept as text takes most of its time to be read: [gmm_write()] turns any source
 #' into a file of numbers once.

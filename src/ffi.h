@@ -16,7 +16,8 @@
 /* ---- entry points, listed in init.c ---- */
 SEXP ffi_gmm_fit(SEXP x, SEXP w, SEXP family, SEXP k, SEXP scale, SEXP start,
                  SEXP control);
-SEXP ffi_gmm_home(SEXP estep, SEXP family, SEXP start, SEXP scale, SEXP control);
+SEXP ffi_gmm_home(SEXP estep, SEXP leap, SEXP family, SEXP start, SEXP scale,
+                  SEXP control);
 SEXP ffi_gmm_stats(SEXP x, SEXP w, SEXP family, SEXP params, SEXP labels, SEXP threads);
 SEXP ffi_gmm_layout(SEXP family, SEXP d, SEXP k);
 SEXP ffi_gmm_grid(SEXP x, SEXP w, SEXP scale, SEXP stocks, SEXP cells, SEXP control);

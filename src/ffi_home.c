@@ -7,7 +7,7 @@
 #include "ffi.h"
 
 struct call_home {
-  SEXP estep;
+  SEXP estep, leap; /* functions; leap: or NULL */
   const struct gm_bounds* bounds;
   double* prop; /* k + 1 */
   const struct gm_engine* engine;
@@ -51,15 +51,43 @@ static int call_estep(void* data, const struct gm_params* params, struct gm_stat
   return GM_OK;
 }
 
+/* leap(list(proportions, means, covariances), statistics): NULL, or the same of better parameters,
+   and `gain`. */
+static int call_leap(void* data, const struct gm_stats* stats, struct gm_params* params,
+                     double* promise, struct gm_error* err) {
+  static const char* const names[] = {"proportions", "means", "covariances"};
+  const struct call_home* home = data;
+  (void)err;
+  SEXP list = PROTECT(ffi_list(3, names));
+  ffi_set_params(list, 0, params);
+  SEXP sums = PROTECT(Rf_allocVector(REALSXP, stats->size));
+  memcpy(REAL(sums), stats->nk, (size_t)stats->size * sizeof(double));
+  SEXP call = PROTECT(Rf_lang3(home->leap, list, sums));
+  SEXP value = PROTECT(Rf_eval(call, R_BaseEnv));
+  const int known = !Rf_isNull(value);
+  if (known) {
+    const struct gm_params to =
+        ffi_start_params(value, params->family, params->d, params->k);
+    gm_params_copy(params, &to);
+    *promise = ffi_number(ffi_field(value, "gain"), "gain");
+  }
+  UNPROTECT(4);
+  return !known;
+}
+
 /* control: list(max_iter, tol, floor, spurious (3), threads, prior, equal, noise, fixed).
    Value: as
    ffi_gmm_fit() for one run: its record, and where it survived the rest. */
-SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP control) {
+SEXP ffi_gmm_home(SEXP estep, SEXP leap, SEXP family_code, SEXP start, SEXP scale,
+                  SEXP control) {
   static const char* const names[] = {"best",        "proportions", "means",
                                       "covariances", "total",       "trace",
                                       "verdict",     "stats",       "log_weight"};
   const struct gm_family* family = ffi_family(family_code);
   if (!Rf_isFunction(estep)) Rf_error("internal error: `estep` must be a function");
+  const int leaps = !Rf_isNull(leap);
+  if (leaps && !Rf_isFunction(leap))
+    Rf_error("internal error: `leap` must be a function");
   if (Rf_xlength(scale) < 1 || Rf_xlength(scale) > INT_MAX / 2)
     Rf_error("internal error: no columns");
   const int d = (int)Rf_xlength(scale);
@@ -80,11 +108,15 @@ SEXP ffi_gmm_home(SEXP estep, SEXP family_code, SEXP start, SEXP scale, SEXP con
   gm_mstep_equal(&bounds, &result.params);
   gm_fix(&bounds, &result.params);
   result.record = (struct gm_record){.kind = GM_SEED_GIVEN, .state = GM_FINISHED};
-  struct call_home rows = {
-      .estep = estep, .bounds = &bounds, .prop = ffi_alloc(k + 1.0), .engine = &engine};
+  struct call_home rows = {.estep = estep,
+                           .leap = leap,
+                           .bounds = &bounds,
+                           .prop = ffi_alloc(k + 1.0),
+                           .engine = &engine};
   gm_factors_init(&rows.factors, family, d, k, ffi_alloc(gm_factors_size(family, d, k)));
   rows.factors.noise = bounds.noise;
-  const struct gm_home home = {.estep = call_estep, .data = &rows};
+  const struct gm_home home = {
+      .estep = call_estep, .data = &rows, .leap = leaps ? call_leap : NULL};
   double* work = ffi_alloc((double)gm_run_work(family, d, k));
   gm_bound_ratio(&result.params, &bounds, work);
   const int failed = gm_run_home(&home, &bounds, &em, &spurious, &result, work);

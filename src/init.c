@@ -16,7 +16,7 @@ static const R_CallMethodDef routines[] = {
     ROUTINE(ffi_gmm_kernel, 8),
     ROUTINE(ffi_gmm_random, 4),
     ROUTINE(ffi_gmm_engine, 0),
-    ROUTINE(ffi_gmm_home, 5),
+    ROUTINE(ffi_gmm_home, 6),
     ROUTINE(ffi_gmm_stats, 6),
     ROUTINE(ffi_gmm_layout, 3),
     ROUTINE(ffi_gmm_csv, 6),

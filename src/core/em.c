@@ -6,9 +6,14 @@
    for a linearly converging run g_t a / (1 - a) is what all further steps would gain together.
    Converged: that is below tol times the weight at two steps in a row; or the gain is below the
    objective's rounding error at three. a >= 1, a run that leaves a saddle, never converges. Where
-   rows are trimmed, the last two E-steps must also have kept the same ones. */
+   rows are trimmed, the last two E-steps must also have kept the same ones.
+
+   A home that knows a way to better parameters without a pass over the rows (a sample of them, see
+   R/home.R) is asked first; these leaps need no warm start, and the loop above goes on from where
+   they end. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "accel.h"
 
@@ -136,6 +141,45 @@ static double look_ahead(struct loop* l, int bold, double left) {
   return left;
 }
 
+/* Leaps, while they bring half of what they promise; the run has converged where one promises less
+   than tol. A leap that goes backwards is taken back: what it cost is a pass. */
+static int leap(struct loop* l, int max_iter, double* trace) {
+  const struct gm_home* home = l->home;
+  struct gm_run* run = l->run;
+  struct gm_accel* accel = &l->accel;
+  const size_t size = (size_t)l->stats->size * sizeof(double);
+  for (int going = 1; going && run->iterations < max_iter;) {
+    const struct gm_run before = *run;
+    double promise = 0;
+    gm_params_copy(&accel->held, l->params);
+    memcpy(accel->seen, l->stats->nk, size);
+    int sound = !home->leap(home->data, l->stats, l->params, &promise, l->err);
+    if (sound && fabs(promise) < l->tol * l->stats->total[GM_WEIGHT]) {
+      gm_params_copy(l->params, &accel->held);
+      run->converged = 1;
+      break;
+    }
+    sound = sound && promise > 0 && !gm_floored(l->params, l->bounds, 1, l->work) &&
+            !look(l) && run->objective >= before.objective;
+    if (l->err->code == GM_STOPPED) break;
+    if (sound) {
+      run->gain = run->objective - before.objective;
+      trace[++run->iterations] = run->objective;
+      going = run->gain > promise / 2;
+    } else {
+      const int passes = run->passes;
+      *run = before;
+      run->passes = passes;
+      gm_params_copy(l->params, &accel->held);
+      memcpy(l->stats->nk, accel->seen, size);
+      *l->err = (struct gm_error){.code = GM_OK};
+      going = 0;
+    }
+  }
+  gm_accel_clear(accel);
+  return l->err->code;
+}
+
 /* hopeless() may use the first part. */
 static ptrdiff_t shared_work(const struct gm_family* family, int d, int k) {
   const ptrdiff_t mstep = gm_mstep_work(family, d, k);
@@ -180,6 +224,9 @@ int gm_em(const struct gm_home* home, const struct gm_bounds* bounds,
                      gm_stats_complete(stats); /* a single step */
   const int accelerate = control->accelerate && tol > 0 && !closed && !home->trimming &&
                          !bounds->fixed && !(bounds->ratio < INFINITY);
+  if (home->leap && control->accelerate && tol > 0 && !closed &&
+      leap(&l, control->max_iter, trace))
+    return err->code;
 
   if (control->resume && control->hopeless)
     run->abandoned = control->hopeless(control->data, run, run->watch.left);

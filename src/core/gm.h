@@ -515,6 +515,10 @@ struct gm_home {
                struct gm_error* err);
   void* data;
   const struct gm_trimming* trimming; /* NULL: all rows count, whatever the parameters */
+  /* NULL, or params (with their statistics) -> better ones, found without a pass over the rows, and
+     the gain that they promise. Not 0: none are known. */
+  int (*leap)(void* data, const struct gm_stats* stats, struct gm_params* params,
+              double* promise, struct gm_error* err);
 };
 
 enum { GM_RATIOS = 3 };

@@ -20,7 +20,8 @@ test_that("a fit that was stopped at any pass goes on to the same bits", {
   attr(x, "component") <- NULL
   file <- withr::local_tempfile()
   control <- function(file = NULL) {
-    gmm_control(checkpoint = file, checkpoint_every = 0, tol = 1e-7, max_iter = 60)
+    gmm_control(checkpoint = file, checkpoint_every = 0, tol = 1e-7, max_iter = 60,
+                accelerate = FALSE)
   }
   run <- function(source, file) {
     suppressWarnings(gmm(source, 3, prior = gmm_prior(), control = control(file)))
@@ -63,10 +64,12 @@ test_that("a checkpoint of another fit is refused, and one that is damaged", {
   stopped <- function() {
     unlink(file)
     set.seed(1)
-    expect_error(gmm(failing(x, 5), 2, control = gmm_control(checkpoint = file)), "power failed")
+    expect_error(gmm(failing(x, 5), 2, control = gmm_control(checkpoint = file,
+                                                          accelerate = FALSE)), "power failed")
   }
   run <- function(x, k = 2, covariance = "full", ...) {
-    gmm(gmm_source(x, chunk = 100), k, covariance, control = gmm_control(checkpoint = file, ...))
+    gmm(gmm_source(x, chunk = 100), k, covariance, control = gmm_control(checkpoint = file,
+                                                                  accelerate = FALSE, ...))
   }
   fails <- function(expr, pattern, class = "checkpoint") expect_gm_error(expr, class, pattern)
   stopped()

@@ -21,7 +21,7 @@ worker_ids <- function(cl) unlist(parallel::clusterCall(cl, Sys.getpid))
 
 fit_seeded <- function(...) {
   set.seed(3)
-  gmm(..., control = gmm_control(tol = 1e-7))
+  gmm(..., control = gmm_control(tol = 1e-7, accelerate = FALSE)) # takes several passes
 }
 
 same_bits <- c("proportions", "means", "covariances", "trace", "loglik", "passes")
@@ -292,7 +292,8 @@ test_that("a checkpoint goes on on other workers", {
   run <- function(cl, checkpoint = NULL) {
     set.seed(3)
     gmm(gmm_cluster(cl, shards), 2, control = gmm_control(checkpoint = checkpoint,
-                                                          checkpoint_every = 0))
+                                                          checkpoint_every = 0,
+                                                          accelerate = FALSE))
   }
   cl <- local_workers(2)
   whole <- run(cl)
@@ -306,7 +307,8 @@ test_that("a checkpoint goes on on other workers", {
     if (calls == 3) stop("power")
     estep(params)
   }
-  control <- check_control(gmm_control(checkpoint = file, checkpoint_every = 0))
+  control <- check_control(gmm_control(checkpoint = file, checkpoint_every = 0,
+                                       accelerate = FALSE))
   options <- list(proportions = "free", noise = FALSE, prior = NULL)
   expect_error(gmm_bridge(data, 2L, "full", options, control, quote(gmm())), "power")
   expect_true(file.exists(file))

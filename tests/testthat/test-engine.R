@@ -59,7 +59,7 @@ test_that("every routine refuses what it can't use with an R error", {
   estep <- function(p) {
     .Call(ffi_gmm_stats, good$x, NULL, "VVV", c(p, good$params["noise"]), NULL, NULL)
   }
-  fuzz(ffi_gmm_home, c(list(estep), good[c("family", "params", "scale", "control")]))
+  fuzz(ffi_gmm_home, c(list(estep, NULL), good[c("family", "params", "scale", "control")]))
 })
 
 home_case <- function(code) {

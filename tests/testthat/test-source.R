@@ -236,6 +236,59 @@ test_that("each row is as likely to be in the sample, wherever it is", {
   expect_gt(stats::chisq.test(counts)$p.value, 0.001)
 })
 
+test_that("leaps by the sample end at the optimum of all rows, in few passes, and when resumed", {
+  truth <- gmm_params(c(.5, .3, .2), cbind(c(0, 3, 6), c(0, 2, -1)), diag(2))
+  with_test_seed(5, x <- rgmm(250000, truth))
+  attr(x, "component") <- NULL
+  w <- rep(c(1, 0.5), 125000)
+  steps <- function(rows, ..., file = NULL) {
+    set.seed(6)
+    start <- gmm_control(init = gmm_params(rep(1, 3) / 3, truth$means + 0.3, 2 * diag(2)),
+                         checkpoint = file, checkpoint_every = 0)
+    gmm(rows, 3, control = start, ...)
+  }
+  for (code in c("full", "EEE", "diag")) {
+    memory <- steps(x, code, weights = w)
+    fit <- steps(gmm_source(cut_rows(x, 50000, w)), code)
+    expect_true(fit$converged)
+    expect_lt(fit$passes, 7)
+    expect_lt(fit$passes, memory$passes)
+    expect_equal(fit$loglik, memory$loglik, tolerance = 1e-9)
+    expect_equal(coef(fit), coef(memory), tolerance = 1e-3)
+    expect_false(is.unsorted(fit$trace))
+    validate_gmm(fit)
+  }
+  prior <- gmm_prior(mean = c(1, 1), kappa = 1e3, df = 10, scale = diag(2))
+  memory <- steps(x, prior = prior)
+  fit <- steps(gmm_source(x), prior = prior)
+  expect_equal(fit$objective, memory$objective, tolerance = 1e-9)
+  expect_lt(fit$passes, memory$passes)
+  strong <- gmm_prior(mean = c(1, 1), kappa = 1e5, df = 10, scale = diag(2)) # no leap goes so far
+  expect_equal(expect_silent(steps(gmm_source(x), prior = strong))$objective,
+               steps(x, prior = strong)$objective, tolerance = 1e-9)
+  passes <- 0
+  file <- withr::local_tempfile()
+  broken <- gmm_source(x)
+  rewind <- broken$rewind
+  broken$rewind <- function() {
+    passes <<- passes + 1
+    if (passes == 3) stop("power")
+    rewind()
+  }
+  expect_error(steps(broken, prior = prior, file = file), "power")
+  expect_length(readRDS(file)$passes, 1)
+  again <- steps(gmm_source(x), prior = prior, file = file)
+  expect_identical(again[c("means", "trace")], fit[c("means", "trace")])
+})
+
+test_that("where the sample is all rows, its optimum is theirs", {
+  set.seed(1)
+  fit <- gmm(gmm_source(as.matrix(faithful), chunk = 50), 3)
+  expect_identical(fit$passes, 1L)
+  set.seed(1)
+  expect_equal(logLik(fit), logLik(gmm(faithful, 3)), tolerance = 1e-9)
+})
+
 test_that("a first look at rows is that of R's functions, for any number of rows and threads", {
   with_test_seed(4, x <- matrix(rnorm(3 * 5000), 5000))
   x[cbind(c(3, 17, 4999), c(1, 2, 2))] <- NA
@@ -329,8 +382,9 @@ test_that("a source that changes between passes is an error that says where", {
       }
     })
   }
+  steps <- gmm_control(accelerate = FALSE) # takes several passes
   fails <- function(change, pattern, class = "source") {
-    expect_gm_error(gmm(changing(change), 2), class, pattern, call = "gmm")
+    expect_gm_error(gmm(changing(change), 2, control = steps), class, pattern, call = "gmm")
   }
   replace <- function(i, value) {
     function(chunks) {
@@ -349,7 +403,7 @@ test_that("a source that changes between passes is an error that says where", {
   fails(replace(2, x[1:100, 2:1]), "Chunk 2 of a function has the columns `waiting`, `eruptions`")
   fails(replace(2, matrix("a", 100, 2)), c("changed between two passes", "must be a numeric"))
   fails(replace(2, function() stop("connection lost")), "can't be read: connection lost")
-  expect_error(gmm(changing(replace(2, function() gmm_abort("memory", "x"))), 2),
+  expect_error(gmm(changing(replace(2, function() gmm_abort("memory", "x"))), 2, control = steps),
                class = "gaussmix_error_memory")
 })
 
