@@ -80,7 +80,8 @@
 #' steps that were taken. Convergence is judged on steps of EM at the end. A long step may lead to
 #' another optimum than EM's own steps do, a better one about as often as a worse one. As long as an
 #' eigenvalue is on the floor, and where rows are trimmed or the ratio of eigenvalues is bounded,
-#' the steps are EM's own.
+#' the steps are EM's own. Fits of rows that are not in memory first leap ahead by what their sample
+#' tells, see [gmm_source()].
 #' @section The wide search:
 #' With `init = "auto"`, 40 starts (`n_init` of them where that is more) are made in seven ways by
 #' turns: k-means++ on standardised columns; the same in the metric of the total covariance; the

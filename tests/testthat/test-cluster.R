@@ -197,7 +197,8 @@ test_that("workers of every kind that die in a pass are made up for, or leave a 
     stop_cluster(cl)
     unlink(mark) # and where it was the only one
     file <- withr::local_tempfile()
-    control <- gmm_control(tol = 1e-7, checkpoint = file, checkpoint_every = 0)
+    control <- gmm_control(tol = 1e-7, accelerate = FALSE, checkpoint = file,
+                           checkpoint_every = 0)
     cl <- start[[kind]](1)
     set.seed(3)
     e <- expect_gm_error(gmm(gmm_cluster(cl, dying_shards(shards, mark), n = 4), 2,
@@ -349,7 +350,9 @@ mpi_run <- function(code, done) {
   writeLines(c("cl <- parallel::makeCluster(2, type = \"MPI\")",
                "say <- function(...) cat(..., \"\\n\", file = Sys.getenv(\"OUT\"), append = TRUE)",
                "x <- as.matrix(faithful)", "shards <- lapply(1:3, function(i) x[seq(i, 272, 3), ])",
-               "fit <- function(rows) { set.seed(1); gaussmix::gmm(rows, 2) }", code), script)
+               "steps <- function(...) gaussmix::gmm_control(accelerate = FALSE, ...)",
+               "fit <- function(rows) { set.seed(1); gaussmix::gmm(rows, 2, control = steps()) }",
+               code), script)
   child <- processx::process$new(file.path(R.home("bin"), "Rscript"), script, env = c(
     "current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), OUT = out,
     OMPI_ALLOW_RUN_AS_ROOT = "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = "1",
@@ -395,7 +398,7 @@ test_that("MPI: a worker that is killed in a pass leaves parameters and a checkp
   file <- withr::local_tempfile()
   mark <- withr::local_tempfile()
   safe <- c(sprintf("file <- \"%s\"", file), sprintf("mark <- \"%s\"", mark),
-            "control <- gaussmix::gmm_control(checkpoint = file, checkpoint_every = 0)",
+            "control <- steps(checkpoint = file, checkpoint_every = 0)",
             "set.seed(1)")
   dying <- deparse(dying_shards)
   said <- mpi_run(c(
