@@ -18,7 +18,8 @@
 #'   returns any of these. Labels and responsibilities have a row for each row given, dropped ones
 #'   included.
 #' @param search Number of proposals without success after which the wide search ends, a whole
-#'   number of at least 0 (none are made); or `NULL`: 40 + 20 k.
+#'   number of at least 0 (none are made); or `NULL`: 40 + 20 k. Half of them, where the starts
+#'   agree, see below.
 #' @param max_iter Largest number of iterations of a start, a whole number from 0 to 1e6. With 0
 #'   the start itself is scored.
 #' @param tol Tolerance, a number of at least 0, in units of log-likelihood per unit of weight: a
@@ -94,8 +95,9 @@
 #' of change are then proposed to the best two distinct optima, by turns: a component moves to a
 #' random row or to a random row's nearest ones; or two components are merged and a third is split.
 #' EM goes on from each until it is clear that it can't win. After `search` proposals without
-#' success (40, if fewer, where the best has a spurious component or two that are the same), or 20
-#' times as many in all, the best is returned.
+#' success (40, if fewer, where the best has a spurious component or two that are the same; half,
+#' where three starts have come to the best and no proposal has found a better one), or 20 times as
+#' many in all, the best is returned.
 #'
 #' Where rows are trimmed, every run trims from its first step on, and every second start is made of
 #' those rows that one trimmed normal keeps, so that far outliers start nothing. One component then

@@ -179,4 +179,4 @@ for (who in c("ours_s", "mclust_s", "sklearn_s")) {
 cat(sprintf("gmm() slower than scikit-learn's ten starts in %.1f %% of the calls\n",
             100 * mean(results$ours_s > results$sklearn_s)))
 results$gap <- results$reference - results$ours
-print(results[results$gap > 0.01, c("id", "n", "seed", "gap")], row.names = FALSE)
+print(results[which(results$gap > 0.01), c("id", "n", "seed", "gap")], row.names = FALSE)

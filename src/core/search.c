@@ -9,8 +9,9 @@
       same two. A proposal is projected to the family by one E- and one M-step; its run is abandoned
       once it can't win: its objective plus ten times the projected gain is below the best (with
       three times it was too hasty: bench/quality.R), or it has more spurious components. The search
-      ends after so many proposals without success (after 40 where the best is not sound itself), or
-      20 times as many in all.
+      ends after so many proposals without success (after 40 where the best is not sound itself; after
+      half of them while three starts have come to the best, which then is hardly ever missed:
+      bench/quality.R), or 20 times as many in all.
    A run that stays on the floor is given up, in starts and proposals, where none such is kept.
    3. What was found on a sample of rows goes on from there on all of them (gm_refine()).
    Starts, those that are finished and the proposals of a batch know nothing of each other: where a pass
@@ -26,6 +27,7 @@ enum {
   BATCH = 8,
   SETTLE = 20,
   FLAWED = 40, /* proposals in vain around what is not sound itself */
+  AGREED = 3,  /* starts that came to the best: half the proposals do */
   TOTAL = 20   /* times the proposals that may fail in a row are the most in all */
 };
 #define NEAR 1e-5   /* and of two short runs towards it */
@@ -515,7 +517,8 @@ static void run_proposal(struct gm_searcher* s, int p, struct gm_result* result,
     gm_searcher_race(s, result, &from->best, from->optimum, from->optima);
 }
 
-int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
+/* sure: half as many may fail, until one succeeds */
+static int propose(struct gm_searcher* s, int sure, struct gm_error* err) {
   struct gm_pool* pool = s->pool;
   const int several =
       pool->spare.params.k > 1 || s->seeder->rows->trimming || s->seeder->bounds->noise;
@@ -523,7 +526,8 @@ int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
   const int budget = able ? s->quest->proposals : 0;
   struct proposals from = {.optimum = s->optimum};
   const int total = budget < INT_MAX / TOTAL ? TOTAL * budget : INT_MAX;
-  for (int p = 0, failed = 0, count; failed < budget && p < total; p += count) {
+  int allowed = sure ? budget - budget / 2 : budget;
+  for (int p = 0, failed = 0, count; failed < allowed && p < total; p += count) {
     if (p % BATCH == 0) {
       from.best = pool->result[0].record;
       if ((from.best.spurious || from.best.repeated) && failed >= FLAWED) break;
@@ -531,7 +535,7 @@ int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
       for (int i = 0; i < from.optima; i++)
         gm_params_copy(s->optimum + i, &pool->result[i].params);
     }
-    count = least(least(s->slots, BATCH - p % BATCH), least(budget - failed, total - p));
+    count = least(least(s->slots, BATCH - p % BATCH), least(allowed - failed, total - p));
     tell(s, "proposal", p, 0);
     if (run_batch(s, (struct batch){.run = run_proposal, .first = p, .data = &from},
                   count, err))
@@ -540,11 +544,27 @@ int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
       const struct gm_record* record = &s->slot[t].record;
       failed++;
       if (record->err.code || record->run.abandoned) continue;
-      if (gm_better(record, &from.best) && !same(s, record, &from.best, SAME)) failed = 0;
+      if (gm_better(record, &from.best) && !same(s, record, &from.best, SAME)) {
+        failed = 0;
+        allowed = budget;
+      }
       offer(s, s->slot + t);
     }
   }
   return GM_OK;
+}
+
+int gm_searcher_propose(struct gm_searcher* s, struct gm_error* err) {
+  return propose(s, 0, err);
+}
+
+/* Of the starts finished, how many came to the best optimum. */
+static int arrivals(const struct gm_searcher* s, const struct gm_record* records) {
+  int n = 0;
+  for (int i = 0; i < s->quest->starts && s->pool->count; i++)
+    n += records[i].state == GM_FINISHED &&
+         same(s, records + i, &s->pool->result[0].record, SAME);
+  return n;
 }
 
 /* The best may be a run that was given up. Where it will be kept, as another is off the floor, it is
@@ -570,7 +590,9 @@ int gm_search(const struct gm_quest* quest, const struct gm_seeder* seeder,
   *err = (struct gm_error){.code = GM_OK};
   pool->count = 0;
   pool->weight = seeder->weight;
-  if (run_starts(&s, records, err) || gm_searcher_propose(&s, err)) return err->code;
+  if (run_starts(&s, records, err)) return err->code;
+  const int sure = !seeder->rows->trimming && arrivals(&s, records) >= AGREED;
+  if (propose(&s, sure, err)) return err->code;
   if (run_on(&s, records) == GM_STOPPED) {
     *err = pool->result[0].record.err;
     return err->code;

@@ -52,6 +52,15 @@ test_that("more proposals are never worse, and find what starts alone do not", {
   expect_gt(gained, 0)
 })
 
+test_that("half as many proposals may fail where three starts came to the best", {
+  needed <- function(seed, n_init) {
+    found <- function(n) search_fit(trees[1:2], 2, "diag", seed, n_init = n_init, search = n)
+    none <- found(0)$objective
+    Find(function(n) found(n)$objective > none + 1, 1:20)
+  }
+  for (seed in 5:6) expect_identical(needed(seed, 10), 2L * needed(seed, 2) - 1L)
+})
+
 test_that("the result's own run is the one reported", {
   for (search in c(0, 60)) {
     fit <- search_fit(x, 5, n_init = 2, search = search)
