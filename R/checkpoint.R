@@ -14,8 +14,10 @@ resume_random <- function(control) {
   assign(".Random.seed", record$seed, envir = globalenv())
 }
 
+checkpoint_mark <- "gaussmix checkpoint 1\n"
+
 read_record <- function(file) {
-  record <- tryCatch(readRDS(file), error = identity, warning = identity)
+  record <- tryCatch(unseal_record(file), error = identity, warning = identity)
   fields <- c("version", "seed", "after", "model", "data", "start", "passes", "last")
   if (!is.list(record) || !all(fields %in% names(record))) {
     gmm_abort("checkpoint", sprintf("%s is not a checkpoint of gmm(), or it is damaged.",
@@ -27,6 +29,19 @@ read_record <- function(file) {
                                 record$version, version))
   }
   record
+}
+
+unseal_record <- function(file) {
+  con <- base::file(file, "rb")
+  on.exit(close(con))
+  bytes <- read_sealed(con, checkpoint_mark, file.size(file))
+  if (!is.null(bytes)) unserialize(bytes)
+}
+
+seal_record <- function(record, file) {
+  con <- base::file(file, "wb")
+  on.exit(close(con))
+  write_sealed(serialize(record, NULL), con, checkpoint_mark)
 }
 
 refuse_record <- function(file, why) {
@@ -120,7 +135,7 @@ write_record <- function(record, file) {
   temporary <- tempfile(paste0(basename(file), "-"), dirname(file))
   on.exit(unlink(temporary))
   written <- tryCatch({
-    saveRDS(record, temporary, compress = FALSE)
+    seal_record(record, temporary)
     file.rename(temporary, file)
   }, error = identity, warning = identity)
   if (!isTRUE(written)) {

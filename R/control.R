@@ -125,7 +125,7 @@
 #' It is fast and repeatable, but it is one start: where groups overlap, `"auto"` finds a better
 #' optimum more often than not.
 #' @section Checkpoints:
-#' With `checkpoint = "fit.rds"` the start, and then what each pass over all rows came to (a few
+#' With `checkpoint = "fit.ckp"` the start, and then what each pass over all rows came to (a few
 #' numbers a component), are written to that file: under a temporary name first, so that it is
 #' always whole. The same call, after the process was ended or the fit stopped by an error, goes on
 #' from the file, and comes to the same bits as if it had not been stopped. One pass is made again,

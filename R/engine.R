@@ -339,3 +339,6 @@ engine_csv <- function(bytes, from, last, separator, columns, most) {
   with_classes(.Call(ffi_gmm_csv, bytes, as.double(from), as.integer(last), separator, columns,
                      as.double(most)))
 }
+
+# 8 bytes that tell whether bytes are the same (not by whose will).
+engine_checksum <- function(bytes) with_classes(.Call(ffi_gmm_checksum, bytes))

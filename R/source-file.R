@@ -252,12 +252,35 @@ refuse_line <- function(out, before, names, what) {
 }
 
 # ---- numbers ---------------------------------------------------------------------------
-# A binary file: a first line of text, format and version; then length and bytes of a serialized
-# list(names, weighted, levels); then the chunks: the number of rows, and their numbers by columns:
-# variables, weights, codes of the labels. A chunk of -1 rows ends the file, so that one that was
-# cut off is known. All are doubles, little-endian.
+# A binary file: a header, sealed (sealed.R) behind a line of text, format and version; then the
+# chunks: the number of rows, and their numbers by columns: variables, weights, codes of the labels.
+# A chunk of -1 rows ends the file, so that one that was cut off is known. The header: d, are there
+# weights (0 or 1), the number of levels (-1: no labels); then names and levels in UTF-8, each ended
+# by a byte of 0. All numbers are doubles, little-endian.
 
 binary_mark <- "gaussmix rows 1\n"
+
+binary_header <- function(names, weighted, levels) {
+  numbers <- c(length(names), weighted, if (is.null(levels)) -1 else length(levels))
+  c(writeBin(as.double(numbers), raw(), endian = "little"),
+    writeBin(enc2utf8(c(names, levels)), raw()))
+}
+
+# list(names, weighted, levels); NULL: no header.
+parse_header <- function(bytes) {
+  fixed <- 24L
+  if (length(bytes) < fixed) return(NULL)
+  numbers <- readBin(bytes, "double", 3L, endian = "little")
+  text <- bytes[-seq_len(fixed)]
+  count <- numbers[1L] + max(numbers[3L], 0)
+  if (!isTRUE(sum(text == 0) == count && numbers[1L] >= 1 && numbers[2L] %in% 0:1)) return(NULL)
+  text <- readBin(text, "character", count)
+  Encoding(text) <- "UTF-8"
+  if (!all(validUTF8(text))) return(NULL)
+  names <- seq_len(numbers[1L])
+  list(names = text[names], weighted = numbers[2L] == 1,
+       levels = if (numbers[3L] >= 0) text[-names])
+}
 
 #' Write rows to a file that is read fast
 #'
@@ -303,12 +326,8 @@ gmm_write <- function(x, file, ...) {
       refuse_chunk("labels", at, "has labels, the first one has none")
     }
     if (is.na(weighted)) {
-      header <- list(names = attr(chunk, "given_names"), weighted = !is.null(chunk$weights),
-                     levels = levels)
-      writeBin(charToRaw(binary_mark), con)
-      bytes <- serialize(header, NULL, version = 2)
-      put(length(bytes))
-      writeBin(bytes, con)
+      write_sealed(binary_header(attr(chunk, "given_names"), !is.null(chunk$weights), levels),
+                   con, binary_mark)
     }
     put(nrow(chunk$x))
     put(chunk$x)
@@ -351,18 +370,23 @@ open_binary <- function(file, roles) {
   opened <- FALSE
   on.exit(if (!opened) close(con))
   bad <- function(why) gmm_abort("source", sprintf("%s %s.", capital(what), why))
-  mark <- readBin(con, "raw", nchar(binary_mark))
-  if (!identical(mark, charToRaw(binary_mark))) {
-    bad("is not a file by gmm_write(), nor is its `format` given")
+  size <- file.size(file)
+  header <- read_sealed(con, binary_mark, size)
+  if (!is.null(header)) header <- parse_header(header)
+  if (is.null(header)) {
+    bad("is not a file by gmm_write(), or it is damaged, and its `format` is not given")
   }
-  header <- tryCatch(unserialize(readBin(con, "raw", get(1L))), error = function(e) NULL)
-  if (!is.list(header) || !is.character(header$names)) bad("is damaged: it has no header")
   d <- length(header$names)
   read <- function() {
-    n <- get(1L)
-    if (identical(n, -1)) return(NULL)
     cut <- "is cut off, or damaged: its last rows are lacking"
-    if (length(n) == 0L || !(is.finite(n) && n >= 0 && n < 2^31)) bad(cut)
+    n <- get(1L)
+    left <- size - seek(con) # what is damaged must not ask for more memory than the file has bytes
+    if (identical(n, -1)) {
+      if (left > 0) bad("is damaged: it goes on behind its last rows")
+      return(NULL)
+    }
+    columns <- d + header$weighted + !is.null(header$levels)
+    if (!isTRUE(n >= 0 && n < 2^31 && n == trunc(n) && 8 * n * columns <= left)) bad(cut)
     take <- function(m) {
       v <- get(n * m)
       if (length(v) < n * m) bad(cut)
@@ -372,6 +396,7 @@ open_binary <- function(file, roles) {
     dim(x) <- c(n, d)
     w <- if (header$weighted) take(1L)
     codes <- if (!is.null(header$levels)) take(1L)
+    if (!all(codes %in% c(0, seq_along(header$levels)))) bad("is damaged: it has wrong labels")
     colnames(x) <- header$names
     list(x = x, weights = w, labels = if (!is.null(codes)) {
       factor(header$levels[ifelse(codes == 0, NA, codes)], header$levels)

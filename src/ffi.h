@@ -37,6 +37,7 @@ SEXP ffi_gmm_scan(SEXP x, SEXP w, SEXP threads);
 SEXP ffi_gmm_draw(SEXP draw, SEXP before, SEXP rows, SEXP w, SEXP from, SEXP room);
 SEXP ffi_gmm_gaps(SEXP x, SEXP w);
 SEXP ffi_gmm_columns(SEXP values, SEXP d);
+SEXP ffi_gmm_checksum(SEXP bytes);
 SEXP ffi_gmm_quantiles(SEXP x, SEXP p);
 SEXP ffi_gmm_engine(void);
 

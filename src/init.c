@@ -26,6 +26,7 @@ static const R_CallMethodDef routines[] = {
     ROUTINE(ffi_gmm_gaps, 2),
     ROUTINE(ffi_gmm_columns, 2),
     ROUTINE(ffi_gmm_quantiles, 2),
+    ROUTINE(ffi_gmm_checksum, 1),
     {NULL, NULL, 0},
 };
 

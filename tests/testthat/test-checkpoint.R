@@ -34,7 +34,7 @@ test_that("a fit that was stopped at any pass goes on to the same bits", {
     set.seed(7)
     expect_error(run(failing(x, stop_at + 2), file), "power failed")
     expect_true(file.exists(file))
-    expect_length(readRDS(file)$passes, stop_at)
+    expect_length(read_record(file)$passes, stop_at)
     set.seed(99) # of no matter
     again <- run(failing(x), file)
     expect_identical(.Random.seed, state)
@@ -87,12 +87,17 @@ test_that("a checkpoint of another fit is refused, and one that is damaged", {
   fails(run(moved), "a pass does not come to what was recorded")
   fails(run(x, init = gmm_params(c(.5, .5), x[1:2, ], diag(2))), "another model: init differ")
   expect_identical(readBin(file, "raw", 1e6), before)
-  record <- readRDS(file)
+  record <- read_record(file)
   record$version <- "0.0.1"
-  saveRDS(record, file)
+  seal_record(record, file)
   fails(run(x), "was written by version 0.0.1")
   writeBin(before[1:500], file)
   fails(run(x), "not a checkpoint of gmm(), or it is damaged")
+  # any byte that is another one
+  for (at in c(1:60, round(seq(61, length(before), length.out = 150)))) {
+    writeBin(replace(before, at, xor(before[at], as.raw(2^(at %% 8)))), file)
+    fails(run(x), "or it is damaged")
+  }
   saveRDS(1, file)
   fails(run(x), "not a checkpoint")
   unlink(file)

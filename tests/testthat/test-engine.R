@@ -34,7 +34,8 @@ fuzz <- function(routine, arguments) {
       changed <- arguments
       changed[i] <- list(value)
       got <- tryCatch(do.call(.Call, c(list(routine), unname(changed))), error = function(e) e)
-      expect_true(inherits(got, "error") || is.list(got) || is.double(got) || is.null(got))
+      expect_true(inherits(got, "error") || is.list(got) || is.double(got) || is.null(got) ||
+                    is.raw(got))
     }
   }
 }
@@ -56,6 +57,7 @@ test_that("every routine refuses what it can't use with an R error", {
   fuzz(ffi_gmm_stats, c(good[c("x", "w", "family", "params")], list(good$control$labels, NULL)))
   fuzz(ffi_gmm_csv, list(charToRaw("1,2\n3,4"), 0, 1L, ",", 1:2, 10))
   fuzz(ffi_gmm_layout, list("VVV", 2L, 2L))
+  fuzz(ffi_gmm_checksum, list(as.raw(1:9)))
   estep <- function(p) {
     .Call(ffi_gmm_stats, good$x, NULL, "VVV", c(p, good$params["noise"]), NULL, NULL)
   }

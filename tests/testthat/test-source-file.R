@@ -286,6 +286,21 @@ test_that("a binary file gives back bits, names, weights and labels", {
   expect_equal(logLik(gmm(gmm_source(file), 2)), logLik(gmm(faithful, 2)), tolerance = 1e-8)
 })
 
+test_that("the header of a binary file is parsed strictly", {
+  names <- c("\u00e9", "", "b")
+  for (levels in list(NULL, character(), c("u", "\u4e2d"))) {
+    bytes <- binary_header(names, TRUE, levels)
+    expect_identical(parse_header(bytes), list(names = names, weighted = TRUE, levels = levels))
+    expect_null(parse_header(bytes[-length(bytes)]))
+    expect_null(parse_header(c(bytes, as.raw(0))))
+    expect_null(parse_header(bytes[1:10]))
+    expect_null(parse_header(replace(bytes, 25, as.raw(255)))) # no UTF-8
+    for (at in c(1, 9, 17)) for (odd in c(NaN, 1e300, 0.5)) {
+      expect_null(parse_header(replace(bytes, at + 0:7, writeBin(odd, raw(), endian = "little"))))
+    }
+  }
+})
+
 test_that("a binary file that is cut off or damaged anywhere is an error", {
   file <- withr::local_tempfile()
   gmm_write(gmm_source(as.matrix(faithful), chunk = 100), file)
@@ -293,6 +308,22 @@ test_that("a binary file that is cut off or damaged anywhere is an error", {
   for (size in c(0, 5, 16, 20, 100, 1000, 2000, length(bytes) - 8, length(bytes) - 1)) {
     writeBin(bytes[seq_len(size)], file)
     expect_error(read_all(gmm_source(file)), class = "gaussmix_error_source")
+  }
+  # a byte of the header that is another one; of the first chunk's number of rows; behind the end
+  rows <- grepRaw(writeBin(100, raw(), endian = "little"), bytes, fixed = TRUE)
+  for (at in seq_len(rows + 7)) for (value in unique(as.raw(c(0, 1, 255, 2^(at %% 8))))) {
+    if (value == bytes[at]) next
+    writeBin(replace(bytes, at, value), file)
+    expect_error(read_all(gmm_source(file)), class = "gaussmix_error_source")
+  }
+  writeBin(c(bytes, as.raw(0)), file)
+  expect_gm_error(read_all(gmm_source(file)), "source", "goes on behind its last rows")
+  gmm_write(list(list(x = cbind(a = 1:3 / 7), labels = c("u", NA, "v"))), file)
+  labelled <- readBin(file, "raw", file.size(file))
+  at <- length(labelled) - 8 - 3 * 8 # the labels' codes end the chunk
+  for (code in c(3, 0.5, NaN, -1)) {
+    writeBin(replace(labelled, at + 1:8, writeBin(code, raw(), endian = "little")), file)
+    expect_gm_error(read_all(gmm_source(file)), "source", "wrong labels")
   }
   writeBin(charToRaw("something else"), file)
   expect_gm_error(read_all(gmm_source(file)), "source", "is not a file by gmm_write()")
