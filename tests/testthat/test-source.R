@@ -276,7 +276,7 @@ test_that("leaps by the sample end at the optimum of all rows, in few passes, an
     rewind()
   }
   expect_error(steps(broken, prior = prior, file = file), "power")
-  expect_length(readRDS(file)$passes, 1)
+  expect_length(read_record(file)$passes, 1)
   again <- steps(gmm_source(x), prior = prior, file = file)
   expect_identical(again[c("means", "trace")], fit[c("means", "trace")])
 })
