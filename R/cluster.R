@@ -126,7 +126,7 @@ cluster_data <- function(x, k, na.action, threads) {
                 shards = i)
     }
   }
-  each <- lapply(parts, `[`, c("given", "names", "weighted"))
+  each <- lapply(parts, `[`, c("given", "names", "weighted", "labels"))
   asked$step <- last_step(parts)
   drawn <- on_shards(x$pool, worker_sample, asked)
   parts <- Map(function(part, sample) {

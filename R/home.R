@@ -143,7 +143,48 @@ home_data <- function(s, what, k, make_estep) {
        home = list(what = what, rows = s$rows + empty, dropped = s$dropped - empty,
                    weight = s$weight, weight2 = s$weight2, unit = unit, known = levels,
                    ranges = s$ranges, seed = s$seed, missing = gaps, together = s$together,
-                   estep = make_estep(unit, levels)))
+                   estep = steady_estep(make_estep(unit, levels), s, unit, what)))
+}
+
+# ---- have the rows changed? ------------------------------------------------------------
+
+# The posterior probabilities of a row sum to 1, so that the sums of w, w x and w x^2 follow from
+# the statistics, and are the same for any parameters: each pass is compared with the survey (w)
+# and the first pass.
+steady_estep <- function(estep, s, unit, what) {
+  centre <- colMeans(s$sample$x)
+  first <- NULL
+  function(params) {
+    stats <- estep(params)
+    now <- row_moments(stats, params, centre)
+    if (is.null(first)) first <<- replace(now, "weight", s$weight / unit)
+    size <- list(first$weight, sqrt(first$weight * first$square), first$square)[seq_along(now)]
+    same <- mapply(function(a, b, size) isTRUE(all(abs(a - b) <= 1e-9 * size)), now, first, size)
+    if (!all(same)) {
+      gmm_abort("source", sprintf(
+        "The rows changed between two passes: those of %s do not have the %s they had before.",
+        what, if (same[[1L]]) "moments that" else "sum of weights that"
+      ), "Every pass must have the same rows and weights; fit a copy, see gmm_write().")
+    }
+    stats
+  }
+}
+
+# list(sum of w, sums of w (x - centre), sums of w (x - centre)^2), of a block of statistics. What
+# went to the noise left only its weight; so did rows with missing values.
+row_moments <- function(stats, params, centre) {
+  k <- nrow(params$means)
+  d <- ncol(params$means)
+  full <- families[[params$covariance]]$shape == "full"
+  parts <- parts_of(stats, engine_layout(params$covariance, d, k))
+  weight <- parts$total[[2L]]
+  if (!is.null(params$noise) || any(parts$lost != 0) || anyNA(centre)) return(list(weight = weight))
+  means <- t(params$means) - centre
+  sum <- matrix(parts$sum, d)
+  square <- matrix(parts$scatter, if (full) d * d else d)
+  if (full) square <- square[which(diag(d) == 1), , drop = FALSE]
+  list(weight = weight, sum = rowSums(sum) + drop(means %*% parts$nk),
+       square = rowSums(square) + rowSums(2 * means * sum) + drop(means^2 %*% parts$nk))
 }
 
 check_home_labels <- function(s, levels, k, what) {

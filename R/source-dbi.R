@@ -168,13 +168,13 @@ dbi_data <- function(db, k, na.action, threads) {
   if (db$how == "push") check_width(db, k, d)
   home_data(s, db$what, k, function(unit, levels) {
     way <- NULL
-    steady_estep(function(params) {
+    function(params) {
       if (is.null(way)) {
         way <<- if (resolve_how(db, params) == "push") push_estep(db, s, unit, levels)
                 else source_estep(db, s, policy, unit, levels, threads)
       }
       way(params)
-    }, db, s)
+    }
   })
 }
 
@@ -527,37 +527,3 @@ flat_statistics <- function(values, params, family, weighted, scale) {
 
 # A vector cut into parts of these sizes, which have names.
 parts_of <- function(values, sizes) split(values, rep(factor(names(sizes), names(sizes)), sizes))
-
-# ---- have the data changed? ------------------------------------------------------------
-
-# The posterior probabilities of a row sum to 1, so that the sums of w, w x and w x^2 follow from
-# the statistics, and are the same for any parameters: each pass is compared with the first.
-steady_estep <- function(estep, db, s) {
-  centre <- colMeans(s$sample$x)
-  first <- NULL
-  function(params) {
-    stats <- estep(params)
-    now <- row_moments(stats, params, centre)
-    if (is.null(first)) first <<- now
-    size <- list(first$weight, sqrt(first$weight * first$square), first$square)[seq_along(now)]
-    same <- mapply(function(a, b, size) isTRUE(all(abs(a - b) <= 1e-9 * size)), now, first, size)
-    if (!all(same)) table_changed(db, "its columns do not have the moments of the first pass")
-    stats
-  }
-}
-
-# list(sum of w, sums of w (x - centre), sums of w (x - centre)^2), of a block of statistics. What
-# went to the noise left only its weight.
-row_moments <- function(stats, params, centre) {
-  k <- nrow(params$means)
-  d <- ncol(params$means)
-  full <- families[[params$covariance]]$shape == "full"
-  parts <- parts_of(stats, engine_layout(params$covariance, d, k))
-  if (!is.null(params$noise)) return(list(weight = sum(parts$nk) + parts$total[[3L]]))
-  means <- t(params$means) - centre
-  sum <- matrix(parts$sum, d)
-  square <- matrix(parts$scatter, if (full) d * d else d)
-  if (full) square <- square[which(diag(d) == 1), , drop = FALSE]
-  list(weight = sum(parts$nk), sum = rowSums(sum) + drop(means %*% parts$nk),
-       square = rowSums(square) + rowSums(2 * means * sum) + drop(means^2 %*% parts$nk))
-}

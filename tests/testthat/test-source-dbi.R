@@ -474,7 +474,7 @@ test_that("values that change between passes are found in the statistics", {
     params$means <- params$means + 0.3
     estep(params)
     DBI::dbExecute(con, "UPDATE rows SET waiting = waiting + 0.01 WHERE eruptions = 3.6")
-    expect_gm_error(estep(params), "source", "The data changed during the fit")
+    expect_gm_error(estep(params), "source", "changed between two passes")
   }
   DBI::dbDisconnect(con)
 })

@@ -407,6 +407,52 @@ test_that("a source that changes between passes is an error that says where", {
                class = "gaussmix_error_memory")
 })
 
+test_that("weights, labels and values that change between passes are found in their sums", {
+  x <- as.matrix(faithful)
+  w <- rep(c(1, 3), 136)
+  g <- rep(c("a", NA, NA, "b"), 68)
+  fails <- function(pattern, then, first = list(x = x, weights = w, labels = g), from = 3, ...) {
+    pass <- 0
+    source <- gmm_source(function(reset) {
+      if (reset) {
+        pass <<- pass + 1
+        at <<- 0
+      } else if (at < 2) {
+        at <<- at + 1
+        now <- if (pass < from) first else then(first)
+        lapply(now, function(part) {
+          rows <- (at - 1) * 136 + 1:136
+          if (is.matrix(part)) part[rows, ] else part[rows]
+        })
+      }
+    })
+    start <- gmm_params(c(.5, .5), rbind(a = c(2, 50), b = c(4, 80)), diag(c(1, 100)))
+    expect_gm_error(gmm(source, 2, control = gmm_control(init = start, tol = 0, max_iter = 5), ...),
+                    "source", c("changed between two passes", pattern), call = "gmm")
+  }
+  at <- 0
+  part <- function(name, value) function(first) {
+    first[[name]] <- value
+    first
+  }
+  for (from in 2:3) {
+    fails("has no weights", part("weights", NULL), from = from)
+    fails("has weights", part("weights", w), list(x = x), from = from)
+    fails("sum of weights", part("weights", replace(w, 7, 0)), from = from)
+    fails("sum of weights", part("weights", 2 * w), from = from, noise = TRUE)
+    fails("a weight of -1 in row 7", part("weights", replace(w, 7, -1)), from = from)
+    fails("labels", part("labels", NULL), from = from)
+    fails("labels", part("labels", replace(g, 4, NA)), from = from)
+  }
+  moved <- x
+  moved[100, 1] <- moved[100, 1] + 1e-3
+  fails("moments", part("x", moved))
+  holes <- x
+  holes[5, 2] <- NA
+  fails("sum of weights", part("weights", w + 1e-5), list(x = holes, weights = w),
+        na.action = na.pass)
+})
+
 test_that("na.omit leaves rows out in every pass, and the fit says how many", {
   x <- as.matrix(faithful)
   x[c(5, 77), 1] <- NA
