@@ -114,7 +114,7 @@ recorded <- function(estep, record, control, clock = elapsed) {
     if (pass == known) {
       before <- record$passes[[pass]]
       if (!identical(params, record$last) ||
-            !isTRUE(all.equal(stats, before, tolerance = 1e-6))) {
+            !isTRUE(all.equal(stats, before, tolerance = 1e-9))) {
         refuse_record(file, "is of other data: a pass does not come to what was recorded")
       }
       return(before)

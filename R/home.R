@@ -24,7 +24,10 @@ home_fit <- function(data, code, k, start, control, title, options) {
   on.exit(steps$save())
   out <- engine_em(told(steps$estep, title, control$verbose), code, from$params, data$scale,
                    control, options, home$unit, make_leap(data, code, k, control, options))
-  on.exit(if (!is.null(control$checkpoint)) unlink(control$checkpoint))
+  # what was cut short may go on
+  if (!isFALSE(out$best$converged) && !is.null(control$checkpoint)) {
+    on.exit(unlink(control$checkpoint))
+  }
   out$best$kind <- from$kind
   out$starts <- if (is.null(from$starts)) out$best else from$starts
   if (out$best$status > 0L) return(list(starts = out$best))

@@ -20,7 +20,7 @@ test_that("a fit that was stopped at any pass goes on to the same bits", {
   attr(x, "component") <- NULL
   file <- withr::local_tempfile()
   control <- function(file = NULL) {
-    gmm_control(checkpoint = file, checkpoint_every = 0, tol = 1e-7, max_iter = 60,
+    gmm_control(checkpoint = file, checkpoint_every = 0, tol = 1e-5, max_iter = 5000,
                 accelerate = FALSE)
   }
   run <- function(source, file) {
@@ -58,6 +58,29 @@ test_that("it may be stopped more than once, and `max_iter` raised", {
   expect_identical(run(failing(x), file, 20)$means, whole$means)
 })
 
+test_that("a fit that `max_iter` ended keeps its checkpoint, and goes on from there", {
+  x <- overlapping()
+  file <- withr::local_tempfile()
+  for (accelerate in c(FALSE, TRUE)) {
+    run <- function(file, max_iter) {
+      set.seed(3)
+      start <- gmm_params(rep(1, 3) / 3, x[1:3, ], diag(2))
+      gmm(failing(x), 3, prior = gmm_prior(),
+          control = gmm_control(init = start, max_iter = max_iter, accelerate = accelerate,
+                                checkpoint = file))
+    }
+    whole <- run(NULL, 2000)
+    expect_true(whole$converged)
+    expect_warning(run(file, 1), class = "gaussmix_warning")
+    expect_true(file.exists(file))
+    expect_gt(length(read_record(file)$passes), 0)
+    again <- run(file, 2000)
+    same <- setdiff(names(whole), c("control", "call"))
+    expect_identical(unclass(again)[same], unclass(whole)[same])
+    expect_false(file.exists(file))
+  }
+})
+
 test_that("a checkpoint of another fit is refused, and one that is damaged", {
   x <- overlapping()
   file <- withr::local_tempfile()
@@ -85,6 +108,9 @@ test_that("a checkpoint of another fit is refused, and one that is damaged", {
   inner <- which(abs(x[, 1] - mean(x[, 1])) < 0.5)[1:20]
   moved[inner, 1] <- mean(x[, 1]) # no range shows it
   fails(run(moved), "a pass does not come to what was recorded")
+  slightly <- x
+  slightly[inner[1], 1] <- slightly[inner[1], 1] + 1e-3
+  fails(run(slightly), "a pass does not come to what was recorded")
   fails(run(x, init = gmm_params(c(.5, .5), x[1:2, ], diag(2))), "another model: init differ")
   expect_identical(readBin(file, "raw", 1e6), before)
   record <- read_record(file)
@@ -150,7 +176,8 @@ test_that("a process that is killed while it writes leaves the old file or the n
     child <- start(as.character(steps))
     child$wait(120000)
     expect_identical(child$get_exit_status(), 0L, info = readLines(said))
-    expect_false(file.exists(file))
+    expect_true(file.exists(file)) # as the fit has not converged
+    unlink(file)
     readRDS(file.path(folder, "means.rds"))
   }
   again <- ended()
