@@ -23,8 +23,8 @@
 #' @section When a worker dies:
 #' Its shards are read again by other workers, and the fit goes on, to the same bits. Where no
 #' worker is left, or a shard can't be read, the error names the shards. A worker whose process
-#' ended is noticed at once where the connection tells (sockets), or where it ran on this machine;
-#' where a whole machine is lost, after `timeout` seconds. Open MPI ends all processes of a program
+#' ended is noticed at once where the connection tells (sockets), or where it ran on this machine and
+#' has answered before (MPI); else, and where a whole machine is lost, after `timeout` seconds. Open MPI ends all processes of a program
 #' when one of them dies: a checkpoint ([gmm_control()]) is the way to go on. Package
 #' mirai gives a call to any of its processes that is free: one that lacks a shard reads it.
 #'
@@ -282,8 +282,7 @@ place_shards <- function(pool, open) {
 ask_node <- function(pool, node, fun, arguments) {
   if (!pool$ready[node] && !ready_node(pool, node)) return(invisible())
   sent <- is_running(pool, node) && tryCatch({
-    suppressWarnings(send_call(pool$cl[[node]], fun, arguments))
-    TRUE
+    suppressWarnings(send_call(pool, node, fun, arguments))
   }, error = function(e) FALSE)
   if (!sent) lose_node(pool, node)
 }
@@ -293,8 +292,8 @@ ready_node <- function(pool, node) {
   own <- getNamespaceName(topenv())[["name"]]
   where <- c(dirname(getNamespaceInfo(own, "path")), .libPaths())
   said <- tryCatch({
-    suppressWarnings(send_call(pool$cl[[node]], introduce, list(own, where)))
-    await(pool, node, function(value) is.list(value) && !is.null(value$pid))
+    sent <- suppressWarnings(send_call(pool, node, introduce, list(own, where)))
+    if (sent) await(pool, node, function(value) is.list(value) && !is.null(value$pid))
   }, error = function(e) if (inherits(e, "gaussmix_error")) stop(e))
   if (is.null(said)) {
     lose_node(pool, node)
@@ -384,15 +383,36 @@ has_reply <- function(worker) {
 
 # What package parallel's own functions are made of, and what alone tells which worker failed. To a
 # socket the message goes in one piece: of several, all but the first wait 40 ms for the other side
-# to say that it has the one before.
-send_call <- function(node, fun, arguments) {
-  if (!inherits(node$con, "sockconn")) {
-    return(get("sendCall", asNamespace("parallel"))(node, fun, arguments))
-  }
+# to say that it has the one before. Value: was it sent?
+send_call <- function(pool, node, fun, arguments) {
+  worker <- pool$cl[[node]]
   call <- list(fun = fun, args = arguments, return = TRUE, tag = NULL)
   message <- list(type = "EXEC", data = call, tag = NULL)
-  writeBin(serialize(message, NULL, xdr = FALSE), node$con)
+  if (is_mpi(worker)) return(send_mpi(pool, node, serialize(message, NULL)))
+  if (inherits(worker$con, "sockconn")) {
+    writeBin(serialize(message, NULL, xdr = FALSE), worker$con)
+  } else {
+    get("sendCall", asNamespace("parallel"))(worker, fun, arguments)
+  }
+  TRUE
 }
+
+# A send that waits for a process that is not there would never end, nor could it be interrupted.
+# MPI reads the message until it is sent: what was given up must stay.
+send_mpi <- function(pool, node, message) {
+  worker <- pool$cl[[node]]
+  given_up$messages <- c(given_up$messages, list(message))
+  Rmpi::mpi.isend(message, 4L, worker$rank, worker$SENDTAG, worker$comm)
+  deadline <- elapsed() + pool$timeout
+  while (!Rmpi::mpi.test(0L)) {
+    if (elapsed() > deadline || !is_running(pool, node)) return(FALSE)
+    Sys.sleep(0.001)
+  }
+  given_up$messages <- given_up$messages[-length(given_up$messages)]
+  TRUE
+}
+given_up <- new.env(parent = emptyenv())
+
 receive_result <- function(node) get("recvResult", asNamespace("parallel"))(node)
 
 forget_shards <- function(pool) {

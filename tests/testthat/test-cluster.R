@@ -390,6 +390,23 @@ test_that("MPI: the same bits; a worker that is killed is an error and no hang",
   expect_identical(said, c("gaussmix", "gaussmix_error_source", "done"))
 })
 
+test_that("MPI: a worker that was dead before is an error after `timeout`, and no hang", {
+  skip_on_cran()
+  skip_on_os("windows")
+  skip_if_not_installed("Rmpi")
+  skip_if_not_installed("snow")
+  said <- mpi_run(c(
+    "id <- parallel::clusterCall(cl, Sys.getpid)[[2]]",
+    "tools::pskill(id, 9); Sys.sleep(1)",
+    "for (i in 1:2) {",
+    "  e <- tryCatch(fit(gaussmix::gmm_cluster(cl, shards, timeout = 2)), error = identity)",
+    "  say(class(e)[1])",
+    "}",
+    "say('done')"
+  ), "done")
+  expect_identical(said, c(rep("gaussmix_error_source", 2), "done"))
+})
+
 test_that("MPI: a worker that is killed in a pass leaves parameters and a checkpoint", {
   skip_on_cran()
   skip_on_os("windows")
