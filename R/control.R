@@ -129,10 +129,10 @@
 #' numbers a component), are written to that file: under a temporary name first, so that it is
 #' always whole. The same call, after the process was ended or the fit stopped by an error, goes on
 #' from the file, and comes to the same bits as if it had not been stopped. One pass is made again,
-#' to see that the data are the same, to 9 digits of its sums (the order of the rows is not checked).
-#' A file of another model, other data or another version of the package is refused. Once the fit
-#' has converged the file is deleted; after `max_iter` iterations without convergence it is kept,
-#' and the same call with a larger `max_iter` goes on from there.
+#' to see that the data are the same, to 9 digits of its sums (the rows' order is not checked). A
+#' file of another model, other data or another version of the package is refused. Once the fit has
+#' converged the file is deleted; after `max_iter` iterations without convergence it is kept, and
+#' the same call with a larger `max_iter` goes on from there.
 #' @return A list of class `"gmm_control"` with the values above; `format()` and `print()` show
 #'   them.
 #' @section Errors: `gaussmix_error_argument` names the argument, what it must be and what was

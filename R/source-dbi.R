@@ -293,6 +293,7 @@ counted_sql <- function(db, s) {
 db_stream <- function(db, chunk) {
   result <- NULL
   ended <- FALSE
+  checked <- FALSE
   close <- function() {
     if (!is.null(result)) try(DBI::dbClearResult(result), silent = TRUE)
     result <<- NULL
@@ -305,6 +306,8 @@ db_stream <- function(db, chunk) {
   rewind <- function() {
     close()
     ended <<- FALSE
+    if (!checked) check_text(db)
+    checked <<- TRUE
     result <<- safely(DBI::dbSendQuery(db$con, select_sql("*", table_rows(db))))
   }
   next_chunk <- function() {
@@ -316,7 +319,10 @@ db_stream <- function(db, chunk) {
     close()
     NULL
   }
-  list(rewind = rewind, next_chunk = next_chunk, close = close)
+  list(rewind = rewind, next_chunk = next_chunk, close = function() {
+    checked <<- FALSE
+    close()
+  })
 }
 
 # A data frame with the columns of table_rows().
@@ -381,12 +387,30 @@ text_sql <- function(db) {
   sprintf("CASE WHEN %s THEN 0 ELSE 1 END", sprintf(db$dialect$number, numbers))
 }
 
-# What survey_table() looks for, where it is not asked.
+# What survey_table() looks for, where it is not asked, before the first row is read: drivers make
+# of such values what they can.
 check_text <- function(db) {
   is_text <- text_sql(db)
   if (is.null(is_text)) return(invisible())
   asked <- aggregate_sql(sprintf("SUM(%s)", is_text), db$table, db$dialect)
   refuse_text(db, db_aggregate(db, asked)$values)
+  check_label_text(db)
+}
+
+# Labels may all be text or all be numbers.
+check_label_text <- function(db) {
+  if (is.null(db$labels) || is.null(db$dialect$number)) return(invisible())
+  label <- quote_name(db$labels, db$dialect)
+  number <- sprintf(db$dialect$number, label)
+  asked <- sprintf("SUM(CASE WHEN %s IS NOT NULL AND %s %s THEN 1 ELSE 0 END)", label,
+                   c("", "NOT"), number)
+  counts <- db_aggregate(db, aggregate_sql(asked, db$table, db$dialect))$values
+  if (all(counts > 0)) {
+    gmm_abort("type", sprintf("Column %s of %s has %s and %s.", backtick(db$labels), db$what,
+                              plural(counts[1L], "number"), plural(counts[2L], "textual value")),
+              "Labels must be all text or all whole numbers: CAST them in a view.",
+              columns = db$labels)
+  }
 }
 
 refuse_text <- function(db, counts) {
@@ -423,6 +447,7 @@ check_survey <- function(db, s, n, policy) {
 
 # The labels that there are, as count_labels() tells them, and the text that stands for each.
 survey_labels <- function(db, s) {
+  check_label_text(db)
   from <- table_rows(db, where = counted_sql(db, s))
   count <- db_query(db, select_sql(sprintf(db$dialect$double, "COUNT(DISTINCT g)"), from))[[1L]]
   if (count > 1000) {

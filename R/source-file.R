@@ -16,8 +16,10 @@
 #' Several files are read one after the other, as if they were one. Of text and Parquet only the
 #' columns that are asked for are used; the others may be of any type. Text is read strictly:
 #' numbers as R writes them, `NA` or nothing where missing, in double quotes or not; a line with
-#' another number of fields is an error, and so is a packed file that was cut off. A file in Parquet
-#' is read by package nanoparquet, and is one chunk: cut large tables into several files.
+#' another number of fields is an error, and so is a packed file that was cut off. Where `columns`
+#' is `NULL`, so is a first line with an empty name (row names, as a rule) or of numbers only. A
+#' file in Parquet is read by package nanoparquet, and is one chunk: cut large tables into several
+#' files.
 #' @export
 gmm_source.character <- function(x, ..., format = NULL, # nolint: object_name_linter.
                                  columns = NULL, weights = NULL, labels = NULL, chunk = NULL,
@@ -184,8 +186,10 @@ open_csv <- function(file, roles, chunk, separator, block = 4e6) {
     text <- sub("^\xef\xbb\xbf", "", text, useBytes = TRUE) # a mark of UTF-8
     Encoding(text) <- "UTF-8"
     from <<- min(end, length(bytes))
-    fill_names(scan(text = text, what = "", sep = separator, quote = "\"", quiet = TRUE,
-                    strip.white = TRUE, comment.char = "", na.strings = character()), 0L)
+    fields <- scan(text = text, what = "", sep = separator, quote = "\"", quiet = TRUE,
+                   strip.white = TRUE, comment.char = "", na.strings = character())
+    if (is.null(roles$x)) check_header(fields, what)
+    fill_names(fields, 0L)
   }
   names <- header()
   at <- find_columns(roles, names, what)
@@ -216,6 +220,21 @@ open_csv <- function(file, roles, chunk, separator, block = 4e6) {
   }
   opened <- TRUE
   list(read = read, close = function() base::close(con))
+}
+
+# Where all columns are variables: are they named by the first line?
+check_header <- function(fields, what) {
+  if (!anyNA(suppressWarnings(as.double(fields))) && length(fields)) {
+    gmm_abort("source", sprintf("The first line of %s must name the columns, not be numbers.", what),
+              "Write a line of names before it; or, if these are names, give them as `columns`.")
+  }
+  empty <- which(!nzchar(fields))
+  if (length(empty) && length(fields) > 1L) {
+    gmm_abort("source", sprintf("Column %d of %s has no name.", empty[1L], what), paste(
+      "Row names are no variable: write.csv(row.names = FALSE) leaves them out; or name those",
+      "that are variables as `columns`."
+    ))
+  }
 }
 
 read_packed <- function(con, bytes, what) {

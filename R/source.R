@@ -82,7 +82,10 @@
 #' gmm(gmm_source(file, chunk = 100), k = 2)
 #' @order 1
 #' @export
-gmm_source <- function(x, ...) UseMethod("gmm_source")
+gmm_source <- function(x, ...) {
+  check_given(x, "what holds the rows")
+  UseMethod("gmm_source")
+}
 
 #' @export
 gmm_source.default <- function(x, ...) {
@@ -182,7 +185,7 @@ print.gmm_source <- function(x, ...) {
 fold_chunks <- function(source, f, value, names = NULL, read = identity) {
   at <- list(chunk = 0L, rows = 0, what = source$what)
   named <- NA
-  source$rewind()
+  rewind_source(source)
   repeat {
     at$chunk <- at$chunk + 1L
     given <- next_chunk(source, at)
@@ -197,6 +200,14 @@ fold_chunks <- function(source, f, value, names = NULL, read = identity) {
     at$rows <- at$rows + nrow(chunk$x)
   }
   list(value = value, rows = at$rows, names = names, named = named)
+}
+
+rewind_source <- function(source) {
+  tryCatch(source$rewind(), error = function(e) {
+    if (inherits(e, "gaussmix_error")) stop(e)
+    gmm_abort("source", sprintf("Going back to the first row of %s failed: %s", source$what,
+                                conditionMessage(e)))
+  })
 }
 
 next_chunk <- function(source, at) {
@@ -618,7 +629,10 @@ bind_predictions <- function(parts) {
   first <- parts[[1L]]
   if (is.matrix(first)) return(do.call(rbind, parts))
   if (!is.factor(first)) return(unlist(parts))
-  factor(unlist(lapply(parts, as.integer)), seq_along(levels(first)), levels(first))
+  codes <- unlist(lapply(parts, function(part) stats::setNames(as.integer(part), names(part))))
+  value <- factor(codes, seq_along(levels(first)), levels(first))
+  names(value) <- names(codes)
+  value
 }
 
 # A text file of predictions: write(value), close().

@@ -596,3 +596,29 @@ test_that("arguments of gmm_dbi() are checked; it prints, and is a source", {
   DBI::dbDisconnect(con)
   expect_gm_error(gmm(db, 2), "source", "A query of the table")
 })
+
+test_that("SQLite: text among numbers is refused by whatever reads the table", {
+  con <- sqlite_connect()
+  fit <- gmm(faithful, 2)
+  file <- withr::local_tempfile()
+  for (text in c("abc", "1e3x")) {
+    write_table(con, "rows", faithful)
+    db <- gmm_dbi(con, "rows")
+    expect_length(predict(fit, db), 272)
+    DBI::dbExecute(con, sprintf("UPDATE rows SET waiting = '%s' WHERE eruptions = 3.6", text))
+    fails <- function(expr) expect_gm_error(expr, "type", c("`waiting`", "textual"))
+    fails(predict(fit, db))
+    fails(gmm_write(db, file))
+    for (how in both_ways) fails(gmm(gmm_dbi(con, "rows", how = how), 2))
+  }
+  write_table(con, "rows", cbind(faithful, g = rep(1:2, 136)))
+  DBI::dbExecute(con, "UPDATE rows SET g = 'x' WHERE eruptions = 3.6")
+  mixed <- function(expr) expect_gm_error(expr, "type", c("Column `g`", "textual value"))
+  for (how in both_ways) {
+    db <- gmm_dbi(con, "rows", labels = "g", how = how)
+    mixed(gmm(db, 3))
+    mixed(predict(fit, db))
+    mixed(gmm_write(db, file))
+  }
+  DBI::dbDisconnect(con)
+})

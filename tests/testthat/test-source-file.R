@@ -203,6 +203,7 @@ test_that("files of all formats that change during a fit or before are errors th
       writeBin(whole, file)
       expect_identical(gmm(source, 2, control = safe)[c("trace", "means", "loglik")],
                        memory[c("trace", "means", "loglik")]) # by the checkpoint
+      unlink(check) # is kept, as the fit has not converged
       on <- gmm(source, 2, control = gmm_control(init = e$parameters))
       expect_equal(on$loglik, best$loglik, tolerance = 1e-8)
     }
@@ -406,4 +407,16 @@ test_that("predictions of a source are those of its rows, in memory, by a functi
   expect_gm_error(predict(fit, faithful, to = print), "argument", "for a source")
   expect_gm_error(predict(fit, gmm_source(cbind(a = 1:3, b = 1))), "names", "lacks")
   expect_message(predict(fit, gmm_source(unname(as.matrix(faithful)), chunk = 100)), "no column na")
+})
+
+test_that("row names in a text file, and a first line of numbers, are no names of columns", {
+  file <- withr::local_tempfile(fileext = ".csv")
+  write.csv(faithful, file)
+  expect_gm_error(gmm(gmm_source(file), 2), "source", c("Column 1", "has no name", "row.names"))
+  expect_identical(gmm(gmm_source(file, columns = names(faithful)), 1)$nobs, 272)
+  write.table(faithful, file, sep = ",", row.names = FALSE, col.names = FALSE)
+  expect_gm_error(gmm(gmm_source(file), 2), "source", c("first line", "not be numbers"))
+  write.csv(stats::setNames(faithful, 1:2), file, row.names = FALSE)
+  expect_gm_error(gmm(gmm_source(file), 2), "source", "`columns`")
+  expect_identical(gmm(gmm_source(file, columns = c("1", "2")), 1)$nobs, 272)
 })

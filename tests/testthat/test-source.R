@@ -482,3 +482,39 @@ test_that("a fit over chunks does what needs no rows, and refuses the rest", {
   }
   expect_true(is.na(gmm_criteria(fit)$ICL))
 })
+
+test_that("a source that can't go back to its first row, or is not given, is a classed error", {
+  fit <- gmm(faithful, 2)
+  pass <- 0
+  at <- 0
+  source <- gmm_source(function(reset) {
+    if (reset) {
+      pass <<- pass + 1
+      if (pass >= broken) stop("no tape")
+      at <<- 0
+    } else if (at < 1) {
+      at <<- 1
+      as.matrix(faithful)
+    }
+  })
+  broken <- 1
+  expect_gm_error(gmm(source, 2), "source", "first row of a function failed: no tape", call = "gmm")
+  expect_gm_error(predict(fit, source), "source", "no tape")
+  broken <- 4
+  pass <- 0
+  start <- gmm_params(c(.5, .5), rbind(c(2, 50), c(4, 80)), diag(c(1, 100)))
+  e <- expect_gm_error(gmm(source, 2, control = gmm_control(init = start, accelerate = FALSE)),
+                       "source", "no tape")
+  expect_s3_class(e$parameters, "gmm")
+  expect_gm_error(gmm_source(), "argument", "`x`", call = "gmm_source")
+})
+
+test_that("predictions of a source keep the rows' names, for every type", {
+  fit <- gmm(faithful, 2)
+  x <- as.matrix(faithful)
+  rownames(x) <- paste0("r", seq_len(nrow(x)))
+  for (type in c("class", "prob", "density", "uncertainty")) {
+    expect_equal(predict(fit, gmm_source(x, chunk = 100), type), predict(fit, x, type),
+                 tolerance = 1e-13)
+  }
+})
