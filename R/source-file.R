@@ -225,7 +225,7 @@ open_csv <- function(file, roles, chunk, separator, block = 4e6) {
 # Where all columns are variables: are they named by the first line?
 check_header <- function(fields, what) {
   if (!anyNA(suppressWarnings(as.double(fields))) && length(fields)) {
-    gmm_abort("source", sprintf("The first line of %s must name the columns, not be numbers.", what),
+    gmm_abort("source", sprintf("The first line of %s must be names, not numbers.", what),
               "Write a line of names before it; or, if these are names, give them as `columns`.")
   }
   empty <- which(!nzchar(fields))

@@ -415,7 +415,7 @@ test_that("row names in a text file, and a first line of numbers, are no names o
   expect_gm_error(gmm(gmm_source(file), 2), "source", c("Column 1", "has no name", "row.names"))
   expect_identical(gmm(gmm_source(file, columns = names(faithful)), 1)$nobs, 272)
   write.table(faithful, file, sep = ",", row.names = FALSE, col.names = FALSE)
-  expect_gm_error(gmm(gmm_source(file), 2), "source", c("first line", "not be numbers"))
+  expect_gm_error(gmm(gmm_source(file), 2), "source", c("first line", "be names, not numbers"))
   write.csv(stats::setNames(faithful, 1:2), file, row.names = FALSE)
   expect_gm_error(gmm(gmm_source(file), 2), "source", "`columns`")
   expect_identical(gmm(gmm_source(file, columns = c("1", "2")), 1)$nobs, 272)
