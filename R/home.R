@@ -248,7 +248,9 @@ check_home_dots <- function(...) {
 # f(data), with rows elsewhere as `data`: of one state of a table; a source is closed afterwards.
 over_rows <- function(x, k, na.action, control, f) {
   if (inherits(x, "gmm_cluster")) return(f(cluster_data(x, k, na.action, control$threads)))
-  if (is_database(x) && begin_snapshot(x)) on.exit(end_snapshot(x))
+  began <- FALSE
+  on.exit(if (began) end_snapshot(x))
+  if (is_database(x)) suspendInterrupts(began <- begin_snapshot(x))
   on.exit(x$close(), add = TRUE, after = FALSE)
   read <- if (is_database(x)) dbi_data else source_data
   f(read(x, k, na.action, control$threads))

@@ -58,8 +58,8 @@
 #' `gmm(gmm_dbi(con, ...), k, control = gmm_control(init = error$parameters))`.
 #'
 #' @param con A connection by `DBI::dbConnect()`.
-#' @param table Name of the table or view: text, `DBI::Id(schema = , table = )`, or `DBI::SQL()` of
-#'   whatever may follow `FROM`, such as `DBI::SQL("(SELECT LN(a) AS la FROM t) AS q")`.
+#' @param table Name of the table or view: text, `DBI::Id(schema = , table = )`, or `DBI::SQL()` of a
+#'   table or of a sub-select with a name, such as `DBI::SQL("(SELECT LN(a) AS la FROM t) AS q")`.
 #' @param columns Names of the numeric columns that are the variables; `NULL`: all but those of
 #'   `weights` and `labels`.
 #' @param ... Must be empty.
@@ -91,7 +91,7 @@ gmm_dbi <- function(con, table, columns = NULL, ..., weights = NULL, labels = NU
   if (!inherits(con, "DBIConnection")) {
     gmm_abort("argument", must_be("con", "a connection by DBI::dbConnect()", con))
   }
-  dialect <- resolve_dialect(con)
+  dialect <- resolve_dialect(con, "con")
   db <- list(con = con, dialect = dialect, table = table_sql(table, dialect),
              weights = check_column(weights), labels = check_column(labels),
              how = check_choice(how, c("auto", "push", "fetch")), snapshot = check_flag(snapshot))
@@ -214,13 +214,24 @@ db_query <- function(db, sql) {
     tryInvokeRestart("muffleWarning")
   }), error = identity)
   if (inherits(value, "error")) db_failed(db, value)
-  if (!is.data.frame(value)) db_failed(db, said)
+  if (!is.data.frame(value)) db_failed(db, said, server_reason(db))
   value
 }
 
-db_failed <- function(db, condition) {
-  reason <- if (inherits(condition, "condition")) conditionMessage(condition) else "no answer"
-  gmm_abort("source", sprintf("A query of %s failed: %s", db$what, trimws(reason)))
+# What the engine says, where the driver's own message does not; or NULL.
+server_reason <- function(db) {
+  said <- tryCatch(suppressWarnings(DBI::dbGetException(db$con))$errorMsg, error = function(e) NULL)
+  if (is_string(said) && nzchar(said) && said != "OK") said
+}
+
+# Messages may hold the whole query.
+db_failed <- function(db, condition, reason = NULL) {
+  if (is.null(reason)) {
+    reason <- if (inherits(condition, "condition")) conditionMessage(condition) else "no answer"
+  }
+  reason <- trimws(reason)
+  if (nchar(reason) > 400L) reason <- paste(substr(reason, 1L, 400L), "...")
+  gmm_abort("source", sprintf("A query of %s failed: %s", db$what, reason))
 }
 
 # list(n, values): of all of them; NULL is NA.
@@ -250,7 +261,18 @@ begin_snapshot <- function(db) {
   try_statement(db, db$dialect$begin)
 }
 
-end_snapshot <- function(db) try_statement(db, db$dialect$end)
+end_snapshot <- function(db) {
+  suspendInterrupts({
+    clear_results(db)
+    try_statement(db, db$dialect$end)
+  })
+}
+
+# An interrupt may leave a query's result, which keeps some drivers from any other statement.
+clear_results <- function(db) {
+  pending <- tryCatch(suppressWarnings(DBI::dbListResults(db$con)), error = function(e) NULL)
+  for (result in pending) try(DBI::dbClearResult(result), silent = TRUE)
+}
 
 try_statement <- function(db, sql) {
   tryCatch(is.numeric(DBI::dbExecute(db$con, sql)), error = function(e) FALSE,

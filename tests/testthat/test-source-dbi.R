@@ -622,3 +622,35 @@ test_that("SQLite: text among numbers is refused by whatever reads the table", {
   }
   DBI::dbDisconnect(con)
 })
+
+test_that("an error of the engine is told with its reason, and without the whole query", {
+  for_each_engine(function(con) {
+    db <- list(con = con, dialect = resolve_dialect(con), what = "the table `t`")
+    sql <- paste("SELECT nowhere_to_find,", strrep("1, ", 1000), "1 FROM nowhere_to_find")
+    e <- expect_error(db_query(db, sql), "nowhere_to_find", class = "gaussmix_error_source")
+    expect_match(conditionMessage(e), "no such table|does not exist")
+    expect_lt(nchar(conditionMessage(e)), 600)
+  })
+})
+
+test_that("after an interrupt the connection is out of our transaction and of use", {
+  skip_on_os("windows")
+  server <- postgres()
+  x <- faithful[rep(seq_len(nrow(faithful)), 400), ]
+  start <- gmm_params(c(0.5, 0.5), rbind(c(eruptions = 2, waiting = 55), c(4, 80)), diag(c(1, 50)))
+  for (driver in postgres_drivers()) {
+    con <- postgres_connect(server, driver)
+    write_table(con, "many", x)
+    for (how in both_ways) for (wait in c(0.6, 0.9)) {
+      system(sprintf("(sleep %g; kill -INT %d) > /dev/null 2>&1 &", wait, Sys.getpid()))
+      ended <- tryCatch(gmm(gmm_dbi(con, "many", how = how), 2, control = steps(start, 1000)),
+                        interrupt = function(i) "interrupt")
+      expect_identical(ended, "interrupt")
+      expect_identical(DBI::dbGetQuery(con, "SHOW transaction_read_only")[[1L]], "off")
+      expect_identical(DBI::dbExecute(con, "CREATE TEMPORARY TABLE made (a int)") >= 0, TRUE)
+      DBI::dbExecute(con, "DROP TABLE made")
+    }
+    DBI::dbExecute(con, "DROP TABLE many")
+    DBI::dbDisconnect(con)
+  }
+})
