@@ -26,8 +26,8 @@
 #' `RSQLite::initExtension(con, "math")`, which is done where `dialect` is a connection.
 #'
 #' @param fit A gmm object.
-#' @param table Name of the table: text, `DBI::Id(schema = , table = )`, or `DBI::SQL()` of whatever
-#'   may follow `FROM`, such as a sub-select with a name.
+#' @param table Name of the table: text, `DBI::Id(schema = , table = )`, or `DBI::SQL()` of a table
+#'   or of a sub-select with a name.
 #' @param ... Must be empty.
 #' @param type One or several of `"class"` (name of the most probable component), `"prob"`
 #'   (posterior probabilities), `"logdensity"`, `"component"` (log(proportion_j f_j)),
@@ -125,6 +125,10 @@ dialects <- list(
 resolve_dialect <- function(x, arg = "dialect") {
   need_package("DBI", "SQL")
   if (inherits(x, "DBIConnection")) {
+    if (tryCatch(!DBI::dbIsValid(x), error = function(e) FALSE)) { # not all drivers can tell
+      gmm_abort("argument", sprintf("The connection `%s` is closed.", arg),
+                "Connect again by DBI::dbConnect().")
+    }
     name <- dialect_of(x)
     if (name == "sqlite") load_sqlite_math(x)
     return(c(dialects[[name]], name = name, con = x))
@@ -246,13 +250,8 @@ densities_sql <- function(from, params, factors, keep, dialect, centred = FALSE,
   from <- sub_select(first, from, dialect)
   keep <- c(keep, if (centred) apart)
   z <- column_grid("z", k, d)
-  solved <- z
-  for (j in seq_len(k)) {
-    for (a in seq_len(d)) {
-      used <- which(factors$factor[a, , j] != 0)
-      solved[j, a] <- sum_of(paste(number_sql(factors$factor[a, used, j]), "*", apart[j, used]))
-    }
-  }
+  solved <- vapply(seq_len(k), solved_sql, character(d), factors, apart)
+  solved <- matrix(solved, k, byrow = TRUE)
   from <- sub_select(c(keep, noise, as_columns(z, solved)), from, dialect)
   squares <- apply(array(paste(z, "*", z), dim(z)), 1L, sum_of)
   terms <- c(sprintf("%s - (%s)", number_sql(factors$logc), squares), noise)
@@ -262,6 +261,14 @@ densities_sql <- function(from, params, factors, keep, dialect, centred = FALSE,
                      number_sql(out_of_reach))
   }
   sub_select(c(keep, as_columns(column_grid("l", length(terms)), terms)), from, dialect)
+}
+
+# The z of component j, by its c.
+solved_sql <- function(j, factors, apart) {
+  vapply(seq_len(ncol(apart)), function(a) {
+    used <- which(factors$factor[a, , j] != 0)
+    sum_of(paste(number_sql(factors$factor[a, used, j]), "*", apart[j, used]))
+  }, "")
 }
 
 # The box of the noise, wider by rounding: a row on its edge must be inside, though engines read
@@ -367,12 +374,21 @@ score_sql <- function(fit, table, columns, type, keep, threshold, dialect) {
                        as_columns(column_grid("x", length(columns)),
                                   near_columns(columns, sd, dialect))), table, dialect)
   fit$means[abs(fit$means) < rep(negligible * sd, each = fit$k)] <- 0
-  from <- densities_sql(from, wider_box(fit), factors, kept, dialect)
-  from <- relative_sql(from, k, c(kept, l), dialect)
+  # The distance from a component of proportion 0 can't be told from its l.
+  empty <- if ("mahalanobis" %in% type) which(factors$logc <= out_of_reach)
+  apart <- column_grid("c", fit$k, ncol(fit$means))
+  pass <- c(kept, if (length(empty)) apart)
+  from <- densities_sql(from, wider_box(fit), factors, kept, dialect, length(empty) > 0L)
+  from <- relative_sql(from, k, c(pass, l), dialect)
   best <- sprintf("CASE %s END", paste(sprintf("WHEN %s >= m THEN %d", l, seq_len(k)),
                                        collapse = " "))
-  from <- sub_select(c(kept, l, "m", e, b = best, s = sum_of(e)), from, dialect)
+  from <- sub_select(c(pass, l, "m", e, b = best, s = sum_of(e)), from, dialect)
   gaussians <- seq_len(fit$k)
+  distance <- sprintf("2e0 * (%s - %s)", number_sql(factors$logc), l[gaussians])
+  for (j in empty) {
+    z <- solved_sql(j, factors, apart)
+    distance[j] <- sprintf("2e0 * (%s)", sum_of(sprintf("(%1$s) * (%1$s)", z)))
+  }
   density <- sprintf("m + %s", sprintf(dialect$ln, "s"))
   answer <- lapply(type, function(type) {
     expression <- switch(type,
@@ -381,7 +397,7 @@ score_sql <- function(fit, table, columns, type, keep, threshold, dialect) {
       prob = paste(e, "/ s"),
       logdensity = density,
       component = l,
-      mahalanobis = sprintf("2e0 * (%s - %s)", number_sql(factors$logc), l[gaussians]),
+      mahalanobis = distance,
       uncertainty = sprintf("(%s) / s", sum_of(sprintf("CASE b WHEN %d THEN 0e0 ELSE %s END",
                                                        seq_len(k), e))),
       anomaly = sprintf("CASE WHEN %1$s < %2$s THEN 1 WHEN %1$s >= %2$s THEN 0 END", density,
@@ -389,6 +405,11 @@ score_sql <- function(fit, table, columns, type, keep, threshold, dialect) {
     )
     each <- switch(type, prob = , component = names, mahalanobis = names[gaussians])
     name <- if (is.null(each)) type else paste0(type, "_", each)
+    both <- intersect(keep, name)
+    if (length(both)) {
+      gmm_abort("argument", sprintf("`keep` has %s, which is a name of the answer, too.",
+                                    some(backtick(both))), "Rename the column in a view.")
+    }
     as_columns(quote_name(name, dialect), expression)
   })
   DBI::SQL(select_sql(c(as_columns(quote_name(keep, dialect), kept), unlist(answer)), from))

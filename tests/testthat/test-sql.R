@@ -84,6 +84,28 @@ test_that("tiny values, means and covariances raise no error in any engine", {
   })
 })
 
+test_that("the distance from a component of proportion 0 is that of predict()", {
+  fit <- gmm_params(c(0.5, 0.5, 0), rbind(c(a = 0, b = 0), c(5, 5), c(9, 9)),
+                    matrix(c(2, 0.5, 0.5, 1), 2))
+  x <- data.frame(a = c(0.1, 5, 9, -3), b = c(0, 7, 9, 40))
+  for_each_engine(function(con) {
+    write_table(con, "scored", x)
+    scored(fit, con, "mahalanobis", x)
+    scored(fit, con, "prob", x)
+  })
+})
+
+test_that("a closed connection and a name that is in the answer are refused by what they are", {
+  fit <- gmm(faithful, 2)
+  expect_error(gmm_sql(fit, "t", keep = "class"), "name of the answer",
+               class = "gaussmix_error_argument")
+  con <- sqlite_connect()
+  DBI::dbDisconnect(con)
+  expect_error(gmm_sql(fit, "t", dialect = con), "`dialect` is closed",
+               class = "gaussmix_error_argument")
+  expect_error(gmm_dbi(con, "t"), "`con` is closed", class = "gaussmix_error_argument")
+})
+
 hostile_table <- "sel'ect \"from\"; DROP TABLE x -- \u00e9\u4e2d"
 hostile <- c("a\"b", "or'der", "x; --", "\u00fc \u6f22", "k1")
 
