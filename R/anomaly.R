@@ -173,6 +173,7 @@ gmm_anomaly <- function(fit, newdata, rate = 0.04, ..., threshold = NULL, false_
     gmm_abort("argument", "`calibration` needs `newdata`, rows to judge that were not fitted.",
               "The training rows fit the mixture better than new rows do.")
   }
+  new <- if (!missing(newdata)) new_data(fit, newdata)$x
   reference <- if (wanted) density_reference(fit, calibration, draws)
   if (ways[["threshold"]]) {
     threshold <- check_number(threshold, finite = FALSE)
@@ -189,9 +190,7 @@ gmm_anomaly <- function(fit, newdata, rate = 0.04, ..., threshold = NULL, false_
   if (missing(newdata)) {
     score <- padded(training_scores(fit, "Give the rows to judge as `newdata`."), fit$na.action)
     weights <- if (!is.null(fit$weights)) padded(fit$weights, fit$na.action)
-    new <- NULL
   } else {
-    new <- new_data(fit, newdata)$x
     score <- comparable_scores(fit, new)
     weights <- NULL
   }
@@ -222,6 +221,10 @@ training_scores <- function(fit, hint) {
                             "gmm_params()."), hint)
   }
   if (!is.null(fit$logdensity) && is.null(fit$missing)) return(fit$logdensity)
+  if (!is.null(fit$home)) gmm_abort("data", paste(
+    "gmm_anomaly() needs the log-densities of the rows that were fitted; they are in",
+    paste0(fit$home$what, ".")
+  ), hint)
   need_rows(fit, "gmm_anomaly()")
   comparable_scores(fit, fit$x)
 }

@@ -360,3 +360,12 @@ test_that("a picture of anomalies takes the layers of the mixture's picture", {
   expect_silent(draw(known, legend = FALSE, pch = 1:3))
   expect_error(draw(odd, legend = 2), "`legend`", class = "gaussmix_error_argument")
 })
+
+test_that("a fit over a source says that the scores of its rows are elsewhere", {
+  fit <- gmm(gmm_source(list(as.matrix(faithful))), 2)
+  expect_error(gmm_anomaly(fit, faithful), "rows that were fitted; they are in",
+               class = "gaussmix_error_data")
+  expect_error(gmm_anomaly(fit, gmm_source(list(as.matrix(faithful)))), "newdata",
+               class = "gaussmix_error")
+  expect_s3_class(gmm_anomaly(fit, faithful, threshold = -6), "gmm_anomaly")
+})
