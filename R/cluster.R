@@ -23,10 +23,11 @@
 #' @section When a worker dies:
 #' Its shards are read again by other workers, and the fit goes on, to the same bits. Where no
 #' worker is left, or a shard can't be read, the error names the shards. A worker whose process
-#' ended is noticed at once where the connection tells (sockets), or where it ran on this machine and
-#' has answered before (MPI); else, and where a whole machine is lost, after `timeout` seconds. Open MPI ends all processes of a program
-#' when one of them dies: a checkpoint ([gmm_control()]) is the way to go on. Package
-#' mirai gives a call to any of its processes that is free: one that lacks a shard reads it.
+#' ended is noticed at once where the connection tells (sockets), or where it ran on this machine
+#' and has answered before (MPI); else, and where a whole machine is lost, after `timeout` seconds.
+#' Open MPI ends all processes of a program when one of them dies: a checkpoint ([gmm_control()])
+#' is the way to go on. Package mirai gives a call to any of its processes that is free: one that
+#' lacks a shard reads it.
 #'
 #' @param cl A cluster, by `parallel::makeCluster()` or its kind.
 #' @param shards What the shards are: a list of matrices (or of chunks with weights and labels, see

@@ -277,8 +277,8 @@ engine_trim <- function(x, w, params, labels, trim, scale, threads = NULL) {
 }
 
 # x: double matrix. type: "logdensity", "density", "class" (numbers of components), "uncertainty"
-# (n), "prob", "component", "mahalanobis" (n x k). marginal: FALSE for NULL where values are missing.
-# names: of the columns; then the rows have theirs too.
+# (n), "prob", "component", "mahalanobis" (n x k). marginal: FALSE for NULL where values are
+# missing. names: of the columns; then the rows have theirs too.
 engine_score <- function(x, params, type, threads = NULL, marginal = TRUE, names = NULL) {
   with_classes(.Call(ffi_gmm_score, x, params$covariance, params_to_c(params), type,
                      as.integer(marginal), names, threads))

@@ -58,8 +58,9 @@
 #' `gmm(gmm_dbi(con, ...), k, control = gmm_control(init = error$parameters))`.
 #'
 #' @param con A connection by `DBI::dbConnect()`.
-#' @param table Name of the table or view: text, `DBI::Id(schema = , table = )`, or `DBI::SQL()` of a
-#'   table or of a sub-select with a name, such as `DBI::SQL("(SELECT LN(a) AS la FROM t) AS q")`.
+#' @param table Name of the table or view: text, `DBI::Id(schema = , table = )`, or `DBI::SQL()` of
+#'   a table or of a sub-select with a name, such as
+#'   `DBI::SQL("(SELECT LN(a) AS la FROM t) AS q")`.
 #' @param columns Names of the numeric columns that are the variables; `NULL`: all but those of
 #'   `weights` and `labels`.
 #' @param ... Must be empty.
