@@ -281,6 +281,16 @@ test_that("leaps by the sample end at the optimum of all rows, in few passes, an
   expect_identical(again[c("means", "trace")], fit[c("means", "trace")])
 })
 
+test_that("a start that is far from all rows is no change of the rows", {
+  x <- with_test_seed(1, matrix(rnorm(2000), ncol = 2, dimnames = list(NULL, c("a", "b"))))
+  for (far in c(2e3, 1e5)) {
+    start <- gmm_params(c(.5, .5), rbind(c(a = far, b = far), c(-far, far)), diag(2))
+    control <- gmm_control(init = start, tol = 0, max_iter = 5)
+    fits <- suppressWarnings(lapply(list(x, gmm_source(x)), gmm, 2, control = control))
+    expect_equal(fits[[2]]$loglik, fits[[1]]$loglik, tolerance = 1e-9)
+  }
+})
+
 test_that("where the sample is all rows, its optimum is theirs", {
   set.seed(1)
   fit <- gmm(gmm_source(as.matrix(faithful), chunk = 50), 3)
