@@ -29,7 +29,8 @@
 #' Between passes the rows must stay the same, in the same order. Checked in every pass are: columns
 #' and number of rows, values that are infinite, or missing where they are not let in, weights below
 #' 0 and their sum, the number of rows with each label, and, where there is neither noise nor a
-#' missing value, the first two moments of the columns, to 9 digits. The order is not checked.
+#' missing value, the first two moments of the columns, to 9 digits (with those of the first pass
+#' of EM; the look at the rows before it takes none). The order is not checked.
 #'
 #' Families, weights, labels, noise (in the box of all rows), priors, fixed parameters and rows with
 #' missing values (`na.action = na.pass`) are as in memory. `trim` is refused: which rows are
